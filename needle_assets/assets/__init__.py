@@ -1,0 +1,1 @@
+"""Thin glue: each stage reads the rows it declared, calls science, returns rows. No arithmetic, no SQL."""

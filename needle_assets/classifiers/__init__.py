@@ -1,0 +1,1 @@
+"""Networks, losses, training and metrics (paper, section 6). Pure PyTorch and numpy: arrays in, arrays out."""

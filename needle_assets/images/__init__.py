@@ -1,0 +1,1 @@
+"""Stamps: quality, restoration, masking, augmentation (paper, section 3). Pure: arrays in, arrays out."""

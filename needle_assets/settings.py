@@ -1,0 +1,94 @@
+"""Every scientific number a user may change, typed, with presets. Reads one TOML file; nothing else."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """When the nightly refresh runs."""
+
+    cron: str = "0 13 * * *"
+    timezone: str = "UTC"
+    landing_check_seconds: int = 60
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one home. Sections are named after the stage that reads them."""
+
+    preset: str = "default"
+    seed: int = 42
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+
+
+# Each preset lists only what differs from `default`: {section: {key: value}}.
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {},
+    "needle2": {},
+    "demo": {},
+}
+
+
+class SettingsError(ValueError):
+    """A settings file or preset that cannot be used; the message names the key and the remedy."""
+
+
+def preset_settings(name: str) -> Settings:
+    """Settings of a named preset. Raises SettingsError for a name that is not in PRESETS."""
+    if name not in PRESETS:
+        raise SettingsError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}.")
+    return _merged(replace(Settings(), preset=name), PRESETS[name], where=f"preset {name}")
+
+
+def read_settings(path: Path, preset: str | None = None) -> Settings:
+    """
+    Settings from ``path`` (TOML), starting from its ``preset`` key, or from ``preset`` where the file does not exist.
+
+    Raises SettingsError where the file names another preset than the one asked for, an unknown key, or a value of another type.
+    """
+    if not path.exists():
+        return preset_settings(preset or "default")
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML ({error}); mend that line or remove the file.") from error
+    stored = given.pop("preset", "default")
+    if preset is not None and preset != stored:
+        raise SettingsError(
+            f"{path} belongs to preset {stored!r}, but {preset!r} was asked for; "
+            f"use another NEEDLE_HOME for {preset!r}, or leave --preset out."
+        )
+    return _merged(preset_settings(str(stored)), given, where=str(path))
+
+
+def as_nested_dict(settings: Settings) -> dict[str, Any]:
+    """Settings as plain nested dictionaries, in declared order."""
+    return asdict(settings)
+
+
+def _merged(section: Any, given: dict[str, Any], *, where: str) -> Any:
+    known = {f.name: getattr(section, f.name) for f in fields(section)}
+    changes: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in known:
+            raise SettingsError(f"{where}: {key!r} is not a setting; known here are {', '.join(known)}.")
+        changes[key] = _checked(known[key], value, f"{where}: {key}")
+    return replace(section, **changes)
+
+
+def _checked(current: Any, value: Any, where: str) -> Any:
+    if is_dataclass(current):
+        if not isinstance(value, dict):
+            raise SettingsError(f"{where} is a section; give it as a [table] of its settings.")
+        return _merged(current, value, where=where)
+    if isinstance(current, tuple) and isinstance(value, list):
+        return tuple(value)
+    if isinstance(current, float) and type(value) is int:
+        return float(value)
+    if current is not None and type(value) is not type(current):
+        raise SettingsError(f"{where} must be {type(current).__name__}, but {value!r} was given.")
+    return value
