@@ -55,9 +55,7 @@ def read_settings(path: Path, preset: str | None = None) -> Settings:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} is not valid TOML ({error}); mend that line or remove the file."
-        ) from error
+        raise SettingsError(f"{path} is not valid TOML ({error}); mend that line or remove the file.") from error
     stored = given.pop("preset", "default")
     if preset is not None and preset != stored:
         raise SettingsError(
