@@ -16,12 +16,34 @@ class ScheduleSettings:
 
 
 @dataclass(frozen=True)
+class LightCurveSettings:
+    """How light curves are cleaned (paper, sections 4.1 and 4.2)."""
+
+    merge_window_days: float = 0.5
+    merge_in_flux: bool = True
+    outlier_sigma: float = 3.0
+    outlier_smoothing_mag: float = 0.1
+    outlier_min_points: int = 5
+    peak_support_days: float = 3.0
+    max_gap_days: float = 100.0
+
+
+@dataclass(frozen=True)
+class EpochSettings:
+    """When a training object is classified: this long after its peak (paper, section 4)."""
+
+    days_after_peak: float = 5.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one home. Sections are named after the stage that reads them."""
 
     preset: str = "default"
     seed: int = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    light_curves: LightCurveSettings = field(default_factory=LightCurveSettings)
+    epochs: EpochSettings = field(default_factory=EpochSettings)
 
 
 # Each preset lists only what differs from `default`: {section: {key: value}}.

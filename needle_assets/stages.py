@@ -46,4 +46,22 @@ class Stage:
     kinds: tuple[str, ...] = field(default=("duckdb",))
 
 
-STAGES: tuple[Stage, ...] = ()
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        table="core.light_curves",
+        compute="needle_assets.assets.light_curves:light_curves",
+        reads={
+            "core.detections": ("mjd", "band", "mag", "mag_err", "is_positive", "is_mw_corrected"),
+            "raw.objects": ("a_v_mag",),
+        },
+        settings=("light_curves",),
+        group="light_curves",
+    ),
+    Stage(
+        table="core.epochs",
+        compute="needle_assets.assets.light_curves:epochs",
+        reads={"core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err"), "raw.objects": ("label",)},
+        settings=("epochs",),
+        group="light_curves",
+    ),
+)

@@ -1,1 +1,1 @@
-"""Light curves: cleaning, Gaussian processes, resampling, redshifting, features (paper, section 4). Pure: arrays in, arrays out."""
+"""Light curves: cleaning, Gaussian processes, resampling, redshifting, features (paper, section 4). Arrays in, arrays out."""
