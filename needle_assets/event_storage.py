@@ -1,9 +1,9 @@
 """Dagster's SQLite event log, made fast enough for one event per asset and object. No other storage belongs here.
 
-Dagster's own SQLite storage opens a new engine and a new connection for every event, and closing the last connection of a file in
-WAL mode copies the log back into the file: some 10 to 40 ms an event. Here each file keeps one engine with its connections open, and
-a batch of events is one insert per table. The files and their contents are the same, so the stock storage can read them and go on
-with them.
+Dagster's own SQLite storage opens a new engine and a new connection for every event, and closing the last connection of a
+file in WAL mode copies the log back into the file: some 10 to 40 ms an event. Here each file keeps one engine with its
+connections open, and a batch of events is one insert per table. The files and their contents are the same, so the stock
+storage can read them and go on with them.
 
 In ``dagster.yaml``::
 
@@ -57,9 +57,10 @@ class WalEventLogStorage(SqliteEventLogStorage):
     """
     The SQLite event log with its files kept open and real batch inserts.
 
-    Safe for many threads and processes at once, and after a fork: a child never touches a connection of its parent. A process killed
-    at any point leaves files that the next one opens as they are. Events of the index (what the asset pages and the ledger's
-    re-emission read) are on disk when a call returns, even if the power fails; the log of a single run may then lose its last lines.
+    Safe for many threads and processes at once, and after a fork: a child never touches a connection of its parent. A
+    process killed at any point leaves files that the next one opens as they are. Events of the index (what the asset pages
+    and the ledger's re-emission read) are on disk when a call returns, even if the power fails; the log of a single run may
+    then lose its last lines.
 
     Parameters
     ----------
@@ -121,7 +122,8 @@ class WalEventLogStorage(SqliteEventLogStorage):
             max_overflow=-1,
             connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
-        # a ledger row is marked published once its event is in the index, so the index must survive a power cut: one sync a commit
+        # a ledger row is marked published once its event is in the index, so the index must survive a power cut: one sync a
+        # commit
         level = "FULL" if shard == INDEX_SHARD_NAME else "NORMAL"
         db.event.listen(engine, "connect", lambda connection, _: connection.execute(f"pragma synchronous = {level}"))
         if not _is_stamped(engine):
@@ -156,8 +158,8 @@ class WalEventLogStorage(SqliteEventLogStorage):
         """
         Store many events at once, with the same result as storing them one by one in this order.
 
-        The index commits before the run's own log, inside its transaction: a failed batch leaves neither, so that Dagster's second
-        try, event by event, doubles nothing.
+        The index commits before the run's own log, inside its transaction: a failed batch leaves neither, so that Dagster's
+        second try, event by event, doubles nothing.
         """
         if len({event.run_id for event in events}) != 1 or not all(map(_is_bulk, events)):
             super().store_event_batch(events)
@@ -209,7 +211,7 @@ def _is_bulk(event: EventLogEntry) -> bool:
 
 
 def _insert_into_index(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Insert event rows and return their ids in the order of the rows; SQLite numbers them upwards but may return them in any order."""
+    """Insert event rows and return their ids in the order of the rows; SQLite numbers upwards but returns in any order."""
     statement = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id)
     return sorted(connection.execute(statement, rows).scalars())
 

@@ -1,9 +1,10 @@
 """How a computed object becomes an event that Dagster's UI believes. Every use of Dagster's internals is in this module.
 
-One wide run recomputes what is stale of any asset and object. On its own Dagster would record one event for *every* key of the run's
-range, all with the same data version, so that event is suppressed (``SUPPRESS_OWN_EVENT``) and true ones are emitted, in batches, for
-the keys that were computed. Nothing public does that: ``context.log_event`` writes every event by itself, and a step's output is one
-event per key of the range. Dagster is therefore pinned, and ``test_events.py`` holds what is relied upon here.
+One wide run recomputes what is stale of any asset and object. On its own Dagster would record one event for *every* key of
+the run's range, all with the same data version, so that event is suppressed (``SUPPRESS_OWN_EVENT``) and true ones are
+emitted, in batches, for the keys that were computed. Nothing public does that: ``context.log_event`` writes every event by
+itself, and a step's output is one event per key of the range. Dagster is therefore pinned, and ``test_events.py`` holds
+what is relied upon here.
 """
 
 import os
@@ -37,9 +38,9 @@ def prepare_environment() -> None:
     """
     Make Dagster write events in batches, unless the environment says otherwise.
 
-    Dagster looks at both variables whenever it stores an event, so this can be called late, and a run launched from here inherits
-    them. The second turns the "planned" events of a wide run, one per key, into one per asset. Its price: when the run fails, the UI
-    does not paint its keys as failed, which is right here, because the keys done so far stay done.
+    Dagster looks at both variables whenever it stores an event, so this can be called late, and a run launched from here
+    inherits them. The second turns the "planned" events of a wide run, one per key, into one per asset. Its price: when the
+    run fails, the UI does not paint its keys as failed, which is right here, because the keys done so far stay done.
     """
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENT_BATCH_SIZE))
     os.environ.setdefault("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
@@ -81,8 +82,8 @@ def emit(context: dg.AssetExecutionContext | dg.OpExecutionContext, materializat
     """
     Record events from inside a step, in batches; they are stored when this returns.
 
-    The step may be an asset's or a plain op of a job, and the events may be of any asset. For a backfill Dagster counts them by the
-    tag of their run.
+    The step may be an asset's or a plain op of a job, and the events may be of any asset. For a backfill Dagster counts
+    them by the tag of their run.
     """
     step = context.get_step_execution_context()
     batch = str(uuid.uuid4())
@@ -125,8 +126,8 @@ def backfill_target_keys(instance: dg.DagsterInstance, backfill_id: str, asset_k
     """
     The objects of an asset that a backfill asked for in the UI, over all its runs.
 
-    Dagster cuts the chosen keys into contiguous ranges, one run each; this is the choice itself, so that the first run can do all.
-    None if there is no such backfill or it does not concern this asset by object.
+    Dagster cuts the chosen keys into contiguous ranges, one run each; this is the choice itself, so that the first run can
+    do all. None if there is no such backfill or it does not concern this asset by object.
     """
     backfill = instance.get_backfill(backfill_id)
     data = backfill.asset_backfill_data if backfill else None
