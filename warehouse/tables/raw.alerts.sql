@@ -1,0 +1,138 @@
+create table raw.alerts (
+    ztf_id varchar not null,
+    candid bigint not null,
+    jd double not null,
+    fid integer not null check (fid in (1, 2, 3)),
+    ra double not null,
+    dec double not null,
+    magpsf double not null,
+    sigmapsf double not null check (sigmapsf >= 0),
+    isdiffpos varchar not null,
+    programid integer,
+    field integer,
+    rcid integer,
+    nid integer,
+    nneg integer,
+    nbad integer,
+    ndethist integer,
+    ncovhist integer,
+    objectidps1 bigint,
+    objectidps2 bigint,
+    objectidps3 bigint,
+    xpos double,
+    ypos double,
+    mindtoedge double,
+    diffmaglim double,
+    magzpsci double,
+    rb double,
+    drb double,
+    classtar double,
+    fwhm double,
+    elong double,
+    scorr double,
+    exptime double,
+    ssmagnr double,
+    distnr double,
+    magnr double,
+    sgscore1 double,
+    distpsnr1 double,
+    sgmag1 double,
+    srmag1 double,
+    simag1 double,
+    szmag1 double,
+    sgscore2 double,
+    distpsnr2 double,
+    sgmag2 double,
+    srmag2 double,
+    simag2 double,
+    szmag2 double,
+    sgscore3 double,
+    distpsnr3 double,
+    sgmag3 double,
+    srmag3 double,
+    simag3 double,
+    szmag3 double,
+    ssdistnr double,
+    jdstarthist double,
+    jdendhist double,
+    jdstartref double,
+    jdendref double,
+    has_science_cutout boolean not null,
+    has_reference_cutout boolean not null,
+    has_difference_cutout boolean not null,
+    schemavsn varchar not null,
+    publisher varchar not null,
+    prv_candidates struct(candid bigint, jd double, fid integer, magpsf double, sigmapsf double, isdiffpos varchar, diffmaglim double, rb double, ra double, dec double)[] not null,
+    path varchar not null,
+    member varchar,
+    sha256 varchar not null,
+    primary key (ztf_id, candid)
+);
+comment on table raw.alerts is 'ZTF alert packets under ZTF''s own field names; its -999 and lost values are null; cutouts stay in the landing folder. One row per packet.';
+comment on column raw.alerts.ztf_id is 'ZTF object id (objectId of the packet).';
+comment on column raw.alerts.candid is 'ZTF''s number of the packet, unique among detections.';
+comment on column raw.alerts.jd is 'Start of the exposure [Julian date].';
+comment on column raw.alerts.fid is 'Filter: 1 g, 2 r, 3 i.';
+comment on column raw.alerts.ra is 'Right ascension of the detection [deg, J2000].';
+comment on column raw.alerts.dec is 'Declination of the detection [deg, J2000].';
+comment on column raw.alerts.magpsf is 'PSF magnitude in the difference image [AB mag]; its sign is in isdiffpos.';
+comment on column raw.alerts.sigmapsf is 'Error of magpsf [mag].';
+comment on column raw.alerts.isdiffpos is 't or 1: the source brightened against the reference; f or 0: it faded.';
+comment on column raw.alerts.programid is 'Programme: 1 public, 2 partnership, 3 Caltech.';
+comment on column raw.alerts.field is 'ZTF field.';
+comment on column raw.alerts.rcid is 'Readout channel, 0 to 63.';
+comment on column raw.alerts.nid is 'Night number.';
+comment on column raw.alerts.nneg is 'Negative pixels in a 5 by 5 pixel box on the difference.';
+comment on column raw.alerts.nbad is 'Bad pixels in a 5 by 5 pixel box on the difference.';
+comment on column raw.alerts.ndethist is 'Earlier detections at this position.';
+comment on column raw.alerts.ncovhist is 'Earlier exposures that covered this position.';
+comment on column raw.alerts.objectidps1 is 'Nearest Pan-STARRS1 source: its id there.';
+comment on column raw.alerts.objectidps2 is 'Second nearest Pan-STARRS1 source: its id there.';
+comment on column raw.alerts.objectidps3 is 'Third nearest Pan-STARRS1 source: its id there.';
+comment on column raw.alerts.xpos is 'Column of the detection on the readout quadrant [px, the first pixel is 1]; 3072 columns.';
+comment on column raw.alerts.ypos is 'Row of the detection on the readout quadrant [px, the first pixel is 1]; 3080 rows.';
+comment on column raw.alerts.mindtoedge is 'Distance to the nearest edge of the quadrant [px].';
+comment on column raw.alerts.diffmaglim is 'Five sigma limit of the difference image [AB mag].';
+comment on column raw.alerts.magzpsci is 'Zero point of the science image [mag].';
+comment on column raw.alerts.rb is 'ZTF''s real-bogus score, 0 bogus to 1 real.';
+comment on column raw.alerts.drb is 'ZTF''s deep-learning real-bogus score, 0 bogus to 1 real.';
+comment on column raw.alerts.classtar is 'Star-galaxy score of SExtractor, 1 for a star.';
+comment on column raw.alerts.fwhm is 'Width of the source [px, full width at half maximum].';
+comment on column raw.alerts.elong is 'Long over short axis of the source.';
+comment on column raw.alerts.scorr is 'Peak signal to noise in the match-filtered difference.';
+comment on column raw.alerts.exptime is 'Exposure time [s].';
+comment on column raw.alerts.ssmagnr is 'Magnitude of the nearest known solar system object [mag].';
+comment on column raw.alerts.distnr is 'Distance to the nearest source of the reference image [px].';
+comment on column raw.alerts.magnr is 'Magnitude of the nearest source of the reference image [AB mag].';
+comment on column raw.alerts.sgscore1 is 'Nearest Pan-STARRS1 source: star-galaxy score, 1 for a star.';
+comment on column raw.alerts.distpsnr1 is 'Nearest Pan-STARRS1 source: its distance [arcsec].';
+comment on column raw.alerts.sgmag1 is 'Nearest Pan-STARRS1 source: PSF magnitude in g [AB mag].';
+comment on column raw.alerts.srmag1 is 'Nearest Pan-STARRS1 source: PSF magnitude in r [AB mag].';
+comment on column raw.alerts.simag1 is 'Nearest Pan-STARRS1 source: PSF magnitude in i [AB mag].';
+comment on column raw.alerts.szmag1 is 'Nearest Pan-STARRS1 source: PSF magnitude in z [AB mag].';
+comment on column raw.alerts.sgscore2 is 'Second nearest Pan-STARRS1 source: star-galaxy score, 1 for a star.';
+comment on column raw.alerts.distpsnr2 is 'Second nearest Pan-STARRS1 source: its distance [arcsec].';
+comment on column raw.alerts.sgmag2 is 'Second nearest Pan-STARRS1 source: PSF magnitude in g [AB mag].';
+comment on column raw.alerts.srmag2 is 'Second nearest Pan-STARRS1 source: PSF magnitude in r [AB mag].';
+comment on column raw.alerts.simag2 is 'Second nearest Pan-STARRS1 source: PSF magnitude in i [AB mag].';
+comment on column raw.alerts.szmag2 is 'Second nearest Pan-STARRS1 source: PSF magnitude in z [AB mag].';
+comment on column raw.alerts.sgscore3 is 'Third nearest Pan-STARRS1 source: star-galaxy score, 1 for a star.';
+comment on column raw.alerts.distpsnr3 is 'Third nearest Pan-STARRS1 source: its distance [arcsec].';
+comment on column raw.alerts.sgmag3 is 'Third nearest Pan-STARRS1 source: PSF magnitude in g [AB mag].';
+comment on column raw.alerts.srmag3 is 'Third nearest Pan-STARRS1 source: PSF magnitude in r [AB mag].';
+comment on column raw.alerts.simag3 is 'Third nearest Pan-STARRS1 source: PSF magnitude in i [AB mag].';
+comment on column raw.alerts.szmag3 is 'Third nearest Pan-STARRS1 source: PSF magnitude in z [AB mag].';
+comment on column raw.alerts.ssdistnr is 'Distance to the nearest known solar system object [arcsec]; null if there is none within 30.';
+comment on column raw.alerts.jdstarthist is 'First detection at this position [Julian date].';
+comment on column raw.alerts.jdendhist is 'Last detection at this position [Julian date].';
+comment on column raw.alerts.jdstartref is 'First exposure in the reference image [Julian date]; a reference taken during the event contains it.';
+comment on column raw.alerts.jdendref is 'Last exposure in the reference image [Julian date].';
+comment on column raw.alerts.has_science_cutout is 'Whether the packet carries a science cutout.';
+comment on column raw.alerts.has_reference_cutout is 'Whether the packet carries a reference cutout (ZTF''s cutoutTemplate).';
+comment on column raw.alerts.has_difference_cutout is 'Whether the packet carries a difference cutout.';
+comment on column raw.alerts.schemavsn is 'Version of ZTF''s packet schema.';
+comment on column raw.alerts.publisher is 'Who published the packet, as written in it.';
+comment on column raw.alerts.prv_candidates is 'Earlier detections and non-detections at this position as the packet lists them; a non-detection has no candid or magpsf, only diffmaglim [AB mag].';
+comment on column raw.alerts.path is 'File in the landing folder, relative to it.';
+comment on column raw.alerts.member is 'Name inside the archive; null for a file of its own.';
+comment on column raw.alerts.sha256 is 'SHA-256 of the packet''s bytes.';
