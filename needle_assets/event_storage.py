@@ -1,25 +1,26 @@
-"""Dagster's SQLite event log, made fast enough for one event per asset and object. No other storage belongs here.
+"""Dagster's SQLite storages, made fast enough for one event per asset and object and safe to create twice at once.
 
-Dagster's own SQLite storage opens a new engine and a new connection for every event, and closing the last connection of a
-file in WAL mode copies the log back into the file: some 10 to 40 ms an event. Here each file keeps one engine with its
-connections open, and a batch of events is one insert per table. The files and their contents are the same, so the stock
-storage can read them and go on with them.
+Dagster's own event log opens a new engine and a new connection for every event, and closing the last connection of a file in
+WAL mode copies the log back into the file: some 10 to 40 ms an event. ``WalEventLogStorage`` keeps one engine per file with its
+connections open, and stores a batch of events with one insert per table. The runs and schedules need no such care (some 20 short
+statements a run), but when two processes make their files at the same moment, the files can never be opened again; so all three
+are made under a lock. Files and contents are those of the stock storages, which can read them and go on with them.
 
 In ``dagster.yaml``::
 
-    event_log_storage:
-      module: needle_assets.event_storage
-      class: WalEventLogStorage
-      config: {base_dir: <folder>}
+    event_log_storage: {module: needle_assets.event_storage, class: WalEventLogStorage, config: {base_dir: <home>/history/runs}}
+    run_storage: {module: needle_assets.event_storage, class: LockedRunStorage, config: {base_dir: <home>/history}}
+    schedule_storage: {module: needle_assets.event_storage, class: LockedScheduleStorage, config: {base_dir: <home>/schedules}}
 """
 
+import fcntl
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as db
 from dagster._core.event_api import EventHandlerFn
@@ -31,6 +32,8 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
 )
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -76,10 +79,11 @@ class WalEventLogStorage(SqliteEventLogStorage):
         self._forget_open_files()
         self._inherited: list[OrderedDict[str, _OpenFile]] = []
         self._known_tables: set[str] = set()
-        super().__init__(base_dir, inst_data)
-        # a process killed while it made the index leaves it without these marks; both calls return at once when they are there
-        self.reindex_events()
-        self.reindex_assets()
+        with _creation_lock(base_dir):
+            super().__init__(base_dir, inst_data)
+            # a process killed while it made the index leaves it without these marks; with them, both calls return at once
+            self.reindex_events()
+            self.reindex_assets()
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "WalEventLogStorage":
@@ -127,7 +131,7 @@ class WalEventLogStorage(SqliteEventLogStorage):
         level = "FULL" if shard == INDEX_SHARD_NAME else "NORMAL"
         db.event.listen(engine, "connect", lambda connection, _: connection.execute(f"pragma synchronous = {level}"))
         if not _is_stamped(engine):
-            self._initdb(engine)
+            self._initdb(engine)  # tries again when another process is at it
         return engine
 
     def _close(self, shard: str) -> None:
@@ -189,6 +193,42 @@ class WalEventLogStorage(SqliteEventLogStorage):
         """Stop watching and close every file."""
         super().dispose()
         self._close_all()
+
+
+class LockedRunStorage(SqliteRunStorage):
+    """The stock run storage, created by one process at a time and patient when the file is busy."""
+
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(f"{conn_string}?timeout={BUSY_TIMEOUT_SECONDS}", inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "LockedRunStorage":
+        """The storage that ``dagster.yaml`` describes."""
+        with _creation_lock(config_value["base_dir"]):
+            return cls.from_local(inst_data=inst_data, **config_value)
+
+
+class LockedScheduleStorage(SqliteScheduleStorage):
+    """The stock schedule storage, created by one process at a time and patient when the file is busy."""
+
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(f"{conn_string}?timeout={BUSY_TIMEOUT_SECONDS}", inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "LockedScheduleStorage":
+        """The storage that ``dagster.yaml`` describes."""
+        with _creation_lock(config_value["base_dir"]):
+            return cast("LockedScheduleStorage", cls.from_local(inst_data=inst_data, **config_value))
+
+
+@contextmanager
+def _creation_lock(base_dir: str) -> Iterator[None]:
+    """Let one process at a time look at a folder and create its files. The lock ends with the process that holds it."""
+    folder = Path(base_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "creation.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class _WalWatchdog(SqliteEventLogStorageWatchdog):
