@@ -53,7 +53,7 @@ BULK_EVENT_TYPES = frozenset(
 
 class _OpenFile(NamedTuple):
     engine: Engine
-    inode: int
+    inode: int | None
 
 
 class WalEventLogStorage(SqliteEventLogStorage):
@@ -105,10 +105,9 @@ class WalEventLogStorage(SqliteEventLogStorage):
         path = Path(self.path_for_shard(shard))
         with self._open_files_lock:
             entry = self._open_files.get(shard)
-            if entry is None or not path.exists() or path.stat().st_ino != entry.inode:
+            if entry is None or entry.inode != _inode(path):  # never seen, or deleted by another process
                 self._close(shard)
-                engine = self._open(shard)
-                entry = self._open_files[shard] = _OpenFile(engine, path.stat().st_ino)
+                entry = self._open_files[shard] = _OpenFile(self._open(shard), _inode(path))
                 self._close_least_recent()
             self._open_files.move_to_end(shard)
             return entry.engine
@@ -240,6 +239,14 @@ class _WalWatchdog(SqliteEventLogStorageWatchdog):
 
     def on_modified(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - the watcher's signature
         self._process_log()
+
+
+def _inode(path: Path) -> int | None:
+    """What identifies a file even if another takes its name; None if there is none. It is not reused while we have the file open."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _is_bulk(event: EventLogEntry) -> bool:

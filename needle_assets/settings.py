@@ -36,14 +36,35 @@ class EpochSettings:
 
 
 @dataclass(frozen=True)
+class GaussianProcessSettings:
+    """What the Gaussian process is fitted to, and when a fit may be resampled (paper, section 4.2)."""
+
+    background: str = "zero"  # "zero" or "biweight", the authors' typical flux per band
+    flux_error_floor: float = 0.02
+    wavelength_scale_angstrom: float = 6000.0
+    max_days_since_first: float = 3000.0
+    max_days_after_peak: float = 3000.0
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """How a host is chosen among a packet's Pan-STARRS sources, where none landed."""
+
+    star_score: float = 0.5
+    largest_p_chance: float = 0.1
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one home. Sections are named after the stage that reads them."""
 
     preset: str = "default"
     seed: int = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    hosts: HostSettings = field(default_factory=HostSettings)
     light_curves: LightCurveSettings = field(default_factory=LightCurveSettings)
     epochs: EpochSettings = field(default_factory=EpochSettings)
+    gaussian_process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
 
 
 # Each preset lists only what differs from `default`: {section: {key: value}}.

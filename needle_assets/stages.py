@@ -31,6 +31,10 @@ class Stage:
         True: partitioned by object. False: one computation over all rows.
     is_bulk : bool
         True: the function receives all objects of a chunk at once; False: one object at a time.
+    keeps_previous : bool
+        True: the function also receives the rows it wrote before, under its own table's name; they do not enter the fingerprint.
+    chunk_objects : int
+        Objects computed and stored together: many where rows are small, few where they hold pixels.
     kinds : tuple of str
         Kinds shown in the asset graph.
     """
@@ -43,10 +47,98 @@ class Stage:
     group: str = "landing"
     is_per_object: bool = True
     is_bulk: bool = False
+    keeps_previous: bool = False
+    chunk_objects: int = 512
     kinds: tuple[str, ...] = field(default=("duckdb",))
 
+    def __post_init__(self) -> None:
+        for parent, columns in self.reads.items():
+            if isinstance(columns, str):
+                raise TypeError(f"{self.table} reads {parent} as the text {columns!r}; a tuple of column names is needed.")
+
+
+_PS1_SOURCES = tuple(
+    f"{name}{k}" for name in ("objectidps", "distpsnr", "sgscore", "sgmag", "srmag", "simag", "szmag") for k in (1, 2, 3)
+)
 
 STAGES: tuple[Stage, ...] = (
+    Stage(
+        table="raw.objects",
+        compute="needle_assets.assets.landing:objects",
+        reads={"landing.catalogue": ("content_hash",)},
+        is_per_object=False,
+        kinds=("duckdb", "csv"),
+    ),
+    Stage(
+        table="raw.alerts",
+        compute="needle_assets.assets.landing:alerts",
+        reads={"landing.packets": ("path", "member", "sha256")},
+        is_bulk=True,
+        keeps_previous=True,
+        kinds=("duckdb", "avro"),
+    ),
+    Stage(
+        table="raw.photometry",
+        compute="needle_assets.assets.landing:photometry",
+        reads={"landing.photometry": ("content_hash",)},
+        is_bulk=True,
+        chunk_objects=2048,
+        kinds=("duckdb", "parquet"),
+    ),
+    Stage(
+        table="raw.hosts",
+        compute="needle_assets.assets.landing:hosts",
+        reads={"landing.hosts": ("content_hash",)},
+        is_bulk=True,
+        chunk_objects=4096,
+        kinds=("duckdb", "csv"),
+    ),
+    Stage(
+        table="core.detections",
+        compute="needle_assets.assets.detections:detections",
+        reads={
+            "raw.alerts": (
+                *("candid", "jd", "fid", "magpsf", "sigmapsf", "isdiffpos", "prv_candidates"),
+                *("has_science_cutout", "has_reference_cutout"),
+            ),
+            "raw.photometry": ("mjd", "band", "mag", "mag_err", "mw_corrected", "source"),
+        },
+        group="detections",
+    ),
+    Stage(
+        table="core.upper_limits",
+        compute="needle_assets.assets.detections:upper_limits",
+        reads={"raw.alerts": ("prv_candidates",), "core.detections": ("mjd", "band")},
+        group="detections",
+    ),
+    Stage(
+        table="core.hosts",
+        compute="needle_assets.assets.detections:hosts",
+        reads={
+            "raw.alerts": ("jd", *_PS1_SOURCES),
+            "raw.hosts": (
+                *("host_ra_deg", "host_dec_deg", "separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag"),
+                *("mw_corrected", "source"),
+            ),
+            "raw.objects": ("a_v_mag",),
+        },
+        settings=("hosts",),
+        group="detections",
+    ),
+    Stage(
+        table="core.stamps",
+        compute="needle_assets.assets.stamps:stamps",
+        reads={
+            "landing.packets": ("sha256",),
+            "raw.alerts": ("candid", "jd", "fid", "ra", "dec", "xpos", "ypos", "path", "member"),
+            "core.hosts": ("host_ra_deg", "host_dec_deg"),
+        },
+        is_bulk=True,
+        keeps_previous=True,
+        chunk_objects=64,
+        group="images",
+        kinds=("duckdb", "fits"),
+    ),
     Stage(
         table="core.light_curves",
         compute="needle_assets.assets.light_curves:light_curves",
@@ -65,3 +157,13 @@ STAGES: tuple[Stage, ...] = (
         group="light_curves",
     ),
 )
+
+_BY_TABLE = {stage.table: stage for stage in STAGES}
+
+
+def stage_named(name: str) -> Stage:
+    """The stage of a table (``core.masks``) or asset key (``core/masks``). Raises KeyError with the names that exist."""
+    table = name.replace("/", ".")
+    if table not in _BY_TABLE:
+        raise KeyError(f"{name!r} is no product; choose among {', '.join(_BY_TABLE)}.")
+    return _BY_TABLE[table]

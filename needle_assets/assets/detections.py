@@ -1,0 +1,125 @@
+"""Detections, limits and hosts: ZTF's names end here."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from needle_assets.alerts import is_positive
+from needle_assets.light_curves.detections import merge_detections, merge_limits
+from needle_assets.products import Product
+from needle_assets.samples.hosts import PS1_BANDS, dereddened, packet_host, position_of_ps1_object
+from needle_assets.settings import Settings
+from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
+
+
+def detections(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """Every detection of an object from packets, their history and landed photometry, each once; negative ones are marked."""
+    entries = [*_packet_entries(tables["raw.alerts"]), *_photometry_entries(tables["raw.photometry"])]
+    rows, rejections = merge_detections(entries)
+    return Product([{"ztf_id": _ztf_id(tables), **row} for row in rows], rejections)
+
+
+def upper_limits(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """Exposures without a detection, told by the packets' history."""
+    told = [
+        {"mjd": entry["jd"] - MJD_OFFSET, "band": BAND_OF_FID[entry["fid"]], "mag_limit": entry["diffmaglim"]}
+        for entry in _history(tables["raw.alerts"])
+        if entry["magpsf"] is None and entry["diffmaglim"] is not None
+    ]
+    rows = merge_limits(told, tables["core.detections"].iter_rows(named=True))
+    return Product([{"ztf_id": _ztf_id(tables), **row} for row in rows])
+
+
+def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    The host galaxy of an object.
+
+    A landed host counts first; of several the nearest. Else the likeliest galaxy among the Pan-STARRS sources of the newest packet
+    that lists any. Magnitudes are dereddened with the catalogue's A_V; without one they stay as they are, and the row says so.
+    """
+    ztf_id = _ztf_id(tables)
+    if ztf_id is None:
+        return Product()
+    host = _landed_host(tables["raw.hosts"]) or _packet_host(tables["raw.alerts"], settings)
+    row = {"ztf_id": ztf_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
+    a_v_mag = tables["raw.objects"]["a_v_mag"][0] if len(tables["raw.objects"]) else None
+    if host is not None and not row["is_dereddened"] and a_v_mag is not None:
+        mags = dereddened({band: host.get(f"{band}_mag") for band in PS1_BANDS}, a_v_mag)
+        row |= {f"{band}_mag": mag for band, mag in mags.items()} | {"is_dereddened": True}
+    return Product([row])
+
+
+def _landed_host(landed: pl.DataFrame) -> dict[str, Any] | None:
+    if landed.is_empty():
+        return None
+    nearest = landed.sort("separation_arcsec", nulls_last=True).row(0, named=True)
+    return {**nearest, "association": "landed", "is_dereddened": nearest.pop("mw_corrected")}
+
+
+def _packet_host(alerts: pl.DataFrame, settings: Settings) -> dict[str, Any] | None:
+    for packet in alerts.sort("jd", descending=True).iter_rows(named=True):
+        sources = [_ps1_source(packet, k) for k in (1, 2, 3) if packet[f"distpsnr{k}"] is not None]
+        if sources:
+            best = packet_host(sources, star_score=settings.hosts.star_score, largest_p_chance=settings.hosts.largest_p_chance)
+            return best and _host_row(best)
+    return None
+
+
+def _ps1_source(packet: Mapping[str, Any], k: int) -> dict[str, Any]:
+    return {
+        "object_id": packet[f"objectidps{k}"],
+        "separation_arcsec": packet[f"distpsnr{k}"],
+        "star_score": packet[f"sgscore{k}"],
+        **{f"{band}_mag": packet[f"s{band}mag{k}"] for band in "griz"},
+    }
+
+
+def _host_row(source: Mapping[str, Any]) -> dict[str, Any]:
+    position = position_of_ps1_object(source["object_id"]) if source["object_id"] else None
+    return {
+        "association": "packet",
+        "source": f"PS1 {source['object_id']}" if source["object_id"] else None,
+        "host_ra_deg": position and position[0],
+        "host_dec_deg": position and position[1],
+        **{name: source[name] for name in ("separation_arcsec", "p_chance", "g_mag", "r_mag", "i_mag", "z_mag")},
+    }
+
+
+def _packet_entries(alerts: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    for packet in alerts.iter_rows(named=True):
+        has_stamp = packet["has_science_cutout"] or packet["has_reference_cutout"]
+        yield _entry(packet, "packet", has_stamp=has_stamp)
+    for entry in _history(alerts):
+        if entry["magpsf"] is not None:
+            yield _entry(entry, "history", has_stamp=False)
+
+
+def _entry(ztf: Mapping[str, Any], source: str, *, has_stamp: bool) -> dict[str, Any]:
+    return {
+        "candid": ztf["candid"],
+        "mjd": ztf["jd"] - MJD_OFFSET,
+        "band": BAND_OF_FID[ztf["fid"]],
+        "mag": ztf["magpsf"],
+        "mag_err": ztf["sigmapsf"],
+        "is_positive": is_positive(ztf["isdiffpos"]),
+        "is_mw_corrected": False,
+        "has_stamp": has_stamp,
+        "source": source,
+    }
+
+
+def _history(alerts: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    for previous in alerts["prv_candidates"]:
+        yield from previous if previous is not None else ()
+
+
+def _photometry_entries(photometry: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    for row in photometry.iter_rows(named=True):
+        named = {name: row[name] for name in ("mjd", "band", "mag", "mag_err")}
+        given = {"candid": None, "is_positive": True, "has_stamp": False}
+        yield {**named, **given, "is_mw_corrected": row["mw_corrected"], "source": row["source"] or "photometry"}
+
+
+def _ztf_id(tables: Mapping[str, pl.DataFrame]) -> str | None:
+    return next((str(frame["ztf_id"][0]) for frame in tables.values() if "ztf_id" in frame.columns and len(frame)), None)

@@ -1,0 +1,91 @@
+"""The ``raw`` products: what the survey sent, under its own names."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from needle_assets.alerts import Packet, alert_row, one_row_per_packet, read_packets
+from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing import LandedPacket, read_members
+from needle_assets.products import Product
+from needle_assets.rejections import Rejection
+from needle_assets.settings import Settings
+
+Place = tuple[str, str, str]
+
+
+def objects(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """The Bright Transient Survey's catalogue with the class label NEEDLE gives each type (paper, section 2)."""
+    said = tables["landing.catalogue"]
+    if said.is_empty():
+        return Product()
+    rows, rejections = read_catalogue(Path(said["landing"][0]) / said["path"][0])
+    return Product(rows, rejections)
+
+
+def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """
+    Alert packets under ZTF's names; the cutouts stay in the landing folder. A packet that landed twice counts once.
+
+    A packet whose file has vanished since keeps the row it had.
+    """
+    rows: list[dict[str, Any]] = []
+    rejections: list[Rejection] = []
+    found: set[Place] = set()
+    for landed, packet in packets_of(tables["landing.packets"]):
+        place = {"path": landed.path, "member": landed.member, "sha256": landed.sha256}
+        found.add((landed.path, landed.member or "", packet.ztf_id))
+        rows.append({**alert_row(packet), **place})
+        rejections += packet.refused
+    kept, vanished = _rows_of_vanished(tables, found)
+    accepted, repeated = one_row_per_packet([*rows, *kept])
+    return Product(accepted, [*rejections, *repeated, *vanished])
+
+
+def _rows_of_vanished(tables: Mapping[str, pl.DataFrame], found: set[Place]) -> tuple[list[dict[str, Any]], list[Rejection]]:
+    before = {(row["path"], row["member"] or "", row["ztf_id"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
+    kept, refused = [], []
+    for row in tables["landing.packets"].iter_rows(named=True):
+        place = (row["path"], row["member"], row["ztf_id"])
+        if place in before and place not in found:
+            kept.append(before[place])
+        elif place not in found:
+            reason = "the file vanished before its packet was stored; put it back and refresh again"
+            refused.append(Rejection(reason, candid=row["candid"], path=row["path"], ztf_id=row["ztf_id"]))
+    return kept, refused
+
+
+def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
+    """Every packet that ``landed`` (ztf_id, landing, path, member) points to and that is still there, read file by file."""
+    wanted = {(row["path"], row["member"] or "", row["ztf_id"]) for row in landed.iter_rows(named=True)}
+    for (folder, path), group in landed.group_by("landing", "path", maintain_order=True):
+        members = {member for member in group["member"] if member} or None
+        for item in read_members(Path(str(folder)), str(path), members):
+            yield from ((item, packet) for packet in _ours(item, wanted))
+
+
+def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:
+    for found in read_packets(item.data):
+        if isinstance(found, Packet) and (item.path, item.member or "", found.ztf_id) in wanted:
+            yield found
+
+
+def photometry(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """Light curves that landed beside the packets, as landed."""
+    return _whole_file(tables["landing.photometry"], read_photometry)
+
+
+def hosts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """Host galaxies that landed beside the packets, as landed."""
+    return _whole_file(tables["landing.hosts"], read_hosts)
+
+
+def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame, list[Rejection]]]) -> Product:
+    if said.is_empty():
+        return Product()
+    accepted, rejections = reader(Path(said["landing"][0]) / said["path"][0])
+    ours = set(said["ztf_id"])
+    chosen = accepted.filter(pl.col("ztf_id").is_in(said["ztf_id"].implode()))
+    return Product(chosen.to_dicts(), [r for r in rejections if r.measured.get("ztf_id") in ours])

@@ -1,0 +1,188 @@
+"""Runs the functions of the stages over objects, in this process or in a pool. Knows neither the database nor Dagster."""
+
+import ctypes
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from typing import TypeVar
+
+import polars as pl
+import pyarrow as pa
+
+from needle_assets.products import Product
+from needle_assets.rejections import Rejection
+from needle_assets.settings import Settings
+from needle_assets.warehouse.rows import Refused, as_json, to_arrow
+
+IN_FLIGHT_PER_WORKER = 2
+PR_SET_PDEATHSIG = 1
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some objects of one stage with everything needed to compute them; ``keys`` None means a product without objects."""
+
+    compute: str
+    keys: tuple[str, ...] | None
+    frames: Mapping[str, pl.DataFrame]
+    settings: Settings
+    schema: pa.Schema
+    is_bulk: bool
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Rows in the table's schema, refusals, and for objects whose code failed: the traceback by ztf_id (None: the whole task)."""
+
+    rows: pa.Table
+    refused: list[Refused]
+    failures: dict[str | None, str] = field(default_factory=dict)
+
+
+def run_task(task: Task) -> Computed:
+    """Compute one task. A failing object does not stop the others."""
+    module, _, name = task.compute.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    if task.keys is None or task.is_bulk:
+        return _run_bulk(function, task)
+    return _run_each(function, task)
+
+
+def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
+    try:
+        product = function(task.frames, task.settings)
+        return Computed(to_arrow(product.rows, task.schema), [_refused(r, None) for r in product.rejections])
+    except Exception:
+        if task.keys is None or len(task.keys) == 1:
+            failed = None if task.keys is None else task.keys[0]
+            return Computed(to_arrow([], task.schema), [], {failed: traceback.format_exc()})
+    # One object of the chunk failed and it is not known which: find out by computing each alone.
+    return _joined([_run_bulk(function, single) for single in _singles(task)], task.schema)
+
+
+def _run_each(function: Callable[..., Product], task: Task) -> Computed:
+    rows, refused, failures = [], [], {}
+    for single in _singles(task):
+        ztf_id = single.keys[0] if single.keys else None
+        try:
+            product = function(single.frames, task.settings)
+            part = to_arrow(product.rows, task.schema)
+            refused += [_refused(r, ztf_id) for r in product.rejections]
+            rows.append(part)
+        except Rejection as rejection:
+            refused.append(_refused(rejection, ztf_id))
+        except Exception:
+            failures[ztf_id] = traceback.format_exc()
+    return Computed(_concatenated(rows, task.schema), refused, failures)
+
+
+def _singles(task: Task) -> Iterator[Task]:
+    """One task per object: its own rows of every frame that has objects."""
+    parts = {name: _by_object(frame) for name, frame in task.frames.items()}
+    for key in task.keys or ():
+        frames = {
+            name: frame if parts[name] is None else (parts[name] or {}).get(key, frame.clear())
+            for name, frame in task.frames.items()
+        }
+        yield Task(task.compute, (key,), frames, task.settings, task.schema, task.is_bulk)
+
+
+def _by_object(frame: pl.DataFrame) -> dict[str, pl.DataFrame] | None:
+    if "ztf_id" not in frame.columns:
+        return None
+    return {str(key[0]): part for key, part in frame.partition_by("ztf_id", as_dict=True, maintain_order=True).items()}
+
+
+def _joined(parts: Sequence[Computed], schema: pa.Schema) -> Computed:
+    failures: dict[str | None, str] = {}
+    for part in parts:
+        failures.update(part.failures)
+    return Computed(_concatenated([p.rows for p in parts], schema), [r for p in parts for r in p.refused], failures)
+
+
+def _concatenated(rows: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables(rows).combine_chunks() if rows else to_arrow([], schema)
+
+
+def _refused(rejection: Rejection, ztf_id: str | None) -> Refused:
+    measured = dict(rejection.measured)
+    named = measured.pop("ztf_id", None)
+    return Refused(ztf_id or (str(named) if named is not None else None), rejection.candid, rejection.reason, as_json(measured))
+
+
+class Workers:
+    """
+    The one seam through which computing goes: ``map`` runs a function over tasks and yields (task, result) in order.
+
+    Parameters
+    ----------
+    count : int
+        1 computes in this process; more uses a pool that starts at the first need and lives until :meth:`close`.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, function: Callable[[T], R], tasks: Iterable[T], *, in_pool: bool = True) -> Iterator[tuple[T, R]]:
+        """Results in the order of the tasks, with only a few tasks in memory at a time."""
+        if self.count <= 1 or not in_pool:
+            for task in tasks:
+                yield task, function(task)
+            return
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        for task in tasks:
+            waiting.append((task, self._started().submit(function, task)))
+            if len(waiting) >= IN_FLIGHT_PER_WORKER * self.count:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # forkserver: a fork of this process would copy Dagster's threads and DuckDB's locks.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["needle_assets.compute"])
+            with _single_threaded_libraries():
+                forkserver.ensure_running()
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_end_with_parent)
+        return self._pool
+
+    def close(self) -> None:
+        """End the pool."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+
+def _end_with_parent() -> None:
+    """A killed refresh must not leave workers behind: the fork server ends with it, and they end with the fork server."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def _single_threaded_libraries() -> Iterator[None]:
+    """Workers inherit these: two processes with two BLAS threads each would fight for two cores."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

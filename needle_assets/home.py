@@ -1,0 +1,124 @@
+"""Where one installation keeps its state: paths below NEEDLE_HOME, and the lock that lets one refresh run at a time."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from needle_assets.settings import Settings, SettingsError, read_settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class HomeBusy(RuntimeError):
+    """Another process works in this home; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """
+    The folder that holds warehouse, settings and Dagster's records.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute folder; made by :meth:`prepare`.
+    """
+
+    path: Path
+
+    @classmethod
+    def from_environment(cls) -> "Home":
+        """The folder that NEEDLE_HOME names, or the repository's ``warehouse/``."""
+        return cls(Path(os.environ.get("NEEDLE_HOME") or REPOSITORY / "warehouse").expanduser().resolve())
+
+    @property
+    def state(self) -> Path:
+        """Everything that people need not look at."""
+        return self.path / ".state"
+
+    @property
+    def working(self) -> Path:
+        """The database that writers use."""
+        return self.state / "working.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The database that people read."""
+        return self.path / "needle.duckdb"
+
+    @property
+    def dagster(self) -> Path:
+        """DAGSTER_HOME: runs, events, schedules."""
+        return self.state / "dagster"
+
+    @property
+    def settings_file(self) -> Path:
+        """The user's settings."""
+        return self.path / "settings.toml"
+
+    def prepare(self) -> "Home":
+        """Make the folders that do not exist yet."""
+        self.dagster.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def settings(self, preset: str | None = None) -> Settings:
+        """
+        Settings of this home. The first use fixes the preset; another one later is refused.
+
+        Raises
+        ------
+        SettingsError
+            If the home belongs to another preset, or the file cannot be used.
+        """
+        remembered = self.state / "preset"
+        stored = remembered.read_text(encoding="utf-8").strip() if remembered.exists() else None
+        settings = read_settings(self.settings_file, preset or (None if self.settings_file.exists() else stored))
+        if stored is not None and settings.preset != stored:
+            raise SettingsError(
+                f"{self.path} was filled with preset {stored!r}, but {settings.preset!r} was asked for; "
+                f"set NEEDLE_HOME to an empty folder for {settings.preset!r}."
+            )
+        return settings
+
+    def remember_preset(self, preset: str) -> None:
+        """Bind this home to a preset."""
+        (self.state / "preset").write_text(preset + "\n", encoding="utf-8")
+
+    @contextmanager
+    def lock(self, *, wait_seconds: float = 0.0, what: str = "refresh") -> Iterator[None]:
+        """
+        Hold the home alone; the lock ends with the process, even if it is killed.
+
+        Raises
+        ------
+        HomeBusy
+            If another process still holds it after ``wait_seconds``.
+        """
+        with (self.state / "lock").open("a+", encoding="utf-8") as handle:
+            deadline = time.monotonic() + wait_seconds
+            while not _try_lock(handle.fileno()):
+                if time.monotonic() >= deadline:
+                    raise HomeBusy(_busy_sentence(handle, self.path))
+                time.sleep(0.1)
+            handle.truncate(0)
+            handle.write(f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
+            handle.flush()
+            yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _busy_sentence(handle: object, path: Path) -> str:
+    handle.seek(0)  # type: ignore[attr-defined]
+    holder = handle.read().strip() or "another process"  # type: ignore[attr-defined]
+    return f"{path} is in use by a {holder}; wait for it to end, then run the command again."

@@ -1,0 +1,102 @@
+"""Which entries of packets and photometry are the same detection. No cleaning: nothing is merged over nights here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from needle_assets.rejections import Rejection
+
+# Two exposures of one field in one band are at least 30 s of exposure and 8 s of readout apart; sources round or give mid-exposure.
+SAME_EXPOSURE_DAYS = 3e-4
+
+ORDER_OF_SOURCES = ("packet", "history")
+
+
+def merge_detections(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Rejection]]:
+    """
+    One row per real detection.
+
+    Parameters
+    ----------
+    entries : iterable of mappings
+        ``candid`` (or None), ``mjd`` [d], ``band``, ``mag`` [mag], ``mag_err`` [mag], ``is_positive``, ``is_mw_corrected``,
+        ``has_stamp``, ``source``, and optionally ``path`` to name the origin in a refusal. Any order.
+
+    Returns
+    -------
+    rows : list of dict
+        Sorted by band and time. Entries of one band within 3e-4 d (26 s, less than one exposure) are one detection: a packet's own
+        candidate is preferred to an earlier detection told by a later packet, and that to photometry; among photometry, values not
+        yet corrected for extinction, then the first source by name. ``has_stamp`` is true if any of them has one.
+    rejections : list of Rejection
+        Entries without a finite magnitude or with an error that is not positive. The repeated ones are not refusals.
+
+    Notes
+    -----
+    The authors' code keeps repeated epochs and never looks at ``isdiffpos``; here the sign stays with the detection.
+    """
+    usable: list[Mapping[str, Any]] = []
+    rejections: list[Rejection] = []
+    for entry in entries:
+        if _is_usable(entry):
+            usable.append(entry)
+        else:
+            rejections.append(_unusable(entry))
+    usable.sort(key=lambda e: (e["band"], e["mjd"]))
+    return [_preferred(group) for group in _same_exposure(usable)], rejections
+
+
+def _is_usable(entry: Mapping[str, Any]) -> bool:
+    mag, mag_err = entry["mag"], entry["mag_err"]
+    return mag is not None and mag == mag and mag_err is not None and mag_err > 0
+
+
+def _unusable(entry: Mapping[str, Any]) -> Rejection:
+    return Rejection(
+        "a detection without a magnitude and a positive error cannot be used; it is left out.",
+        candid=entry["candid"],
+        mjd=entry["mjd"],
+        mag=entry["mag"],
+        mag_err=entry["mag_err"],
+        source=entry["source"],
+    )
+
+
+def _same_exposure(entries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    groups: list[list[Mapping[str, Any]]] = []
+    for entry in entries:
+        first = groups[-1][0] if groups else None
+        if first is not None and first["band"] == entry["band"] and entry["mjd"] - first["mjd"] <= SAME_EXPOSURE_DAYS:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    return groups
+
+
+def _preferred(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    best = min(group, key=_preference)
+    names = ("candid", "mjd", "band", "mag", "mag_err", "is_positive", "is_mw_corrected", "source")
+    return {**{name: best[name] for name in names}, "has_stamp": any(entry["has_stamp"] for entry in group)}
+
+
+def _preference(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    source = entry["source"]
+    rank = ORDER_OF_SOURCES.index(source) if source in ORDER_OF_SOURCES else len(ORDER_OF_SOURCES)
+    return (rank, entry["is_mw_corrected"], source, entry["mjd"], entry["mag"])
+
+
+def merge_limits(limits: Iterable[Mapping[str, Any]], detections: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """
+    One row per non-detection: repeated ones once (the deepest), and none where a detection of the same exposure exists.
+
+    Parameters
+    ----------
+    limits : iterable of mappings
+        ``mjd`` [d], ``band``, ``mag_limit`` [mag].
+    detections : iterable of mappings
+        ``mjd`` and ``band`` of the object's detections.
+    """
+    detected = {(d["band"], round(d["mjd"] / SAME_EXPOSURE_DAYS) + shift) for d in detections for shift in (-1, 0, 1)}
+    ordered = sorted(limits, key=lambda e: (e["band"], e["mjd"], -e["mag_limit"]))
+    deepest = [max(group, key=lambda e: e["mag_limit"]) for group in _same_exposure(ordered)]
+    kept = [e for e in deepest if (e["band"], round(e["mjd"] / SAME_EXPOSURE_DAYS)) not in detected]
+    return [{"mjd": e["mjd"], "band": e["band"], "mag_limit": e["mag_limit"]} for e in kept]

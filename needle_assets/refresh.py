@@ -1,0 +1,320 @@
+"""One refresh, without Dagster: look at the landing folder, run stages over what is stale, publish. Dagster calls this and tells."""
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from needle_assets import landing
+from needle_assets.compute import Computed, Task, Workers, run_task
+from needle_assets.home import Home
+from needle_assets.scanning import read_file, read_whole_file
+from needle_assets.settings import Settings
+from needle_assets.stages import STAGES, Stage, stage_named
+from needle_assets.warehouse import ledger, manifest, publish, rows, schema
+from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.rows import Refused, Writer, Written
+
+FILES_PER_TASK = 64
+FILES_PER_COMMIT = 1024
+WHOLE_FILES = ("catalogue", "photometry", "hosts")
+
+
+class RefreshError(RuntimeError):
+    """A refresh cannot start or go on; the message says why and what to do."""
+
+
+@dataclass
+class StageReport:
+    """What one stage did in one run."""
+
+    computed: int = 0
+    up_to_date: int = 0
+    rejected: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a materialisation event needs to know of one write."""
+
+    stage: Stage
+    ztf_id: str | None
+    data_version: str
+    code_version: str
+    n_rows: int
+    n_rejected: int
+    write_id: str
+
+
+Tell = Callable[[Sequence[Told]], None]
+Progress = Callable[[str, int, int], None]
+
+
+def _no_progress(_what: str, _done: int, _total: int) -> None:
+    return
+
+
+@dataclass
+class Session:
+    """
+    Work in one home. Whoever makes it holds the home's lock.
+
+    Parameters
+    ----------
+    home, settings
+        Where, and with which settings.
+    workers : int
+        Processes that compute.
+    stages
+        The pipeline; tests give their own.
+    progress
+        Called with (stage, done, total) while working.
+    """
+
+    home: Home
+    settings: Settings
+    workers: int = 2
+    stages: Sequence[Stage] = STAGES
+    progress: Progress = _no_progress
+    reports: dict[str, StageReport] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tables = schema.read_tables()
+        self.pool = Workers(self.workers)
+        self.git_sha = _git_sha()
+
+    def open(self) -> "Session":
+        """Bring the database to the described schema and hash columns that are read for the first time."""
+        with writing(self.home.prepare().working) as connection:
+            emptied = schema.apply(connection)
+            if emptied:
+                ledger.forget(connection, emptied)
+            ledger.backfill_hashes(connection, self.stages, self.tables)
+        return self
+
+    def close(self) -> None:
+        """End the workers."""
+        self.pool.close()
+
+    # -- landing ---------------------------------------------------------------------------------------------
+
+    def landing_folder(self, given: Path | None = None) -> Path:
+        """The folder to read: the one given, else the one used before. Raises RefreshError if there is none."""
+        with writing(self.home.working) as connection:
+            folder = given or manifest.landing_folder(connection)
+        if folder is None:
+            raise RefreshError(f"{self.home.path} has no landing folder yet; name one with --landing FOLDER.")
+        if not folder.is_dir():
+            raise RefreshError(f"{folder} is not a folder; name the landing folder with --landing FOLDER.")
+        if not (folder / "bts.csv").is_file():
+            raise RefreshError(f"{folder} holds no bts.csv; a landing folder needs the BTS catalogue beside its alerts/.")
+        return folder.resolve()
+
+    def changed_files(self, folder: Path) -> list[landing.LandingFile]:
+        """Files of the landing folder that were not read yet as they are now."""
+        files = [file for file in landing.scan(folder) if file.kind != "unknown"]
+        with writing(self.home.working) as connection:
+            return manifest.changed(connection, files)
+
+    def scan(self, folder: Path) -> int:
+        """Read what is new in the landing folder into the manifest; returns the number of files read."""
+        files = self.changed_files(folder)
+        with writing(self.home.working) as connection:
+            manifest.remember_folder(connection, folder)
+        self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
+        for file in files:
+            if file.kind in WHOLE_FILES:
+                report, hashes = read_whole_file(folder, file)
+                with writing(self.home.working) as connection:
+                    manifest.record_rows(connection, report, hashes, self.stages)
+        return len(files)
+
+    def _scan_packets(self, folder: Path, files: list[landing.LandingFile]) -> None:
+        tasks = [(folder, tuple(files[i : i + FILES_PER_TASK])) for i in range(0, len(files), FILES_PER_TASK)]
+        waiting: list[manifest.FileReport] = []
+        done = 0
+        for _, reports in self.pool.map(read_file, tasks, in_pool=len(tasks) > 1):
+            waiting += reports
+            done += len(reports)
+            self.progress("landing", done, len(files))
+            if len(waiting) >= FILES_PER_COMMIT or done == len(files):
+                with writing(self.home.working) as connection:
+                    manifest.record_packets(connection, waiting, self.stages)
+                waiting = []
+
+    def objects(self) -> list[str]:
+        """Every object that is a partition."""
+        with writing(self.home.working) as connection:
+            return manifest.new_objects(connection)
+
+    # -- planning --------------------------------------------------------------------------------------------
+
+    def stale(self) -> dict[str, list[str | None]]:
+        """For every stage with something stale: the objects (None: the product itself)."""
+        with writing(self.home.working) as connection:
+            ledger.register_graph(connection, self.stages, self.tables, self.settings)
+            found: dict[str, list[str | None]] = {}
+            for stage, ztf_id in ledger.stale(connection):
+                found.setdefault(stage, []).append(ztf_id)
+        return found
+
+    def unpublished(self, stage: Stage) -> list[Told]:
+        """Writes whose events are not known to be recorded."""
+        with writing(self.home.working) as connection:
+            return [
+                Told(stage, r["ztf_id"], r["data_version"], r["code_version"], r["n_rows"], r["n_rejected"], r["write_id"])
+                for r in ledger.unpublished(connection, stage.table)
+            ]
+
+    # -- computing -------------------------------------------------------------------------------------------
+
+    def refresh_stage(
+        self,
+        stage: Stage,
+        *,
+        tell: Tell,
+        run_id: str,
+        only: Iterable[str] | None = None,
+        recompute: bool = False,
+    ) -> StageReport:
+        """Compute what is stale of a stage (or everything, with ``recompute``), of the objects in ``only`` or of all."""
+        plans = self._plans(stage)
+        among = set(plans) if only is None or not stage.is_per_object else set(only) & set(plans)
+        keys = among if recompute else among & set(self.stale().get(stage.table, []))
+        report = self._run(stage, sorted(keys, key=str), plans, tell, Writer(run_id, run_id, self.git_sha))
+        report.up_to_date = len(among) - report.computed - report.failed
+        return report
+
+    def compute_stage(self, stage: Stage, *, tell: Tell, run_id: str, request_id: str, only: Iterable[str | None]) -> StageReport:
+        """Compute what somebody asked for, stale or not; what the same request already computed is left alone."""
+        plans = self._plans(stage)
+        with writing(self.home.working) as connection:
+            done = ledger.requested_before(connection, stage.table, request_id)
+        asked = set(only) & set(plans)
+        report = self._run(stage, sorted(asked - done, key=str), plans, tell, Writer(run_id, request_id, self.git_sha))
+        report.up_to_date = len(asked & done)
+        return report
+
+    def _plans(self, stage: Stage) -> dict[str | None, tuple[str, str]]:
+        with writing(self.home.working) as connection:
+            ledger.register_graph(connection, self.stages, self.tables, self.settings)
+            return ledger.wanted(connection, stage.table)
+
+    def _run(
+        self,
+        stage: Stage,
+        keys: Sequence[str | None],
+        plans: dict[str | None, tuple[str, str]],
+        tell: Tell,
+        writer: Writer,
+    ) -> StageReport:
+        report = self.reports.setdefault(stage.table, StageReport())
+        started = time.monotonic()
+        in_pool = len(keys) > stage.chunk_objects
+        for task, computed in self.pool.map(run_task, self._tasks(stage, keys), in_pool=in_pool):
+            self._store(stage, task, computed, plans, writer, tell, report)
+            self.progress(stage.table, report.computed + report.failed, len(keys))
+        report.seconds += time.monotonic() - started
+        return report
+
+    def _tasks(self, stage: Stage, keys: Sequence[str | None]) -> Iterator[Task]:
+        if not stage.is_per_object:
+            if keys:
+                yield self._task(stage, None)
+            return
+        objects = [key for key in keys if key is not None]
+        for start in range(0, len(objects), stage.chunk_objects):
+            yield self._task(stage, tuple(objects[start : start + stage.chunk_objects]))
+
+    def _task(self, stage: Stage, keys: tuple[str, ...] | None) -> Task:
+        with writing(self.home.working) as connection:
+            frames = rows.load(connection, stage, self.tables, keys)
+            arrow = rows.arrow_schema(connection, stage.table)
+        return Task(stage.compute, keys, frames, self.settings, arrow, stage.is_bulk)
+
+    def _store(
+        self,
+        stage: Stage,
+        task: Task,
+        computed: Computed,
+        plans: dict[str | None, tuple[str, str]],
+        writer: Writer,
+        tell: Tell,
+        report: StageReport,
+    ) -> None:
+        keys = None if task.keys is None else [key for key in task.keys if key not in computed.failures]
+        write_id = uuid.uuid4().hex
+        if not (task.keys is None and computed.failures):
+            with writing(self.home.working) as connection:
+                written = rows.store(
+                    connection,
+                    stage,
+                    self.tables,
+                    stages=self.stages,
+                    keys=keys,
+                    rows=computed.rows,
+                    refused=computed.refused,
+                    plans=plans,
+                    parameters=ledger.parameters_of(stage, self.settings),
+                    writer=writer,
+                    write_id=write_id,
+                )
+            self._tell(stage, written, write_id, tell)
+            report.computed += len(written)
+            report.rejected += len(computed.refused)
+        if computed.failures:
+            self._store_failures(stage, computed)
+            report.failed += len(computed.failures)
+
+    def _tell(self, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell) -> None:
+        tell([Told(stage, w.ztf_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written])
+        self.mark_published(stage, [write_id])
+
+    def _store_failures(self, stage: Stage, computed: Computed) -> None:
+        """A failure is a bug of ours: the rows of before stay, the object stays stale, and the reason can be looked up."""
+        refused = [
+            Refused(
+                ztf_id,
+                None,
+                f"the code failed ({text.strip().splitlines()[-1]}); what was stored before is kept",
+                rows.as_json({"traceback": text}),
+            )
+            for ztf_id, text in computed.failures.items()
+        ]
+        with writing(self.home.working) as connection:
+            rows.store_failures(connection, stage.table, refused)
+
+    def mark_published(self, stage: Stage, write_ids: Sequence[str]) -> None:
+        """Remember that the events of these writes are recorded."""
+        with writing(self.home.working) as connection:
+            ledger.mark_published(connection, stage.table, write_ids)
+
+    def publish(self) -> bool:
+        """Give readers what was written; False if nothing was."""
+        return publish.publish(self.home.working, self.home.published)
+
+
+def needed_by(names: Iterable[str]) -> list[Stage]:
+    """The named stages and everything they need, in the order of the pipeline. Raises RefreshError for an unknown name."""
+    wanted: set[str] = set()
+    waiting = [stage_named(name) for name in names]
+    while waiting:
+        stage = waiting.pop()
+        if stage.table not in wanted:
+            wanted.add(stage.table)
+            waiting += [stage_named(parent) for parent in stage.reads if not parent.startswith("landing.")]
+    return [stage for stage in STAGES if stage.table in wanted]
+
+
+def _git_sha() -> str | None:
+    result = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],  # noqa: S607 - whichever git is on the PATH
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout.strip() or None

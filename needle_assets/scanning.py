@@ -1,0 +1,78 @@
+"""Looks into landed files to learn which packet or row belongs to which object. Runs in workers; stores nothing."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from needle_assets.alerts import read_packets
+from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing import LandedPacket, LandingFile, Refused, read_packet_file
+from needle_assets.rejections import Rejection
+from needle_assets.warehouse import rows
+from needle_assets.warehouse.manifest import FileReport, FoundPacket
+
+
+def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
+    """What lies in some packet files or archives below a folder; damage is part of the report, never an exception."""
+    folder, files = task
+    return [_read_one(folder, file) for file in files]
+
+
+def _read_one(folder: Path, file: LandingFile) -> FileReport:
+    report = FileReport(file)
+    for item in read_packet_file(folder, file):
+        if isinstance(item, Refused):
+            report.refused.append(_refused(item.reason, item.measured, item.path, item.member))
+        else:
+            _identify(item, report)
+    return report
+
+
+def _identify(landed: LandedPacket, report: FileReport) -> None:
+    for found in read_packets(landed.data):
+        if isinstance(found, Rejection):
+            report.refused.append(_refused(found.reason, found.measured, landed.path, landed.member))
+        else:
+            place = (landed.path, landed.member or "")
+            report.packets.append(FoundPacket(*place, found.ztf_id, found.candid, landed.sha256, landed.size))
+
+
+def _refused(reason: str, measured: Mapping[str, object], path: str, member: str | None) -> rows.Refused:
+    where = {"path": path, **({"member": member} if member else {})}
+    return rows.Refused(None, None, reason, rows.as_json({**measured, **where}))
+
+
+def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[str, str]]:
+    """
+    What a catalogue, photometry or hosts file says of each object, as a hash by ztf_id, and what no object can be named for.
+
+    A refused row that names its object counts as something said of it: its stage reports the refusal again.
+    """
+    reader = {"catalogue": read_catalogue, "photometry": read_photometry, "hosts": read_hosts}[file.kind]
+    report = FileReport(file)
+    try:
+        accepted, rejections = reader(folder / file.path)
+    except Rejection as rejection:
+        report.refused.append(_refused(rejection.reason, rejection.measured, file.path, None))
+        return report, {}
+    said: dict[str, list[str]] = {}
+    for text, ztf_id in _texts(accepted):
+        said.setdefault(ztf_id, []).append(text)
+    for rejection in rejections:
+        ztf_id = rejection.measured.get("ztf_id")
+        if isinstance(ztf_id, str) and (ztf_id in said or file.kind == "catalogue"):
+            said.setdefault(ztf_id, []).append(rejection.reason)
+        else:
+            report.refused.append(_refused(rejection.reason, rejection.measured, file.path, None))
+    return report, {ztf_id: _hash(texts) for ztf_id, texts in said.items()}
+
+
+def _texts(accepted: pl.DataFrame | list[dict[str, object]]) -> list[tuple[str, str]]:
+    frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
+    return [(repr(row), str(row[0])) for row in frame.select("ztf_id", pl.exclude("ztf_id")).iter_rows()]
+
+
+def _hash(texts: list[str]) -> str:
+    return hashlib.md5("\n".join(sorted(texts)).encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,1 @@
+"""The Python side of the warehouse, and the only Python that speaks SQL."""

@@ -1,0 +1,183 @@
+"""Decides what is stale: fingerprints of what each stage would read now, against what it read last."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from needle_assets.settings import Settings
+from needle_assets.stages import Stage
+from needle_assets.warehouse.schema import Table
+
+ALL_COLUMNS = "*"
+
+# One statement plans every stage: what each object's parents hold now, hashed with code version and parameters.
+WANTED = """
+with inputs as (
+    select r.stage, c.ztf_id, string_agg(r.parent || '=' || c.content_hash, '|' order by r.parent) as parents
+    from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
+    where c.ztf_id <> '' and r.is_per_object group by r.stage, c.ztf_id
+), shared as (
+    select r.stage, string_agg(r.parent || '=' || c.content_hash, '|' order by r.parent) as parents
+    from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
+    where c.ztf_id = '' and r.is_per_object group by r.stage
+), whole as (
+    select stage, string_agg(parent || '=' || content_hash, '|' order by parent) as parents from (
+        select r.stage, r.parent, md5(string_agg(c.ztf_id || c.content_hash, '|' order by c.ztf_id)) as content_hash
+        from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
+        where not r.is_per_object group by r.stage, r.parent
+    ) group by stage
+), targets as (
+    select n.stage, n.salt, o.ztf_id, concat_ws('|', i.parents, s.parents) as parents
+    from nodes n cross join lineage.objects o
+    left join inputs i on i.stage = n.stage and i.ztf_id = o.ztf_id left join shared s on s.stage = n.stage
+    where n.is_per_object
+    union all
+    select n.stage, n.salt, null, coalesce(w.parents, '') from nodes n left join whole w using (stage) where not n.is_per_object
+)
+select t.stage, t.ztf_id, md5(t.salt || '|' || t.parents) as fingerprint, t.parents from targets t
+"""
+
+
+def parameters_of(stage: Stage, settings: Settings) -> str:
+    """The settings a stage reads, as JSON with sorted keys."""
+    everything = asdict(settings)
+    return json.dumps({name: everything[name] for name in stage.settings}, sort_keys=True)
+
+
+def columns_key(columns: Iterable[str]) -> str:
+    """How a set of columns is named in ``lineage.contents``."""
+    return ",".join(sorted(columns))
+
+
+def hashed_column_sets(stages: Sequence[Stage], table: str) -> set[str]:
+    """Every set of columns of ``table`` that some stage reads, and the set of all."""
+    return {columns_key(stage.reads[table]) for stage in stages if table in stage.reads} | {ALL_COLUMNS}
+
+
+def register_graph(
+    connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage], tables: Mapping[str, Table], settings: Settings
+) -> None:
+    """Make the temporary tables ``nodes`` and ``reads`` that the plan joins with."""
+    nodes = [_node(stage, tables, settings) for stage in stages]
+    reads = [
+        {"stage": stage.table, "is_per_object": stage.is_per_object, "parent": parent, "columns": columns_key(columns)}
+        for stage in stages
+        for parent, columns in stage.reads.items()
+    ]
+    _register(connection, "nodes", nodes, ("stage", "salt", "is_per_object"))
+    _register(connection, "reads", reads, ("stage", "is_per_object", "parent", "columns"))
+
+
+def _node(stage: Stage, tables: Mapping[str, Table], settings: Settings) -> dict[str, Any]:
+    salt = "|".join([stage.code_version, tables[stage.table].digest, parameters_of(stage, settings)])
+    digest = hashlib.md5(salt.encode(), usedforsecurity=False).hexdigest()
+    return {"stage": stage.table, "salt": digest, "is_per_object": stage.is_per_object}
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    types = {"is_per_object": pa.bool_()}
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
+    connection.register("given", pa.Table.from_pylist(rows, schema=schema))
+    connection.execute(f"create or replace temp table {name} as select * from given")
+    connection.unregister("given")
+
+
+def stale(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str | None]]:
+    """Every (stage, ztf_id) whose fingerprint differs from the ledger's, after :func:`register_graph`."""
+    return connection.execute(
+        f"select w.stage, w.ztf_id from ({WANTED}) w left join lineage.ledger l "
+        "on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id "
+        "where l.fingerprint is distinct from w.fingerprint order by w.stage, w.ztf_id"
+    ).fetchall()
+
+
+def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, int]]:
+    """For every stage: how many (stale, missing, all), after :func:`register_graph`; missing = never computed."""
+    rows = connection.execute(
+        f"select w.stage, count(*) filter (l.fingerprint is not null and l.fingerprint <> w.fingerprint), "
+        f"count(*) filter (l.fingerprint is null), count(*) from ({WANTED}) w left join lineage.ledger l "
+        "on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id group by 1"
+    ).fetchall()
+    return {stage: (stale_count, missing, total) for stage, stale_count, missing, total in rows}
+
+
+def wanted(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str | None, tuple[str, str]]:
+    """Fingerprint and parents' hashes that ``stage`` would get now, by object, after :func:`register_graph`."""
+    rows = connection.execute(f"select ztf_id, fingerprint, parents from ({WANTED}) where stage = ?", [stage]).fetchall()
+    return {ztf_id: (fingerprint, parents) for ztf_id, fingerprint, parents in rows}
+
+
+def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_id: str) -> set[str | None]:
+    """Objects that this stage already computed for the same request."""
+    rows = connection.execute(
+        "select ztf_id from lineage.ledger where asset = ? and request_id = ?", [stage, request_id]
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def unpublished(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> list[dict[str, Any]]:
+    """Ledger rows whose event is not known to be recorded."""
+    condition = "" if stage is None else "and asset = $stage"
+    result = connection.execute(
+        "select asset, ztf_id, data_version, code_version, parents, n_rows, n_rejected, write_id from lineage.ledger "
+        f"where not is_published {condition} order by asset, ztf_id",
+        {} if stage is None else {"stage": stage},
+    )
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def mark_published(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
+    """Remember that the events of these writes are recorded."""
+    connection.execute(
+        "update lineage.ledger set is_published = true where asset = ? and list_contains(?, write_id)", [asset, list(write_ids)]
+    )
+    bump_change(connection)
+
+
+def hash_rows(connection: duckdb.DuckDBPyConnection, source: str, asset: str, columns: str, *, has_objects: bool) -> None:
+    """
+    Store the content hash of ``source`` (a table or registered frame) for one set of columns.
+
+    The hash of an object is md5 over the sorted 64-bit hashes of its rows: the order of rows does not matter, their number does.
+    """
+    names = "*columns(*)" if columns == ALL_COLUMNS else columns
+    who = "ztf_id" if has_objects else "''"
+    connection.execute(
+        f"insert into lineage.contents select ?, ?, ztf_id, md5(string_agg(h, '' order by h)) from "
+        f"(select {who} as ztf_id, hash(row({names}))::varchar as h from {source}) group by ztf_id",
+        [asset, columns],
+    )
+
+
+def backfill_hashes(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage], tables: Mapping[str, Table]) -> None:
+    """Hash the sets of columns that a stage reads for the first time, from the rows that are already stored."""
+    known = set(connection.execute("select distinct asset, columns from lineage.contents").fetchall())
+    filled = {asset for asset, columns in known if columns == ALL_COLUMNS}
+    for asset in sorted(filled & set(tables)):
+        for columns in sorted(hashed_column_sets(stages, asset)):
+            if (asset, columns) not in known:
+                hash_rows(connection, asset, asset, columns, has_objects="ztf_id" in tables[asset].create)
+
+
+def forget(connection: duckdb.DuckDBPyConnection, assets: Iterable[str]) -> None:
+    """Drop what is known of some products, so that they are computed again."""
+    for asset in assets:
+        connection.execute("delete from lineage.ledger where asset = ?", [asset])
+        connection.execute("delete from lineage.contents where asset = ?", [asset])
+
+
+def change_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """Number of the last change to the content of this database."""
+    row = connection.execute("select value from lineage.state where name = 'change'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def bump_change(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say that the content changed, so that it is published again."""
+    connection.execute("insert or replace into lineage.state values ('change', ?)", [str(change_number(connection) + 1)])

@@ -1,0 +1,274 @@
+"""Rows in and rows out: what a stage reads of some objects, and one transaction that replaces what it wrote of them."""
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from needle_assets.stages import Stage
+from needle_assets.warehouse import ledger
+from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.schema import Table, primary_key
+
+# What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
+LANDING_QUERIES = {
+    "landing.packets": "select ztf_id, path, member, candid, sha256 from lineage.landing_packets",
+    "landing.catalogue": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'catalogue'",
+    "landing.photometry": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'photometry'",
+    "landing.hosts": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'hosts'",
+}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One row of ``core.rejections``: ``measured`` is JSON text."""
+
+    ztf_id: str | None
+    candid: int | None
+    reason: str
+    measured: str = "{}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one transaction stored for one object (``ztf_id`` None: for a whole product)."""
+
+    ztf_id: str | None
+    data_version: str
+    n_rows: int
+    n_rejected: int
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes: the run, what asked for it, and the commit of the code."""
+
+    run_id: str
+    request_id: str
+    git_sha: str | None
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection, stage: Stage, tables: Mapping[str, Table], keys: Sequence[str] | None
+) -> dict[str, pl.DataFrame]:
+    """
+    Exactly the columns that a stage declares, of the objects in ``keys`` (None: of all), each frame sorted by its table's key.
+
+    Tables without objects are given whole. Parents in the schema ``landing`` also carry the folder, in the column ``landing``.
+    """
+    if keys is not None:
+        connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    frames = {parent: _frame(connection, parent, columns, tables, keys) for parent, columns in stage.reads.items()}
+    if stage.keeps_previous:
+        frames[stage.table] = _frame(connection, stage.table, ("*",), tables, keys)
+    if keys is not None:
+        connection.unregister("wanted_keys")
+    return frames
+
+
+def _frame(
+    connection: duckdb.DuckDBPyConnection,
+    parent: str,
+    columns: tuple[str, ...],
+    tables: Mapping[str, Table],
+    keys: Sequence[str] | None,
+) -> pl.DataFrame:
+    if parent in LANDING_QUERIES:
+        has_objects = True
+        source, names, order = (
+            f"({LANDING_QUERIES[parent]})",
+            "*, (select value from lineage.state where name = 'landing') as landing",
+            ["ztf_id", "path"],
+        )
+    else:
+        has_objects = "ztf_id" in tables[parent].create
+        names = "*" if columns == ("*",) else ", ".join(dict.fromkeys((*(("ztf_id",) if has_objects else ()), *columns)))
+        source, order = parent, primary_key(tables[parent].create)
+    among = "where ztf_id in (select ztf_id from wanted_keys)" if keys is not None and has_objects else ""
+    ordered = f"order by {', '.join(order)}" if order else ""
+    table = connection.execute(f"select {names} from {source} {among} {ordered}").to_arrow_table()
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def arrow_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
+    """The Arrow schema of a stored table."""
+    return connection.execute(f"select * from {table} limit 0").to_arrow_table().schema
+
+
+def store(
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    tables: Mapping[str, Table],
+    *,
+    stages: Sequence[Stage],
+    keys: Sequence[str] | None,
+    rows: pa.Table,
+    refused: Sequence[Refused],
+    plans: Mapping[str | None, tuple[str, str]],
+    parameters: str,
+    writer: Writer,
+    write_id: str,
+) -> list[Written]:
+    """
+    Replace what ``stage`` holds of ``keys`` (None: everything) by ``rows``, with refusals, hashes and ledger, in one transaction.
+
+    ``plans`` gives fingerprint and parents' hashes by object; an object that has none (it failed) keeps no ledger row and so stays
+    stale. The events still have to be emitted: the ledger says so.
+    """
+    connection.register("new_rows", rows)
+    connection.register("written_keys", pa.table({"ztf_id": pa.array(keys or [], pa.string())}))
+    with transaction(connection):
+        _delete(connection, stage.table, whole=keys is None)
+        connection.execute(f"insert into {stage.table} by name select * from new_rows")
+        _insert_refused(connection, stage.table, refused)
+        for columns in sorted(ledger.hashed_column_sets(stages, stage.table)):
+            ledger.hash_rows(connection, "new_rows", stage.table, columns, has_objects="ztf_id" in rows.schema.names)
+        written = _written(connection, stage, keys, rows, refused, plans)
+        _insert_ledger(connection, stage, written, plans, parameters, writer, write_id)
+        ledger.bump_change(connection)
+    connection.unregister("new_rows")
+    connection.unregister("written_keys")
+    return written
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, table: str, *, whole: bool) -> None:
+    among = "true" if whole else "ztf_id in (select ztf_id from written_keys)"
+    connection.execute(f"delete from {table} where {among}")
+    connection.execute(f"delete from core.rejections where stage = ? and {among}", [table])
+    connection.execute(f"delete from lineage.contents where asset = ? and {among}", [table])
+    connection.execute(f"delete from lineage.ledger where asset = ? and {among}", [table])
+
+
+def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Sequence[Refused]) -> None:
+    """Say why objects failed, beside the rows they had before."""
+    with transaction(connection):
+        for failure in failed:
+            connection.execute(
+                "delete from core.rejections where stage = ? and ztf_id is not distinct from ? and measured->>'traceback' is not null",
+                [stage, failure.ztf_id],
+            )
+        _insert_refused(connection, stage, failed)
+        ledger.bump_change(connection)
+
+
+def _insert_refused(connection: duckdb.DuckDBPyConnection, stage: str, refused: Sequence[Refused]) -> None:
+    if not refused:
+        return
+    columns = {
+        "ztf_id": pa.array([r.ztf_id for r in refused], pa.string()),
+        "candid": pa.array([r.candid for r in refused], pa.int64()),
+        "reason": pa.array([r.reason for r in refused], pa.string()),
+        "measured": pa.array([r.measured for r in refused], pa.string()),
+    }
+    connection.register("refused_rows", pa.table(columns))
+    connection.execute(
+        "insert into core.rejections select ?, ztf_id, candid, reason, measured::json, ? from refused_rows", [stage, now()]
+    )
+    connection.unregister("refused_rows")
+
+
+def _written(
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    keys: Sequence[str] | None,
+    rows: pa.Table,
+    refused: Sequence[Refused],
+    plans: Mapping[str | None, tuple[str, str]],
+) -> list[Written]:
+    if keys is None:
+        hashes = connection.execute(
+            "select md5(string_agg(ztf_id || content_hash, '|' order by ztf_id)) from lineage.contents where asset = ? and columns = ?",
+            [stage.table, ledger.ALL_COLUMNS],
+        ).fetchone()
+        return [Written(None, (hashes and hashes[0]) or "empty", rows.num_rows, len(refused))] if None in plans else []
+    versions = dict(
+        connection.execute(
+            "select ztf_id, content_hash from lineage.contents where asset = ? and columns = ? "
+            "and ztf_id in (select ztf_id from written_keys)",
+            [stage.table, ledger.ALL_COLUMNS],
+        ).fetchall()
+    )
+    n_rows = dict(connection.execute("select ztf_id, count(*) from new_rows group by 1").fetchall())
+    n_rejected: dict[str | None, int] = {}
+    for refusal in refused:
+        n_rejected[refusal.ztf_id] = n_rejected.get(refusal.ztf_id, 0) + 1
+    return [Written(k, versions.get(k, "empty"), n_rows.get(k, 0), n_rejected.get(k, 0)) for k in keys if k in plans]
+
+
+def _insert_ledger(
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    written: Sequence[Written],
+    plans: Mapping[str | None, tuple[str, str]],
+    parameters: str,
+    writer: Writer,
+    write_id: str,
+) -> None:
+    columns = {
+        "ztf_id": pa.array([w.ztf_id for w in written], pa.string()),
+        "fingerprint": pa.array([plans[w.ztf_id][0] for w in written], pa.string()),
+        "parents": pa.array([plans[w.ztf_id][1] for w in written], pa.string()),
+        "data_version": pa.array([w.data_version for w in written], pa.string()),
+        "n_rows": pa.array([w.n_rows for w in written], pa.int32()),
+        "n_rejected": pa.array([w.n_rejected for w in written], pa.int32()),
+    }
+    connection.register("ledger_rows", pa.table(columns))
+    connection.execute(
+        "insert into lineage.ledger by name select ? as asset, *, ? as code_version, ? as parameters, ? as run_id, "
+        "? as request_id, ? as write_id, ? as git_sha, ? as written_at, false as is_published from ledger_rows",
+        [stage.table, stage.code_version, parameters, writer.run_id, writer.request_id, write_id, writer.git_sha, now()],
+    )
+    connection.unregister("ledger_rows")
+
+
+def to_arrow(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """
+    Rows as an Arrow table of a stored table's schema.
+
+    A missing key or None becomes NULL, and so does NaN in a scalar column; NaN inside an array stays NaN. Images may be arrays of
+    shape (60, 60) or (3600,).
+    """
+    return pa.table([_column([row.get(field.name) for row in rows], field.type) for field in schema], schema=schema)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_fixed_size_list(kind):
+        flat = [None if value is None else pa.array(_flattened(value), kind.value_type, from_pandas=False) for value in values]
+        return pa.array(flat, kind) if None in flat else _stacked(flat, kind)
+    if pa.types.is_list(kind):
+        return pa.array([None if value is None else list(value) for value in values], kind, from_pandas=False)
+    return pa.array(values, kind, from_pandas=True)
+
+
+def _flattened(value: Any) -> Any:
+    return value.reshape(-1) if hasattr(value, "reshape") else value
+
+
+def _stacked(flat: list[pa.Array], kind: pa.FixedSizeListType) -> pa.Array:
+    values = pa.concat_arrays(flat) if flat else pa.array([], kind.value_type)
+    return pa.FixedSizeListArray.from_arrays(values, type=kind)
+
+
+def as_json(measured: Mapping[str, object]) -> str:
+    """Measured values as JSON; what JSON has no word for becomes text."""
+    return json.dumps({key: _plain(value) for key, value in measured.items()}, sort_keys=True, default=str)
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not (value == value and abs(value) != float("inf")):
+        return None if value != value else str(value)
+    return value
+
+
+def now() -> datetime.datetime:
+    """The time [UTC, no zone], as the warehouse stores it."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

@@ -1,0 +1,161 @@
+"""Applies ``warehouse/tables`` and ``warehouse/views`` to a database, migrates it when they change, and writes the data dictionary."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from needle_assets.warehouse.connection import transaction
+
+SCHEMAS = ("raw", "core", "results", "lineage")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as its SQL file describes it: ``name`` is schema.name, ``create`` the statement, ``comments`` the rest."""
+
+    name: str
+    create: str
+    comments: str
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever the columns or checks change; comments do not count."""
+        return hashlib.md5(" ".join(self.create.split()).encode(), usedforsecurity=False).hexdigest()
+
+
+def sql_folder() -> Path:
+    """The folder with tables, views and queries: inside an installed package, or the repository's ``warehouse/``."""
+    packaged = Path(__file__).parent / "sql"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "warehouse"
+
+
+def read_tables() -> dict[str, Table]:
+    """Every table file, by name."""
+    return {path.stem: _read_table(path) for path in sorted((sql_folder() / "tables").glob("*.sql"))}
+
+
+def _read_table(path: Path) -> Table:
+    create, _, comments = path.read_text(encoding="utf-8").partition(";")
+    return Table(path.stem, create.strip(), comments.strip())
+
+
+def apply(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """
+    Bring the database to the described schema; returns the tables whose rows had to be dropped.
+
+    A table whose description changed is made anew and keeps the columns that old and new share; where the kept rows break a new
+    check, it starts empty and whatever filled it computes it again.
+    """
+    tables = read_tables()
+    with transaction(connection):
+        for schema in SCHEMAS:
+            connection.execute(f"create schema if not exists {schema}")
+    known = _known_digests(connection)
+    emptied = [table.name for table in tables.values() if known.get(table.name) != table.digest and _migrate(connection, table)]
+    views = _views()
+    stamp = _digest_of_all(tables, views)
+    if known.get("all") != stamp:
+        _finish(connection, tables, views, stamp)
+    return emptied
+
+
+def _digest_of_all(tables: dict[str, Table], views: list[str]) -> str:
+    text = "".join(t.create + t.comments for t in tables.values()) + "".join(views)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _views() -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in sorted((sql_folder() / "views").glob("*.sql"))]
+
+
+def _known_digests(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    found = connection.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'lineage' and table_name = 'state'"
+    ).fetchone()
+    if not found or not found[0]:
+        return {}
+    rows = connection.execute("select name, value from lineage.state where starts_with(name, 'schema:')").fetchall()
+    return {name.removeprefix("schema:"): value for name, value in rows}
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Make one table as described; True if rows it held could not be kept."""
+    old = columns_of(connection, table.name)
+    if not old:
+        connection.execute(table.create)
+        return False
+    for view in connection.execute("select schema_name, view_name from duckdb_views() where not internal").fetchall():
+        connection.execute(f"drop view if exists {view[0]}.{view[1]}")
+    try:
+        return _rebuild(connection, table, old, keep_rows=True)
+    except duckdb.Error:
+        return _rebuild(connection, table, old, keep_rows=False)
+
+
+def _rebuild(connection: duckdb.DuckDBPyConnection, table: Table, old: list[str], *, keep_rows: bool) -> bool:
+    with transaction(connection):
+        connection.execute(f"create temp table kept as select * from {table.name}")
+        connection.execute(f"drop table {table.name}")
+        connection.execute(table.create)
+        if keep_rows:
+            shared = ", ".join(name for name in columns_of(connection, table.name) if name in old)
+            connection.execute(f"insert into {table.name} by name select {shared} from kept")
+        connection.execute("drop table kept")
+    return not keep_rows
+
+
+def _finish(connection: duckdb.DuckDBPyConnection, tables: dict[str, Table], views: list[str], stamp: str) -> None:
+    with transaction(connection):
+        for table in tables.values():
+            connection.execute(table.comments)
+        for view in views:
+            connection.execute(view)
+        digests = {**{name: table.digest for name, table in tables.items()}, "all": stamp}
+        for name, value in digests.items():
+            connection.execute("insert or replace into lineage.state values (?, ?)", [f"schema:{name}", value])
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Column names of a table in order; empty if there is no such table."""
+    schema, name = table.split(".")
+    rows = connection.execute(
+        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? order by column_index", [schema, name]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def primary_key(create: str) -> list[str]:
+    """Primary-key columns named in a create statement; empty if there is none."""
+    grouped = re.search(r"primary key\s*\(([^)]*)\)", create, re.IGNORECASE)
+    if grouped:
+        return [name.strip() for name in grouped.group(1).split(",")]
+    single = re.search(r"^\s*(\w+)[^,\n]*primary key", create, re.IGNORECASE | re.MULTILINE)
+    return [single.group(1)] if single else []
+
+
+def column_comments() -> dict[str, list[tuple[str, str, str]]]:
+    """For every table: its columns as (name, type, comment), read from a database made for the purpose."""
+    with duckdb.connect(":memory:") as connection:
+        apply(connection)
+        rows = connection.execute(
+            "select schema_name || '.' || table_name, column_name, lower(data_type), coalesce(comment, '') "
+            "from duckdb_columns() where not internal order by 1, column_index"
+        ).fetchall()
+    described: dict[str, list[tuple[str, str, str]]] = {}
+    for table, *column in rows:
+        described.setdefault(table, []).append((column[0], column[1], column[2]))
+    return described
+
+
+def table_comments() -> dict[str, str]:
+    """The comment of every table and view."""
+    with duckdb.connect(":memory:") as connection:
+        apply(connection)
+        rows = connection.execute(
+            "select schema_name || '.' || table_name, coalesce(comment, '') from duckdb_tables() where not internal union all "
+            "select schema_name || '.' || view_name, coalesce(comment, '') from duckdb_views() where not internal order by 1"
+        ).fetchall()
+    return dict(rows)

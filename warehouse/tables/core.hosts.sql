@@ -1,0 +1,31 @@
+create table core.hosts (
+    ztf_id varchar primary key,
+    is_hosted boolean not null,
+    association varchar not null,
+    source varchar,
+    host_ra_deg double,
+    host_dec_deg double,
+    separation_arcsec double check (separation_arcsec >= 0),
+    p_chance double check (p_chance between 0 and 1),
+    g_mag float,
+    r_mag float,
+    i_mag float,
+    z_mag float,
+    y_mag float,
+    is_dereddened boolean not null
+);
+comment on table core.hosts is 'The host galaxy of an object: from the landed hosts, else from the Pan-STARRS sources in its packets. One row per object.';
+comment on column core.hosts.ztf_id is 'ZTF object id.';
+comment on column core.hosts.is_hosted is 'Whether a host is known.';
+comment on column core.hosts.association is 'landed (hosts.csv), packet (nearest Pan-STARRS galaxies of the packets) or none.';
+comment on column core.hosts.source is 'Who published the landed row, or the Pan-STARRS object id.';
+comment on column core.hosts.host_ra_deg is 'Right ascension of the host [deg]; null if unknown.';
+comment on column core.hosts.host_dec_deg is 'Declination of the host [deg]; null if unknown.';
+comment on column core.hosts.separation_arcsec is 'Distance of the transient from the host centre [arcsec].';
+comment on column core.hosts.p_chance is 'Probability of a chance coincidence (Bloom et al. 2002); null for landed hosts.';
+comment on column core.hosts.g_mag is 'Pan-STARRS g magnitude, dereddened where is_dereddened [AB mag].';
+comment on column core.hosts.r_mag is 'Pan-STARRS r magnitude, dereddened where is_dereddened [AB mag].';
+comment on column core.hosts.i_mag is 'Pan-STARRS i magnitude, dereddened where is_dereddened [AB mag].';
+comment on column core.hosts.z_mag is 'Pan-STARRS z magnitude, dereddened where is_dereddened [AB mag].';
+comment on column core.hosts.y_mag is 'Pan-STARRS y magnitude, dereddened where is_dereddened [AB mag].';
+comment on column core.hosts.is_dereddened is 'Whether Milky Way extinction is removed; false where A_V is unknown.';
