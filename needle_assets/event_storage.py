@@ -242,7 +242,7 @@ class _WalWatchdog(SqliteEventLogStorageWatchdog):
 
 
 def _inode(path: Path) -> int | None:
-    """What identifies a file even if another takes its name; None if there is none. It is not reused while we have the file open."""
+    """What tells a file from a later one of the same name, as long as we have it open; None if there is no file."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:
