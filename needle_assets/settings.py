@@ -55,6 +55,59 @@ class HostSettings:
 
 
 @dataclass(frozen=True)
+class QualitySettings:
+    """When an image of a stamp is good, and how the learned checker is trained (paper, section 3.1)."""
+
+    good_threshold: float = 0.75
+    min_finite_fraction: float = 1.0
+    sentinels: tuple[float, ...] = (-999.0,)
+    line_sigma: float = 5.0
+    negative_sigma: float = 20.0
+    epochs: int = 8
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    max_training_images: int = 3000
+    damaged_per_good: float = 0.5
+    bad_weight: float = 2.0
+
+
+@dataclass(frozen=True)
+class RestorationSettings:
+    """How a bad image is repaired from a good one of the same field (paper, section 3.2)."""
+
+    method: str = "matched"  # "matched", "paper" (Eq. 2 as printed) or "needle2" (the authors' code)
+    restored_threshold: float = 0.75
+    max_prior_detections: int = 5
+    max_repaired_fraction: float = 0.5
+    ssim_threshold: float = 0.2
+    transient_radius_px: float = 3.0
+    guard_radius_px: float = 5.0
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """Which pixels of a pair are kept, and what replaces the others (paper, section 3.3)."""
+
+    method: str = "clusters"  # "clusters" or "needle2" (the authors' code)
+    clip: str = "symmetric"  # "symmetric" or "eq3", as the paper prints it
+    threshold_sigma: float = 3.0
+    eps_px: float = 1.5
+    min_samples: int = 3
+    target_tolerance_px: float = 1.0
+    host_tolerance_px: float = 2.0
+    fixed_half_width_px: int = 1
+    is_host_block_kept: bool = False
+    grow_px: int = 1
+    replace: str = "inverse"  # "inverse" or "sources", which leaves the sky as observed
+    noise: str = "symmetric"  # "symmetric" or "eq3"
+    faint_sigma: float = 1.0
+    noise_gap_px: int = 3
+    blended_fraction: float = 0.25
+    rival_ratio: float = 0.5
+    rival_distance_px: float = 4.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one home. Sections are named after the stage that reads them."""
 
@@ -62,6 +115,9 @@ class Settings:
     seed: int = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
+    restoration: RestorationSettings = field(default_factory=RestorationSettings)
+    masking: MaskSettings = field(default_factory=MaskSettings)
     light_curves: LightCurveSettings = field(default_factory=LightCurveSettings)
     epochs: EpochSettings = field(default_factory=EpochSettings)
     gaussian_process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
@@ -70,9 +126,18 @@ class Settings:
 # Each preset lists only what differs from `default`: {section: {key: value}}.
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
-    "paper": {},
-    "needle2": {},
-    "demo": {},
+    "paper": {
+        "restoration": {"method": "paper", "restored_threshold": 0.5},
+        "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
+    },
+    "needle2": {
+        "quality": {"good_threshold": 0.5},
+        "restoration": {"method": "needle2", "restored_threshold": 0.8},
+        "masking": {"method": "needle2"},
+    },
+    "demo": {
+        "quality": {"epochs": 3, "max_training_images": 600},
+    },
 }
 
 
