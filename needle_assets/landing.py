@@ -2,7 +2,7 @@
 
 Small files and nightly archives look the same to the caller: packets with a path, a member and a hash. What cannot be read comes
 out as :class:`Refused`, never as an exception, so that one bad file stops nothing. The catalogue and the other tables of a folder
-are read by ``catalogues`` and ``photometry``.
+are read by ``catalogues``.
 """
 
 import hashlib

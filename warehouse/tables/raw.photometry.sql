@@ -1,0 +1,20 @@
+create table raw.photometry (
+    ztf_id varchar not null,
+    row_number integer not null,
+    mjd double not null,
+    band varchar not null check (band in ('g', 'r', 'i')),
+    mag float not null,
+    mag_err float not null check (mag_err > 0),
+    source varchar,
+    mw_corrected boolean not null,
+    primary key (ztf_id, row_number)
+);
+comment on table raw.photometry is 'Light curves that landed beside the packets, as landed. One row per detection.';
+comment on column raw.photometry.ztf_id is 'ZTF object id.';
+comment on column raw.photometry.row_number is 'Place within the object, ordered by all values; equal rows are all kept.';
+comment on column raw.photometry.mjd is 'Epoch [MJD].';
+comment on column raw.photometry.band is 'Filter: g, r or i.';
+comment on column raw.photometry.mag is 'Magnitude [AB mag].';
+comment on column raw.photometry.mag_err is 'Error of mag [mag].';
+comment on column raw.photometry.source is 'Who published it; null if the file does not say.';
+comment on column raw.photometry.mw_corrected is 'Whether Milky Way extinction is already removed.';
