@@ -44,6 +44,17 @@ class GaussianProcessSettings:
     wavelength_scale_angstrom: float = 6000.0
     max_days_since_first: float = 3000.0
     max_days_after_peak: float = 3000.0
+    faintest_mag: float = 25.0
+    min_rising_points: int = 3
+    min_rising_points_in_a_band: int = 2
+    usable_length_scale_days: tuple[float, float] = (2.0, 500.0)
+    max_chi2: float = 5.0
+    max_left_out_chi2: float = 5.0
+    max_rise_err_mag: float = 0.3
+    max_dip_mag: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require_choice("gaussian_process: background", self.background, ("zero", "biweight"))
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,9 @@ class RestorationSettings:
     transient_radius_px: float = 3.0
     guard_radius_px: float = 5.0
 
+    def __post_init__(self) -> None:
+        _require_choice("restoration: method", self.method, ("matched", "paper", "needle2"))
+
 
 @dataclass(frozen=True)
 class MaskSettings:
@@ -106,6 +120,12 @@ class MaskSettings:
     rival_ratio: float = 0.5
     rival_distance_px: float = 4.0
 
+    def __post_init__(self) -> None:
+        _require_choice("masking: method", self.method, ("clusters", "needle2"))
+        _require_choice("masking: clip", self.clip, ("symmetric", "eq3"))
+        _require_choice("masking: noise", self.noise, ("symmetric", "eq3"))
+        _require_choice("masking: replace", self.replace, ("inverse", "sources"))
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -127,10 +147,13 @@ class Settings:
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
+        "light_curves": {"merge_in_flux": False},
         "restoration": {"method": "paper", "restored_threshold": 0.5},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
     },
     "needle2": {
+        "light_curves": {"merge_in_flux": False},
+        "gaussian_process": {"background": "biweight", "flux_error_floor": 0.0, "max_days_since_first": 300.0},
         "quality": {"good_threshold": 0.5},
         "restoration": {"method": "needle2", "restored_threshold": 0.8},
         "masking": {"method": "needle2"},
@@ -200,3 +223,8 @@ def _checked(current: Any, value: Any, where: str) -> Any:
     if current is not None and type(value) is not type(current):
         raise SettingsError(f"{where} must be {type(current).__name__}, but {value!r} was given.")
     return value
+
+
+def _require_choice(where: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{where} is {value!r}; choose one of {', '.join(choices)}.")

@@ -1,0 +1,145 @@
+"""Which pixels of a stamp belong to sources, and to which (paper, section 3.3, steps 1 and 2)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from sklearn.cluster import DBSCAN
+
+from needle_assets.images.noise import Sky, measure_sky
+
+_CROSS = ndimage.generate_binary_structure(2, 1)
+_SQUARE = ndimage.generate_binary_structure(2, 2)
+# Sources are grown by this much before the sky is measured again: wings below the threshold still lift the level.
+_WING_PX = 3
+# With less of the stamp than this left over, the sky is that of the whole stamp.
+_MIN_SKY_FRACTION = 0.1
+
+
+class Sources(NamedTuple):
+    """
+    Clusters of bright pixels.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (ny, nx), int
+        0 = no source, k = cluster k (numbered in row-major order of first pixel).
+    n : int
+        Number of clusters.
+    sky : Sky
+        Background of the stamp [DN].
+    """
+
+    labels: NDArray[np.int32]
+    n: int
+    sky: Sky
+
+
+def find_sources(
+    image: NDArray[np.floating],
+    *,
+    clip: str = "symmetric",
+    threshold_sigma: float = 3.0,
+    eps_px: float = 1.5,
+    min_samples: int = 3,
+) -> Sources:
+    """
+    Clusters of bright pixels and the sky below them.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx), float
+        Stamp [DN]. Pixels that are not finite belong to no source.
+    clip : {"symmetric", "eq3"}
+        ``symmetric``: bright means above the clipped sky. ``eq3``: above the mean of the whole stamp plus f1 of its standard
+        deviations, as Eq. 3 is printed; bright stars inflate both, so that faint hosts are missed.
+    threshold_sigma : float
+        How far above (f1 of Eq. 3).
+    eps_px, min_samples : float, int
+        DBSCAN's neighbourhood [px] and the number of pixels that make a neighbourhood dense.
+
+    Notes
+    -----
+    Paper, section 3.3, step 2. The paper prints no DBSCAN parameters; the authors' code uses ``eps=1, min_samples=1``, which
+    makes a source of every noise peak. 1.5 and 3 mean: three touching pixels, corners included, about the smallest
+    footprint of a star at ZTF's seeing.
+    """
+    sky = measure_sky(image)
+    if clip == "symmetric":
+        first, n = label_clusters(_above(image, sky, threshold_sigma), eps_px=eps_px, min_samples=min_samples)
+        sky = _sky_beside(image, grown(first > 0, _WING_PX), sky) if n else sky
+        bright = _above(image, sky, threshold_sigma)
+    else:
+        bright = _above(image, _unclipped(image), threshold_sigma)
+    labels, n = label_clusters(bright, eps_px=eps_px, min_samples=min_samples)
+    return Sources(labels, n, sky)
+
+
+def label_clusters(bright: NDArray[np.bool_], *, eps_px: float = 1.5, min_samples: int = 3) -> tuple[NDArray[np.int32], int]:
+    """
+    DBSCAN clusters of the set pixels of a boolean image.
+
+    Parameters
+    ----------
+    bright : ndarray of bool, shape (ny, nx)
+        Pixels to cluster.
+    eps_px, min_samples : float, int
+        As in :class:`sklearn.cluster.DBSCAN`, on (row, column).
+
+    Returns
+    -------
+    labels : ndarray of int32, same shape
+        0 = no cluster, else 1 to n in row-major order of first pixel.
+    n : int
+
+    Notes
+    -----
+    For eps < 2 a neighbourhood is the pixel with its 4 or 8 touching pixels, and for ``min_samples <= 3`` DBSCAN then finds
+    exactly the connected components of at least ``min_samples`` pixels: in a component of three or more, every pixel has
+    either two neighbours (it is dense) or one that has two. Labelling components is about 15 times faster and is used
+    wherever this holds.
+    """
+    if 1.0 <= eps_px < 2.0 and min_samples <= 3:
+        labels, n = ndimage.label(bright, _CROSS if eps_px < np.sqrt(2.0) else _SQUARE)
+        return _renumbered(labels, np.bincount(labels.ravel(), minlength=n + 1) >= min_samples)
+    labels = np.zeros(bright.shape, np.int32)
+    places = np.argwhere(bright)
+    if places.size:
+        labels[bright] = DBSCAN(eps=eps_px, min_samples=min_samples).fit_predict(places) + 1
+    return _renumbered(labels, np.bincount(labels.ravel()) > 0)
+
+
+def grown(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    """The mask with every pixel within ``radius_px`` rows and columns of it (a square; turns with the stamp)."""
+    return ndimage.maximum_filter(mask, size=2 * radius_px + 1, mode="constant", cval=False) if radius_px > 0 else mask
+
+
+def distance_px(shape: tuple[int, ...], place_px: tuple[float, float]) -> NDArray[np.float64]:
+    """Distance of every pixel centre from ``place_px`` = (x, y) [px]."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return np.hypot(columns - place_px[0], rows - place_px[1])
+
+
+def _sky_beside(image: NDArray[np.floating], wings: NDArray[np.bool_], otherwise: Sky) -> Sky:
+    left = (np.isfinite(image) & ~wings).sum()
+    return measure_sky(image, exclude=wings) if left >= _MIN_SKY_FRACTION * image.size else otherwise
+
+
+def _unclipped(image: NDArray[np.floating]) -> Sky:
+    values = np.sort(image[np.isfinite(image)].astype(np.float64))
+    return Sky(float(values.mean()), float(values.std()))
+
+
+def _above(image: NDArray[np.floating], sky: Sky, threshold_sigma: float) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        return image > sky.level + threshold_sigma * sky.sigma
+
+
+def _renumbered(labels: NDArray[np.integer], keep: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    keep[0] = False
+    firsts = np.unique(labels, return_index=True)
+    order = [int(label) for _, label in sorted(zip(firsts[1], firsts[0], strict=True)) if keep[label]]
+    names = np.zeros(keep.size, np.int32)
+    names[order] = np.arange(1, len(order) + 1)
+    return names[labels], len(order)
