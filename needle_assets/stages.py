@@ -5,7 +5,15 @@ exactly those, and only their content enters the fingerprint that decides whethe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of one object: ``draw`` is ``module:function``, given the frames of ``reads`` (table to columns)."""
+
+    draw: str
+    reads: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,10 @@ class Stage:
         Objects computed and stored together: many where rows are small, few where they hold pixels.
     kinds : tuple of str
         Kinds shown in the asset graph.
+    has_objects_below : bool
+        For a product that is not per object: True if stages below read it object by object.
+    picture : Picture, optional
+        What the UI shows beside an object.
     """
 
     table: str
@@ -49,7 +61,9 @@ class Stage:
     is_bulk: bool = False
     keeps_previous: bool = False
     chunk_objects: int = 512
-    kinds: tuple[str, ...] = field(default=("duckdb",))
+    kinds: tuple[str, ...] = ("duckdb",)
+    has_objects_below: bool = False
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         for parent, columns in self.reads.items():
@@ -67,6 +81,7 @@ STAGES: tuple[Stage, ...] = (
         compute="needle_assets.assets.landing:objects",
         reads={"landing.catalogue": ("content_hash",)},
         is_per_object=False,
+        has_objects_below=True,
         kinds=("duckdb", "csv"),
     ),
     Stage(
@@ -138,6 +153,22 @@ STAGES: tuple[Stage, ...] = (
         chunk_objects=64,
         group="images",
         kinds=("duckdb", "fits"),
+        picture=Picture(
+            "needle_assets.assets.pictures:stamps",
+            {
+                "core.stamps": (
+                    "candid",
+                    "band",
+                    "mjd",
+                    "science",
+                    "reference",
+                    "target_x_px",
+                    "target_y_px",
+                    "host_x_px",
+                    "host_y_px",
+                )
+            },
+        ),
     ),
     Stage(
         table="core.light_curves",
@@ -155,6 +186,14 @@ STAGES: tuple[Stage, ...] = (
         reads={"core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err"), "raw.objects": ("label",)},
         settings=("epochs",),
         group="light_curves",
+    ),
+    Stage(
+        table="core.gp_fits",
+        compute="needle_assets.assets.light_curves:gp_fits",
+        reads={"core.light_curves": ("band", "days_since_first", "mag", "mag_err")},
+        settings=("gaussian_process", "epochs"),
+        group="light_curves",
+        is_bulk=True,
     ),
 )
 

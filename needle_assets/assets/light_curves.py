@@ -8,10 +8,13 @@ import polars as pl
 
 from needle_assets.light_curves.cleaning import CleanLightCurve, clean, is_usable
 from needle_assets.light_curves.extinction import deredden
+from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux_points
 from needle_assets.light_curves.light_curve import LightCurve, classification_mjd, n_rising, peak_mjd
+from needle_assets.light_curves.usability import daily_curve, judge
 from needle_assets.products import Product
 from needle_assets.rejections import Rejection
-from needle_assets.settings import Settings
+from needle_assets.settings import GaussianProcessSettings, Settings
+from needle_assets.survey import FIT_BANDS
 
 
 def light_curves(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -33,21 +36,59 @@ def epochs(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     points, days_after_peak = _light_curve(frame), settings.epochs.days_after_peak
     peak = peak_mjd(points)
     is_training = _first(tables["raw.objects"], "label") is not None
+    newest = _light_curve(frame, time="last_mjd").sorted().mjd[-1]
     row = {
         "ztf_id": frame["ztf_id"][0],
-        "first_mjd": frame["mjd"].min(),
+        "first_mjd": points.sorted().mjd[0],
         "peak_mjd": _null_if_nan(peak),
-        "classification_mjd": classification_mjd(
-            peak, frame["last_mjd"].max(), is_training=is_training, days_after_peak=days_after_peak
-        ),
+        "classification_mjd": classification_mjd(peak, newest, is_training=is_training, days_after_peak=days_after_peak),
         "n_rising_g": n_rising(points, "g", peak, days_after_peak=days_after_peak),
         "n_rising_r": n_rising(points, "r", peak, days_after_peak=days_after_peak),
     }
     return Product(rows=[row])
 
 
-def _light_curve(frame: pl.DataFrame) -> LightCurve:
-    return LightCurve.of(*(frame[column].to_numpy() for column in ("mjd", "band", "mag", "mag_err")))
+def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """Two-dimensional Gaussian process of every light curve with its daily prediction (paper, section 4.2)."""
+    from needle_assets.light_curves.batched_fits import fit_many  # imports torch, which an idle refresh does without
+
+    product, process = Product(), settings.gaussian_process
+    curves, objects = {}, {}
+    for (ztf_id,), frame in tables["core.light_curves"].partition_by("ztf_id", as_dict=True, maintain_order=True).items():
+        curves[ztf_id] = _light_curve(frame, time="days_since_first")
+        try:
+            objects[ztf_id] = flux_points(curves[ztf_id], process)
+        except Rejection as why:
+            product.rejections.append(Rejection(why.reason, candid=why.candid, ztf_id=ztf_id, **why.measured))
+    fits = fit_many(list(objects.values()), wavelength_scale_angstrom=process.wavelength_scale_angstrom)
+    for ztf_id, fit in zip(objects, fits, strict=True):
+        rise_end = peak_mjd(curves[ztf_id]) + settings.epochs.days_after_peak
+        product.rows.append({"ztf_id": ztf_id, **_fit_row(fit, rise_end, process)})
+    return product
+
+
+def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcessSettings) -> dict[str, Any]:
+    curve = daily_curve(fit, faintest_mag=settings.faintest_mag)
+    judgement = judge(fit, curve, rise_end, settings)
+    return {
+        "amplitude": fit.amplitude,
+        "length_scale_days": fit.length_scale_days,
+        "wavelength_scale_angstrom": fit.wavelength_scale_angstrom,
+        "log_likelihood": fit.log_likelihood,
+        "n_points": len(fit.points.days),
+        "reduced_chi2": _null_if_nan(judgement.reduced_chi2),
+        "left_out_chi2": _null_if_nan(judgement.left_out_chi2),
+        "median_rise_err_mag": _null_if_nan(judgement.median_rise_err_mag),
+        "is_usable": not judgement.reasons,
+        "reasons": list(judgement.reasons),
+        "days_since_first": curve.days_since_first,
+        **{f"mag_{band}": curve.mag.get(band) for band in FIT_BANDS},
+        **{f"mag_err_{band}": curve.mag_err.get(band) for band in FIT_BANDS},
+    }
+
+
+def _light_curve(frame: pl.DataFrame, *, time: str = "mjd") -> LightCurve:
+    return LightCurve.of(*(frame[column].to_numpy() for column in (time, "band", "mag", "mag_err")))
 
 
 def _null_if_nan(value: float) -> float | None:
@@ -58,7 +99,7 @@ def _first(frame: pl.DataFrame, column: str) -> Any:
     return None if frame.is_empty() else frame[column][0]
 
 
-def _light_curve_rows(detections: pl.DataFrame, cleaned: CleanLightCurve) -> list[dict[str, object]]:
+def _light_curve_rows(detections: pl.DataFrame, cleaned: CleanLightCurve) -> list[Mapping[str, Any]]:
     if len(cleaned.points) == 0:
         return []
     columns = {
@@ -72,7 +113,7 @@ def _light_curve_rows(detections: pl.DataFrame, cleaned: CleanLightCurve) -> lis
         "is_mw_corrected": cleaned.is_mw_corrected,
     }
     frame = pl.DataFrame(columns).with_columns(ztf_id=pl.lit(detections["ztf_id"][0]))
-    return frame.to_dicts()
+    return list(frame.iter_rows(named=True))
 
 
 def _removals(unusable: LightCurve, cleaned: CleanLightCurve) -> list[Rejection]:
