@@ -1,0 +1,151 @@
+"""What is wrong with an image, told by rules: each broken rule has a name, each unusable pixel is marked (paper, section 3.1).
+
+The paper asks a network alone. Rules come first here because they are certain, need no training and say what they found; the
+network (``classifiers/quality.py``) is left with what rules cannot see.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from needle_assets.images.noise import Sky, measure_sky
+from needle_assets.settings import QualitySettings
+from needle_assets.survey import STAMP_SIZE_PX
+
+# Names of the rules, in the order in which they are reported.
+RULES = (
+    *("wrong_shape", "empty", "missing_pixels", "sentinel_values", "impossible_values", "constant", "repeated_value"),
+    *("constant_rows", "constant_columns", "bright_rows", "bright_columns", "dark_rows", "dark_columns", "negative_pixels"),
+)
+
+# ZTF saturates near 6e4 DN, and references are scaled to science: nothing real is this far from zero.
+_IMPOSSIBLE_DN = 1e6
+# Pixels are floats: on 860 real images no value occurs more than three times, fill values occur hundreds of times.
+_MIN_REPEATS = 12
+# In an image of whole numbers values repeat by chance; there the rule is silent.
+_MIN_UNIQUE_FRACTION = 0.5
+_MIN_LINE_PX = 10
+# A line is odd if nine tenths of it are: a source covers less, or fades out over several lines.
+_LINE_FRACTION = 0.9
+_MIN_EDGE = 0.5
+
+
+class Defects(NamedTuple):
+    """Names of the broken rules (none: the image is good by the rules), and the pixels that cannot be used."""
+
+    reasons: tuple[str, ...]
+    invalid: NDArray[np.bool_]
+
+
+def find_defects(image: NDArray[np.floating], settings: QualitySettings | None = None) -> Defects:
+    """
+    Apply every rule to an image.
+
+    Parameters
+    ----------
+    image : ndarray, shape (60, 60), float
+        Stamp [DN]; NaN marks a missing pixel.
+    settings : QualitySettings, optional
+        Limits of the rules; ``default`` if left out.
+
+    Returns
+    -------
+    Defects
+        ``invalid`` has the shape of the image and marks missing, fill-value, constant-line, odd-line and negative pixels.
+
+    Notes
+    -----
+    Paper, section 3.1 and Figure 4: missing pixels, bad rows and columns, extreme values, incomplete shapes. An odd line is one
+    of which nine tenths lie ``line_sigma`` above or below the sky and that sets in abruptly, so that galaxies wider than the
+    stamp are left alone. A pixel ``negative_sigma`` below the sky is a wrapped or dead one: science and reference are direct
+    images, no source in them is negative.
+    """
+    settings = settings or QualitySettings()
+    found = {name: np.zeros(image.shape, bool) for name in RULES}
+    if image.shape != (STAMP_SIZE_PX, STAMP_SIZE_PX):
+        return Defects(("wrong_shape",), np.ones(image.shape, bool))
+    finite = np.isfinite(image)
+    found["sentinel_values"] = np.isin(image, settings.sentinels) & finite
+    found["impossible_values"] = finite & (np.abs(np.where(finite, image, 0.0)) > _IMPOSSIBLE_DN) & ~found["sentinel_values"]
+    usable = finite & ~found["sentinel_values"] & ~found["impossible_values"]
+    found["missing_pixels"] = ~finite & (finite.mean() < settings.min_finite_fraction)
+    found["empty"] |= not usable.any()
+    if usable.any():
+        found |= _value_rules(np.where(usable, image, np.nan).astype(np.float64), usable, settings)
+    reasons = tuple(name for name in RULES if found[name].any())
+    return Defects(reasons, ~usable | np.logical_or.reduce(list(found.values())))
+
+
+def _value_rules(
+    image: NDArray[np.float64], usable: NDArray[np.bool_], settings: QualitySettings
+) -> dict[str, NDArray[np.bool_]]:
+    """Rules on the pixels that hold a value; ``image`` is NaN elsewhere."""
+    found = {"constant": usable & (np.nanmin(image) == np.nanmax(image)), "repeated_value": _repeated(image, usable)}
+    if found["constant"].any():
+        return found
+    found["constant_rows"] = _constant_lines(image, usable)
+    found["constant_columns"] = _constant_lines(image.T, usable.T).T
+    left = usable & ~found["repeated_value"] & ~found["constant_rows"] & ~found["constant_columns"]
+    if not left.any():
+        return found
+    sky = measure_sky(image, exclude=~left)
+    cleaned = np.where(left, image, np.nan)
+    found["bright_rows"], found["dark_rows"] = _odd_lines(cleaned, sky, settings.line_sigma)
+    bright, dark = _odd_lines(cleaned.T, sky, settings.line_sigma)
+    found["bright_columns"], found["dark_columns"] = bright.T, dark.T
+    odd = found["dark_rows"] | found["dark_columns"]
+    with np.errstate(invalid="ignore"):
+        found["negative_pixels"] = (cleaned < sky.level - settings.negative_sigma * sky.sigma) & ~odd
+    return found
+
+
+def _repeated(image: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels that hold one and the same value as many others."""
+    values, counts = np.unique(image[usable], return_counts=True)
+    if values.size < _MIN_UNIQUE_FRACTION * (counts.sum() - counts.max()):
+        return np.zeros(image.shape, bool)
+    return np.isin(image, values[counts >= _MIN_REPEATS])
+
+
+def _constant_lines(image: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows whose usable pixels all hold the same value."""
+    high = np.where(usable, image, -np.inf).max(axis=1)
+    low = np.where(usable, image, np.inf).min(axis=1)
+    return ((high == low) & (usable.sum(axis=1) >= _MIN_LINE_PX))[:, None] & usable
+
+
+def _odd_lines(image: NDArray[np.float64], sky: Sky, n_sigma: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows that are bright, and rows that are dark, from end to end; NaN pixels are ignored."""
+    usable = np.isfinite(image)
+    height = (image - sky.level) / max(sky.sigma, np.finfo(float).tiny)
+    n_usable = usable.sum(axis=1)
+    enough = n_usable >= _MIN_LINE_PX
+    with np.errstate(invalid="ignore"):
+        is_bright = enough & ((height > n_sigma).sum(axis=1) >= _LINE_FRACTION * n_usable)
+        is_dark = enough & ((height < -n_sigma).sum(axis=1) >= _LINE_FRACTION * n_usable)
+    if not (is_bright.any() or is_dark.any()):
+        return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
+    return _abrupt(is_bright, height)[:, None] & usable, _abrupt(is_dark, height)[:, None] & usable
+
+
+def _abrupt(is_odd: NDArray[np.bool_], height: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of the runs of odd rows, those with an edge inside the stamp at which at least half of the height is gained at once."""
+    runs, n = ndimage.label(is_odd)
+    kept = np.zeros(is_odd.shape, bool)
+    for run in range(1, n + 1):
+        rows = np.flatnonzero(runs == run)
+        edges = [(rows[0], rows[0] - 1), (rows[-1], rows[-1] + 1)]
+        inside = [(at, beside) for at, beside in edges if 0 <= beside < is_odd.size and np.isfinite(height[beside]).any()]
+        if inside and all(_gain(height, at, beside) >= _MIN_EDGE for at, beside in inside):
+            kept[rows] = True
+    return kept
+
+
+def _gain(height: NDArray[np.float64], at: int, beside: int) -> float:
+    both = np.isfinite(height[at]) & np.isfinite(height[beside])
+    if not both.any():
+        return 0.0
+    own = float(np.median(height[at][both]))
+    return float(np.median(height[at][both] - height[beside][both])) / own
