@@ -13,7 +13,7 @@ from needle_assets.settings import Settings, SettingsError, read_settings
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-class HomeBusy(RuntimeError):
+class HomeBusyError(RuntimeError):
     """Another process works in this home; the message says which and what to do."""
 
 
@@ -88,6 +88,16 @@ class Home:
         """Bind this home to a preset."""
         (self.state / "preset").write_text(preset + "\n", encoding="utf-8")
 
+    def landing(self) -> Path | None:
+        """The landing folder this home is filled from, if it ever was."""
+        path = self.state / "landing"
+        return Path(path.read_text(encoding="utf-8").strip()) if path.exists() else None
+
+    def remember_landing(self, folder: Path) -> None:
+        """Bind this home to a landing folder."""
+        if self.landing() != folder:
+            (self.state / "landing").write_text(f"{folder}\n", encoding="utf-8")
+
     @contextmanager
     def lock(self, *, wait_seconds: float = 0.0, what: str = "refresh") -> Iterator[None]:
         """
@@ -95,14 +105,14 @@ class Home:
 
         Raises
         ------
-        HomeBusy
+        HomeBusyError
             If another process still holds it after ``wait_seconds``.
         """
         with (self.state / "lock").open("a+", encoding="utf-8") as handle:
             deadline = time.monotonic() + wait_seconds
             while not _try_lock(handle.fileno()):
                 if time.monotonic() >= deadline:
-                    raise HomeBusy(_busy_sentence(handle, self.path))
+                    raise HomeBusyError(_busy_sentence(handle, self.path))
                 time.sleep(0.1)
             handle.truncate(0)
             handle.write(f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
+
 from needle_assets import landing
 from needle_assets.compute import Computed, Task, Workers, run_task
 from needle_assets.home import Home
@@ -81,6 +83,7 @@ class Session:
     stages: Sequence[Stage] = STAGES
     progress: Progress = _no_progress
     reports: dict[str, StageReport] = field(default_factory=dict)
+    pictured: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()
@@ -104,8 +107,7 @@ class Session:
 
     def landing_folder(self, given: Path | None = None) -> Path:
         """The folder to read: the one given, else the one used before. Raises RefreshError if there is none."""
-        with writing(self.home.working) as connection:
-            folder = given or manifest.landing_folder(connection)
+        folder = given or self.home.landing()
         if folder is None:
             raise RefreshError(f"{self.home.path} has no landing folder yet; name one with --landing FOLDER.")
         if not folder.is_dir():
@@ -123,8 +125,7 @@ class Session:
     def scan(self, folder: Path) -> int:
         """Read what is new in the landing folder into the manifest; returns the number of files read."""
         files = self.changed_files(folder)
-        with writing(self.home.working) as connection:
-            manifest.remember_folder(connection, folder)
+        self.home.remember_landing(folder)
         self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
         for file in files:
             if file.kind in WHOLE_FILES:
@@ -161,6 +162,20 @@ class Session:
             for stage, ztf_id in ledger.stale(connection):
                 found.setdefault(stage, []).append(ztf_id)
         return found
+
+    def needs_work(self, stages: Sequence[Stage]) -> bool:
+        """Whether anything of these stages is stale, or written but not told."""
+        tables = {stage.table for stage in stages}
+        if tables & self.stale().keys():
+            return True
+        with writing(self.home.working) as connection:
+            return bool(ledger.unpublished(connection))
+
+    def status(self) -> tuple[dict[str, tuple[int, int, int]], dict[str, int], int]:
+        """For every stage (stale, missing, all); refusals by stage; number of objects."""
+        with writing(self.home.working) as connection:
+            ledger.register_graph(connection, self.stages, self.tables, self.settings)
+            return ledger.counts(connection), rows.refusals_by_stage(connection), len(manifest.new_objects(connection))
 
     def unpublished(self, stage: Stage) -> list[Told]:
         """Writes whose events are not known to be recorded."""
@@ -232,7 +247,8 @@ class Session:
 
     def _task(self, stage: Stage, keys: tuple[str, ...] | None) -> Task:
         with writing(self.home.working) as connection:
-            frames = rows.load(connection, stage, self.tables, keys)
+            reads = {**stage.reads, **({stage.table: ("*",)} if stage.keeps_previous else {})}
+            frames = rows.load(connection, reads, self.tables, keys, str(self.home.landing()))
             arrow = rows.arrow_schema(connection, stage.table)
         return Task(stage.compute, keys, frames, self.settings, arrow, stage.is_bulk)
 
@@ -292,6 +308,30 @@ class Session:
         """Remember that the events of these writes are recorded."""
         with writing(self.home.working) as connection:
             ledger.mark_published(connection, stage.table, write_ids)
+
+    # -- for those who show it -------------------------------------------------------------------------------
+
+    def stage(self, table: str) -> Stage | None:
+        """The stage of a table in this pipeline; None for files of the landing folder."""
+        return next((stage for stage in self.stages if stage.table == table), None)
+
+    def data_versions(self, stage: Stage, keys: Sequence[str | None]) -> dict[tuple[str, str | None], str]:
+        """Data version of what ``stage`` reads, by (parent, object)."""
+        with writing(self.home.working) as connection:
+            return ledger.data_versions(connection, list(stage.reads), [key for key in keys if key is not None])
+
+    def picture_rows(self, stage: Stage, key: str | None) -> dict[str, pl.DataFrame]:
+        """What the picture of one object is drawn from."""
+        assert stage.picture is not None
+        with writing(self.home.working) as connection:
+            return rows.load(
+                connection, stage.picture.reads, self.tables, None if key is None else [key], str(self.home.landing())
+            )
+
+    def count(self, query: str) -> int:
+        """How many rows a query finds."""
+        with writing(self.home.working) as connection:
+            return rows.count(connection, query)
 
     def publish(self) -> bool:
         """Give readers what was written; False if nothing was."""

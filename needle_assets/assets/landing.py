@@ -1,5 +1,6 @@
 """The ``raw`` products: what the survey sent, under its own names."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
     wanted = {(row["path"], row["member"] or "", row["ztf_id"]) for row in landed.iter_rows(named=True)}
     for (folder, path), group in landed.group_by("landing", "path", maintain_order=True):
         members = {member for member in group["member"] if member} or None
-        for item in read_members(Path(str(folder)), str(path), members):
-            yield from ((item, packet) for packet in _ours(item, wanted))
+        with contextlib.suppress(OSError):
+            for item in read_members(Path(str(folder)), str(path), members):
+                yield from ((item, packet) for packet in _ours(item, wanted))
 
 
 def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:

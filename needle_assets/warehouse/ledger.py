@@ -132,6 +132,20 @@ def unpublished(connection: duckdb.DuckDBPyConnection, stage: str | None = None)
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def data_versions(
+    connection: duckdb.DuckDBPyConnection, assets: Sequence[str], keys: Sequence[str]
+) -> dict[tuple[str, str | None], str]:
+    """Data versions of some products, of these objects and of the products that have none, by (asset, ztf_id)."""
+    connection.register("asked", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    rows = connection.execute(
+        "select asset, ztf_id, data_version from lineage.ledger where list_contains(?, asset) "
+        "and (ztf_id is null or ztf_id in (select ztf_id from asked))",
+        [list(assets)],
+    ).fetchall()
+    connection.unregister("asked")
+    return {(asset, ztf_id): version for asset, ztf_id, version in rows}
+
+
 def mark_published(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
     """Remember that the events of these writes are recorded."""
     connection.execute(

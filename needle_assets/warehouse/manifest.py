@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -44,18 +43,6 @@ def changed(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile])
         for path, size, mtime in connection.execute("select path, size_bytes, mtime_ns from lineage.landing_files").fetchall()
     }
     return [file for file in files if known.get(file.path) != (file.size, file.mtime_ns)]
-
-
-def landing_folder(connection: duckdb.DuckDBPyConnection) -> Path | None:
-    """The folder this home is filled from, if it ever was."""
-    row = connection.execute("select value from lineage.state where name = 'landing'").fetchone()
-    return Path(row[0]) if row else None
-
-
-def remember_folder(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Set the folder this home is filled from."""
-    if landing_folder(connection) != folder:
-        connection.execute("insert or replace into lineage.state values ('landing', ?)", [str(folder)])
 
 
 def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[FileReport], stages: Sequence[Stage]) -> None:

@@ -54,18 +54,22 @@ class Writer:
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection, stage: Stage, tables: Mapping[str, Table], keys: Sequence[str] | None
+    connection: duckdb.DuckDBPyConnection,
+    reads: Mapping[str, tuple[str, ...]],
+    tables: Mapping[str, Table],
+    keys: Sequence[str] | None,
+    landing: str,
 ) -> dict[str, pl.DataFrame]:
     """
-    Exactly the columns that a stage declares, of the objects in ``keys`` (None: of all), each frame sorted by its table's key.
+    Exactly the columns in ``reads`` (parent to columns, * for all), of the objects in ``keys`` (None: of all), each frame sorted by its table's key.
 
     Tables without objects are given whole. Parents in the schema ``landing`` also carry the folder, in the column ``landing``.
     """
     if keys is not None:
         connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
-    frames = {parent: _frame(connection, parent, columns, tables, keys) for parent, columns in stage.reads.items()}
-    if stage.keeps_previous:
-        frames[stage.table] = _frame(connection, stage.table, ("*",), tables, keys)
+    frames = {parent: _frame(connection, parent, columns, tables, keys) for parent, columns in reads.items()}
+    for parent in frames.keys() & LANDING_QUERIES.keys():
+        frames[parent] = frames[parent].with_columns(landing=pl.lit(landing))
     if keys is not None:
         connection.unregister("wanted_keys")
     return frames
@@ -80,11 +84,7 @@ def _frame(
 ) -> pl.DataFrame:
     if parent in LANDING_QUERIES:
         has_objects = True
-        source, names, order = (
-            f"({LANDING_QUERIES[parent]})",
-            "*, (select value from lineage.state where name = 'landing') as landing",
-            ["ztf_id", "path"],
-        )
+        source, names, order = f"({LANDING_QUERIES[parent]})", "*", ["ztf_id", "path"]
     else:
         has_objects = "ztf_id" in tables[parent].create
         names = "*" if columns == ("*",) else ", ".join(dict.fromkeys((*(("ztf_id",) if has_objects else ()), *columns)))
@@ -95,6 +95,17 @@ def _frame(
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def refusals_by_stage(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many refusals each stage wrote."""
+    return dict(connection.execute("select stage, count(*) from core.rejections group by 1 order by 1").fetchall())
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """How many rows a query finds."""
+    row = connection.execute(f"select count(*) from ({query})").fetchone()
+    return int(row[0]) if row else 0
 
 
 def arrow_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:

@@ -1,0 +1,95 @@
+"""Stamps: the cutouts of the packets, placed so that target and host are known to a fraction of a pixel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from needle_assets.alerts import Packet
+from needle_assets.assets.landing import packets_of
+from needle_assets.images.stamps import decode_cutout, host_position_px, place_cutout
+from needle_assets.products import Product
+from needle_assets.rejections import Rejection
+from needle_assets.settings import Settings
+from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
+
+
+def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """
+    The science and reference images around each detection, 60 x 60 pixels, with the target and the host in them (paper, 3.2).
+
+    A packet whose file has vanished since keeps the stamp it had.
+    """
+    alerts = {(row["ztf_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
+    hosts = {row["ztf_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
+    used = {(row["path"], row["member"] or "", row["ztf_id"]) for row in alerts.values()}
+    product = Product()
+    seen: set[tuple[str, int]] = set()
+    for landed, packet in packets_of(_only(tables["landing.packets"], used)):
+        key = (packet.ztf_id, packet.candid)
+        if key in alerts and key not in seen:
+            seen.add(key)
+            _add_stamp(product, packet, alerts[key], hosts.get(packet.ztf_id), landed.path)
+    product.rows += [row for row in tables["core.stamps"].to_dicts() if (row["ztf_id"], row["candid"]) in alerts.keys() - seen]
+    return product
+
+
+def _only(landed: pl.DataFrame, used: set[tuple[str, str, str]]) -> pl.DataFrame:
+    """Packets that ``raw.alerts`` uses: not the copies it left out."""
+    keep = [(row["path"], row["member"] or "", row["ztf_id"]) in used for row in landed.iter_rows(named=True)]
+    return landed.filter(pl.Series(keep, dtype=pl.Boolean))
+
+
+def _add_stamp(product: Product, packet: Packet, alert: Mapping[str, Any], host: Mapping[str, Any] | None, path: str) -> None:
+    if packet.science is None and packet.reference is None:
+        why = "the packet carries neither a science nor a reference cutout; it counts as a detection only"
+        product.rejections.append(Rejection(why, candid=packet.candid, ztf_id=packet.ztf_id, path=path))
+        return
+    images, target = _images(product, packet, alert)
+    if target is None:
+        return
+    position = {"target_x_px": target[0], "target_y_px": target[1], **_host(alert, host, target)}
+    product.rows.append(
+        {
+            "ztf_id": packet.ztf_id,
+            "candid": packet.candid,
+            "band": BAND_OF_FID[alert["fid"]],
+            "mjd": alert["jd"] - MJD_OFFSET,
+            **images,
+            **position,
+        }
+    )
+
+
+def _images(
+    product: Product, packet: Packet, alert: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray | None], tuple[float, float] | None]:
+    images: dict[str, np.ndarray | None] = {}
+    target = None
+    for name, data in (("science", packet.science), ("reference", packet.reference)):
+        images[name] = None
+        if data is None:
+            continue
+        try:
+            placed = place_cutout(decode_cutout(data), xpos=alert["xpos"], ypos=alert["ypos"])
+        except Rejection as why:
+            reason = f"the {name} cutout cannot be used: {why.reason}"
+            product.rejections.append(Rejection(reason, candid=packet.candid, **{**why.measured, "ztf_id": packet.ztf_id}))
+            continue
+        images[name], target = placed.image, (placed.target_x_px, placed.target_y_px)
+    return images, target
+
+
+def _host(alert: Mapping[str, Any], host: Mapping[str, Any] | None, target: tuple[float, float]) -> dict[str, float | None]:
+    if host is None or host["host_ra_deg"] is None or host["host_dec_deg"] is None:
+        return {"host_x_px": None, "host_y_px": None}
+    x_px, y_px = host_position_px(
+        target_ra_deg=alert["ra"],
+        target_dec_deg=alert["dec"],
+        host_ra_deg=host["host_ra_deg"],
+        host_dec_deg=host["host_dec_deg"],
+        target_x_px=target[0],
+        target_y_px=target[1],
+    )
+    return {"host_x_px": x_px, "host_y_px": y_px}

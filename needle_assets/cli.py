@@ -1,0 +1,161 @@
+"""The command ``needle``. Parses, calls, prints; every error is one line, with --debug a traceback."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from needle_assets.home import Home, HomeBusyError
+from needle_assets.settings import SettingsError, as_nested_dict
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn ZTF alert packets into the training set and the models of NEEDLE.",
+)
+_state = {"debug": False}
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Preset = Annotated[str | None, typer.Option(help="default, paper, needle2 or demo; fixed by the first refresh of a home.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    _state["debug"] = debug
+
+
+@app.command()
+def refresh(
+    landing: Annotated[Path | None, typer.Option(help="Landing folder; the one used before if left out.")] = None,
+    preset: Preset = None,
+    select: Annotated[
+        str | None, typer.Option(help="Only these products, such as core/masks,core/gp_fits, and what they need.")
+    ] = None,
+    recompute: Annotated[str | None, typer.Option(help="Compute anew though nothing changed: all, or one product.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another refresh to end.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Bring the warehouse up to date with the landing folder. Computes only what is stale."""
+    from needle_assets.commands import RefreshOptions, run_refresh  # keeps `needle --help` fast
+
+    options = RefreshOptions(
+        landing=landing, preset=preset, select=_names(select), recompute=_names(recompute), workers=workers, wait_seconds=wait
+    )
+    result = run_refresh(Home.from_environment(), options, show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _refresh_text(result))
+    failed = sum(done["failed"] for done in result["assets"].values())
+    if failed:
+        _fail(f"the code failed on {failed} objects; everything else was stored. See core.rejections, or run with --debug.")
+
+
+@app.command()
+def status(
+    settings: Annotated[bool, typer.Option("--settings", help="Also print every setting.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is stale, missing and rejected."""
+    from needle_assets.commands import read_status
+
+    home = Home.from_environment()
+    result = read_status(home)
+    if settings:
+        result["settings"] = as_nested_dict(home.settings())
+    typer.echo(json.dumps(result) if as_json else _status_text(result))
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One query; without it, queries are asked for.")] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the query from a file.")] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+) -> None:
+    """Query the published warehouse, read-only."""
+    from needle_assets.commands import interactive_sql, run_sql
+
+    home = Home.from_environment()
+    text = file.read_text(encoding="utf-8") if file else query
+    style = "json" if as_json else "csv" if as_csv else "table"
+    if text is None:
+        interactive_sql(home.published)
+    else:
+        typer.echo(run_sql(home.published, text, style=style))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Serve Dagster's pages and run schedule and sensor, on 127.0.0.1 only."""
+    from needle_assets.commands import serve_ui
+
+    serve_ui(Home.from_environment(), port)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; what went wrong is said in one line, and the exit code is 0 only if everything was done."""
+    try:
+        app(args=arguments, standalone_mode=False, prog_name="needle")
+    except typer.Abort:
+        _fail("stopped.", code=130)
+    except KeyboardInterrupt:
+        _fail("stopped; what was stored is kept, run the command again to go on.", code=130)
+    except Exception as error:
+        _report(error)
+
+
+def _report(error: Exception) -> NoReturn:
+    if _state["debug"]:
+        raise error
+    if isinstance(error, typer.Exit):
+        raise SystemExit(error.exit_code)
+    if hasattr(error, "format_message"):
+        _fail(error.format_message(), code=getattr(error, "exit_code", 2))
+    known = isinstance(error, SettingsError | HomeBusyError | OSError) or type(error).__module__.startswith("needle_assets")
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip()
+    _fail(
+        text if known else f"{type(error).__name__}: {text.splitlines()[0] if text else ''} (run with --debug for the traceback)"
+    )
+
+
+def _fail(sentence: str, code: int = 1) -> NoReturn:
+    typer.echo(f"needle: {sentence}", err=True)
+    raise SystemExit(code)
+
+
+def _names(given: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in given.split(",") if name.strip()) if given else ()
+
+
+def _refresh_text(result: dict[str, Any]) -> str:
+    lines = [f"{'product':<24}{'computed':>10}{'up to date':>12}{'rejected':>10}{'seconds':>9}"]
+    for table, done in result["assets"].items():
+        lines.append(f"{table:<24}{done['computed']:>10}{done['up_to_date']:>12}{done['rejected']:>10}{done['seconds']:>9.1f}")
+    new = f", {result['new_objects']} new" if result["new_objects"] else ""
+    lines.append(f"{result['objects']} objects{new}. Published: {result['published']} ({result['seconds']:.1f} s)")
+    return "\n".join(lines)
+
+
+def _status_text(result: dict[str, Any]) -> str:
+    lines = [f"{result['objects']} objects in {result['home']}, filled from {result['landing'] or 'nothing yet'}"]
+    for title in ("stale", "missing", "rejections"):
+        found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
+        lines.append(f"{title}: {found or 'none'}")
+    if result["unread_files"]:
+        lines.append(f"{result['unread_files']} files of the landing folder are new or changed; `needle refresh` reads them.")
+    lines += [f"{key} = {value}" for key, value in _flat(result.get("settings", {})).items()]
+    return "\n".join(lines)
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

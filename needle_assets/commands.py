@@ -1,0 +1,166 @@
+"""What the commands do, apart from parsing and printing. Dagster is imported only when there is something to compute."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from needle_assets.home import Home
+from needle_assets.refresh import Progress, RefreshError, Session, needed_by
+from needle_assets.stages import STAGES, Stage
+from needle_assets.warehouse import exploring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class RefreshOptions:
+    """What ``needle refresh`` was asked for."""
+
+    landing: Path | None = None
+    preset: str | None = None
+    select: tuple[str, ...] = ()
+    recompute: tuple[str, ...] = ()
+    workers: int = 2
+    wait_seconds: float = 0.0
+
+
+def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> dict[str, Any]:
+    """
+    Refresh a home; returns what ``--json`` prints.
+
+    Raises
+    ------
+    RefreshError, SettingsError, HomeBusyError, WarehouseError
+        If it cannot start, or cannot end; what was stored before is kept.
+    """
+    started = time.monotonic()
+    stages = needed_by(options.select) if options.select else list(STAGES)
+    needed_by([name for name in options.recompute if name != "all"])
+    with home.prepare().lock(wait_seconds=options.wait_seconds), _progress(show) as progress:
+        settings = home.settings(options.preset)
+        home.remember_preset(settings.preset)
+        session = Session(home, settings, workers=options.workers, progress=progress).open()
+        try:
+            before = len(session.objects())
+            _work(session, stages, options)
+            session.publish()
+            return _result(session, stages, before, started)
+        finally:
+            session.close()
+
+
+def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) -> None:
+    folder = session.landing_folder(options.landing)
+    if options.recompute or session.changed_files(folder) or session.needs_work(stages):
+        from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
+
+        run_job(session, stages, landing=folder, recompute=options.recompute)
+
+
+def _result(session: Session, stages: Sequence[Stage], before: int, started: float) -> dict[str, Any]:
+    objects = len(session.objects())
+    assets = {}
+    for stage in stages:
+        report = session.reports.get(stage.table)
+        idle = {"computed": 0, "up_to_date": objects if stage.is_per_object else 1, "rejected": 0, "failed": 0, "seconds": 0.0}
+        assets[stage.table.replace(".", "/")] = asdict(report) if report else idle
+    return {
+        "objects": objects,
+        "new_objects": objects - before,
+        "assets": assets,
+        "published": str(session.home.published),
+        "seconds": time.monotonic() - started,
+    }
+
+
+@contextmanager
+def _progress(show: bool) -> "Iterator[Progress]":
+    """Bars with time left on a terminal; nothing elsewhere."""
+    if not show or not sys.stderr.isatty():
+        yield lambda _what, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield update
+
+
+def read_status(home: Home) -> dict[str, Any]:
+    """What ``needle status`` prints: stale = computed before from something else; missing = never computed."""
+    if not home.working.exists():
+        raise RefreshError(f"{home.path} is empty; run `needle refresh --landing FOLDER` to fill it.")
+    session = Session(home, home.settings())
+    folder = home.landing()
+    counts, rejections, objects = session.status()
+    return {
+        "home": str(home.path),
+        "landing": str(folder) if folder else None,
+        "objects": objects,
+        "stale": {stage.table: counts[stage.table][0] for stage in STAGES},
+        "missing": {stage.table: counts[stage.table][1] for stage in STAGES},
+        "rejections": rejections,
+        "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
+        "behind": {},
+    }
+
+
+def run_sql(published: Path, query: str, *, style: str = "table") -> str:
+    """The answer of the published warehouse as a table, CSV or JSON."""
+    columns, rows = exploring.ask(published, query)
+    if style == "json":
+        return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
+    if style == "csv":
+        return exploring.as_csv(columns, rows)
+    return exploring.as_table(columns, rows)
+
+
+def interactive_sql(published: Path) -> None:
+    """Ask for queries until the end of the input."""
+    sys.stdout.write(f"{published} (read-only). End a query with ; and leave with Ctrl-D.\n")
+    for query in _queries():
+        try:
+            sys.stdout.write(run_sql(published, query) + "\n")
+        except exploring.QueryError as error:
+            sys.stdout.write(f"{error}\n")
+
+
+def _queries() -> "Iterator[str]":
+    text = ""
+    while True:
+        try:
+            text += input("needle> " if not text.strip() else "   ...> ") + "\n"
+        except EOFError:
+            if text.strip():
+                yield text
+            return
+        if text.rstrip().endswith(";"):
+            yield text
+            text = ""
+
+
+def serve_ui(home: Home, port: int) -> None:
+    """Run Dagster's webserver and daemon in the foreground, reachable from this machine only."""
+    from needle_assets.orchestration.instance import prepare_instance
+
+    prepare_instance(home)
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "needle_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    sys.stdout.write(f"Dagster on http://127.0.0.1:{port} for {home.path}; stop it with Ctrl-C.\n")
+    sys.stdout.flush()
+    raise SystemExit(subprocess.call(command))  # noqa: S603 - our own interpreter and module

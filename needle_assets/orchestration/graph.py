@@ -1,0 +1,99 @@
+"""Every stage as an asset: what people see, and what a click on it does."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+
+import dagster as dg
+
+from needle_assets import events
+from needle_assets.orchestration.checks import check_specs, evaluate
+from needle_assets.orchestration.keys import OBJECTS, asset_key
+from needle_assets.orchestration.running import Teller, raise_if_failed
+from needle_assets.refresh import Session
+from needle_assets.stages import STAGES, Stage
+from needle_assets.warehouse.schema import column_comments, table_comments
+
+OWNER = "team:needle"
+BACKFILL_TAG = "dagster/backfill"
+LANDED = {
+    "packets": "Alert packets below alerts/, single files or nightly archives.",
+    "catalogue": "bts.csv, the export of the Bright Transient Survey.",
+    "photometry": "photometry.parquet or .csv, light curves from elsewhere (optional).",
+    "hosts": "hosts.csv, host galaxies from elsewhere (optional).",
+}
+
+
+def landing_specs() -> list[dg.AssetSpec]:
+    """The files that everything starts from; the platform reads them and never writes them."""
+    return [
+        dg.AssetSpec(["landing", name], description=text, group_name="landing", kinds={"file"}, owners=[OWNER])
+        for name, text in LANDED.items()
+    ]
+
+
+def stage_assets() -> list[dg.AssetsDefinition]:
+    """One asset per stage."""
+    columns, comments = column_comments(), table_comments()
+    return [_asset(stage, columns[stage.table], comments[stage.table]) for stage in STAGES]
+
+
+def _asset(stage: Stage, columns: list[tuple[str, str, str]], comment: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(stage.table),
+        deps=[asset_key(parent) for parent in stage.reads],
+        description=f"{_docstring(stage)}\n\n{comment}",
+        partitions_def=OBJECTS if stage.is_per_object else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if stage.is_per_object else None,
+        code_version=stage.code_version,
+        group_name=stage.group,
+        kinds=set(stage.kinds),
+        owners=[OWNER],
+        check_specs=check_specs(stage),
+        metadata={"dagster/column_schema": _schema(columns), "dagster/table_name": f"needle.{stage.table}"},
+        required_resource_keys={"needle"},
+    )
+    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return _materialize(context, stage)
+
+    return asset
+
+
+def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Do what the person meant: compute the chosen objects, once per click, however many runs Dagster makes of it."""
+    session: Session = context.resources.needle
+    tell = Teller(context, session)
+    tell.again(stage)
+    backfill = context.run.tags.get(BACKFILL_TAG)
+    report = session.compute_stage(
+        stage,
+        tell=tell,
+        run_id=context.run_id,
+        request_id=backfill or context.run_id,
+        only=_chosen(context, stage, backfill),
+    )
+    context.log.info(f"{report.computed} computed, {report.up_to_date} already done for this request, {report.rejected} rejected")
+    results = [evaluated.result for evaluated in evaluate(session, stage)]
+    raise_if_failed({stage.table: report})
+    return dg.MaterializeResult(metadata=dict(events.SUPPRESS_OWN_EVENT), check_results=results)
+
+
+def _chosen(context: dg.AssetExecutionContext, stage: Stage, backfill: str | None) -> list[str] | list[None]:
+    if not stage.is_per_object:
+        return [None]
+    asked = events.backfill_target_keys(context.instance, backfill, asset_key(stage.table)) if backfill else None
+    return sorted(asked) if asked else list(context.partition_keys)
+
+
+def _docstring(stage: Stage) -> str:
+    module, _, name = stage.compute.partition(":")
+    return inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+
+
+def _schema(columns: list[tuple[str, str, str]]) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name, kind, description=comment) for name, kind, comment in columns])
+
+
+def sources() -> Mapping[str, str]:
+    """What may land, by name."""
+    return LANDED

@@ -1,0 +1,99 @@
+"""The job ``refresh``: look at the landing folder, then every stage over what is stale, then say if anything failed.
+
+It is a job of plain steps that record events of the assets, not an asset job. A run of partitioned assets must name one contiguous
+range of objects before it starts; this one finds new objects while it runs, takes a list of objects, and needs neither.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from needle_assets.orchestration.checks import evaluate
+from needle_assets.orchestration.keys import PARTITIONS
+from needle_assets.orchestration.running import RefreshRequest, Teller, needle, raise_if_failed
+from needle_assets.refresh import Session
+from needle_assets.stages import STAGES, Stage
+
+RESOURCES = {"needle", "request"}
+
+
+def refresh_job(
+    stages: Sequence[Stage] = STAGES, *, session: Session | None = None, request: RefreshRequest | None = None
+) -> dg.JobDefinition:
+    """The job over ``stages``; with ``session`` it works in that one instead of opening its own."""
+    included = {stage.table for stage in stages}
+    steps = {stage.table: _stage_step(stage) for stage in stages}
+
+    @dg.graph(name="refresh")
+    def pipeline() -> None:
+        landed = landing_step()
+        done = {}
+        for stage in stages:
+            parents = [done[parent] for parent in stage.reads if parent in included]
+            done[stage.table] = steps[stage.table](start=[landed, *parents])
+        closing_step(start=list(done.values()))
+
+    resource = dg.ResourceDefinition.hardcoded_resource(session) if session else needle
+    return pipeline.to_job(
+        name="refresh",
+        description="Bring everything up to date with the landing folder: computes only what is stale, and never trains.",
+        resource_defs={"needle": resource, "request": request or RefreshRequest()},
+        executor_def=dg.in_process_executor,
+    )
+
+
+@dg.op(
+    name="landing",
+    out=dg.Out(dg.Nothing),
+    required_resource_keys=RESOURCES,
+    description="Read what is new in the landing folder.",
+)
+def landing_step(context: dg.OpExecutionContext) -> None:
+    """Read new files into the manifest and make their objects partitions."""
+    session: Session = context.resources.needle
+    given = context.resources.request.landing
+    n_files = session.scan(session.landing_folder(Path(given) if given else None))
+    known = set(context.instance.get_dynamic_partitions(PARTITIONS))
+    new = [ztf_id for ztf_id in session.objects() if ztf_id not in known]
+    if new:
+        context.instance.add_dynamic_partitions(PARTITIONS, new)
+    context.log.info(f"{n_files} files read, {len(new)} new objects")
+
+
+def _stage_step(stage: Stage) -> Callable[..., object]:
+    @dg.op(
+        name=stage.table.replace(".", "__"),
+        ins={"start": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        required_resource_keys=RESOURCES,
+        tags={"table": stage.table},
+    )
+    def step(context: dg.OpExecutionContext) -> None:
+        run_step(context, stage)
+
+    return step
+
+
+def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
+    """Compute what is stale of one stage, or what the run asks for, and check it."""
+    session: Session = context.resources.needle
+    request: RefreshRequest = context.resources.request
+    tell = Teller(context, session)
+    tell.again(stage)
+    if request.objects and stage.is_per_object:
+        report = session.compute_stage(stage, tell=tell, run_id=context.run_id, request_id=context.run_id, only=request.objects)
+    else:
+        recompute = bool({"all", stage.table, stage.table.replace(".", "/")} & set(request.recompute))
+        report = session.refresh_stage(stage, tell=tell, run_id=context.run_id, recompute=recompute)
+    context.log.info(f"{report.computed} computed, {report.up_to_date} up to date, {report.rejected} rejected")
+    if report.computed:
+        for result in evaluate(session, stage):
+            context.log_event(result.evaluation)
+            result.raise_if_blocking()
+
+
+@dg.op(name="summary", ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), required_resource_keys=RESOURCES)
+def closing_step(context: dg.OpExecutionContext) -> None:
+    """Fail, after all work is stored, if code failed on some objects."""
+    raise_if_failed(context.resources.needle.reports)

@@ -1,0 +1,11 @@
+"""How tables are named as assets, and the one set of partitions."""
+
+import dagster as dg
+
+PARTITIONS = "ztf_object"
+OBJECTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """``core.masks`` -> core/masks."""
+    return dg.AssetKey(table.split("."))

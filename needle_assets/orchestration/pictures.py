@@ -1,0 +1,33 @@
+"""Pictures in the UI: for the few objects of a small run, or the first of a large one, drawn from the stored rows."""
+
+import base64
+import importlib
+import io
+from collections.abc import Sequence
+
+import dagster as dg
+
+from needle_assets.refresh import Session
+from needle_assets.stages import Stage
+
+# A picture is some 30 kB in the event log: enough for whoever looks at one object, not one for each of thousands.
+OBJECTS_PER_RUN = 12
+
+
+def make(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[str | None, dict[str, dg.MetadataValue]]:
+    """Markdown with an inline picture, by object, as long as this run has not drawn its share."""
+    if stage.picture is None:
+        return {}
+    chosen = list(keys)[: max(OBJECTS_PER_RUN - session.pictured.get(stage.table, 0), 0)]
+    session.pictured[stage.table] = session.pictured.get(stage.table, 0) + len(chosen)
+    return {key: {"picture": _markdown(session, stage, key)} for key in chosen}
+
+
+def _markdown(session: Session, stage: Stage, key: str | None) -> dg.MetadataValue:
+    assert stage.picture is not None
+    module, _, name = stage.picture.draw.partition(":")
+    figure = getattr(importlib.import_module(module), name)(session.picture_rows(stage, key))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    text = base64.b64encode(buffer.getvalue()).decode()
+    return dg.MetadataValue.md(f"![{stage.table} of {key}](data:image/png;base64,{text})")

@@ -1,0 +1,150 @@
+"""One run's work: the resource that holds the home for its time, and the events that tell Dagster what was computed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from needle_assets import events
+from needle_assets.home import Home
+from needle_assets.orchestration import pictures
+from needle_assets.orchestration.keys import asset_key
+from needle_assets.refresh import Session, StageReport, Told
+from needle_assets.stages import Stage
+
+LOCK_WAIT_SECONDS = 6 * 3600.0
+WRITE_ID_TAG = "needle/write_id"
+EXTERNAL_VERSION = "INITIAL"
+
+Context = dg.AssetExecutionContext | dg.OpExecutionContext
+
+
+class RefreshRequest(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What a run of the job ``refresh`` is asked for; everything may be left out."""
+
+    objects: list[str] = []  # noqa: RUF012 - a config field, copied by pydantic
+    """Compute these objects anew, stale or not, and no others."""
+    recompute: list[str] = []  # noqa: RUF012 - a config field, copied by pydantic
+    """Products to compute anew for every object (``core/masks``), or ``all``."""
+    landing: str = ""
+    """Landing folder; the one used before if empty."""
+
+
+@contextmanager
+def working_session(home: Home, *, what: str) -> Iterator[Session]:
+    """Hold the home, work, publish what was written."""
+    with home.prepare().lock(wait_seconds=LOCK_WAIT_SECONDS, what=what):
+        session = Session(home, home.settings()).open()
+        try:
+            yield session
+        finally:
+            session.close()
+            session.publish()
+
+
+@dg.resource(description="The home of this installation, held while the run works; ends by publishing what changed.")
+@contextmanager
+def needle(context: dg.InitResourceContext) -> Iterator[Session]:
+    """Session of the run: made once, as the executor runs all steps in one process."""
+    run_id = context.run.run_id if context.run else "no run"
+    with working_session(Home.from_environment(), what=f"run {run_id[:8]} of Dagster") as session:
+        yield session
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Tells Dagster, from inside a step, what was written."""
+
+    context: Context
+    session: Session
+
+    def __call__(self, told: Sequence[Told]) -> None:
+        """One event per write, in batches, with the versions of what was read."""
+        if not told:
+            return
+        stage = told[0].stage
+        inputs = self._inputs(stage, [t.ztf_id for t in told])
+        pictured = pictures.make(self.session, stage, [t.ztf_id for t in told if t.n_rows])
+        events.emit(self.context, [self._event(t, inputs, pictured.get(t.ztf_id, {})) for t in told])
+
+    def again(self, stage: Stage) -> int:
+        """Tell what an earlier run wrote but may not have told; returns how many were missing."""
+        told = self.session.unpublished(stage)
+        if not told:
+            return 0
+        known = self._known_writes(stage, told)
+        missing = [t for t in told if t.write_id not in known.get(t.ztf_id, ())]
+        self(missing)
+        self.session.mark_published(stage, sorted({t.write_id for t in told}))
+        return len(missing)
+
+    def _known_writes(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, set[str]]:
+        key = asset_key(stage.table)
+        if stage.is_per_object:
+            tags = events.latest_tags(self.context.instance, key, [t.ztf_id for t in told if t.ztf_id], [WRITE_ID_TAG])
+            return {ztf_id: set(found.values()) for ztf_id, found in tags.items()}
+        event = self.context.instance.get_latest_materialization_event(key)
+        recorded = event.asset_materialization if event else None
+        return {None: {(recorded.tags or {}).get(WRITE_ID_TAG, "")}} if recorded else {}
+
+    def _event(
+        self,
+        told: Told,
+        inputs: Mapping[str, Mapping[str | None, tuple[str, int | None]]],
+        picture: Mapping[str, dg.MetadataValue],
+    ) -> dg.AssetMaterialization:
+        total = told.n_rows + told.n_rejected
+        return events.materialization(
+            asset_key(told.stage.table),
+            told.ztf_id,
+            data_version=dagster_version(told.stage, told.data_version),
+            code_version=told.code_version,
+            inputs={asset_key(p): found.get(told.ztf_id, (EXTERNAL_VERSION, None)) for p, found in inputs.items()},
+            metadata={
+                "dagster/partition_row_count" if told.ztf_id else "dagster/row_count": told.n_rows,
+                "rejected": told.n_rejected,
+                "rejected_fraction": told.n_rejected / total if total else 0.0,
+                **picture,
+            },
+            tags={WRITE_ID_TAG: told.write_id},
+        )
+
+    def _inputs(self, stage: Stage, keys: Sequence[str | None]) -> dict[str, dict[str | None, tuple[str, int | None]]]:
+        versions = self.session.data_versions(stage, keys)
+        return {parent: self._input(stage, parent, keys, versions) for parent in stage.reads}
+
+    def _input(
+        self, stage: Stage, parent: str, keys: Sequence[str | None], versions: Mapping[tuple[str, str | None], str]
+    ) -> dict[str | None, tuple[str, int | None]]:
+        source = self.session.stage(parent)
+        if source is None:
+            return dict.fromkeys(keys, (EXTERNAL_VERSION, None))
+        instance, key = self.context.instance, asset_key(parent)
+        if source.is_per_object and stage.is_per_object:
+            ids = events.latest_storage_ids(instance, key, [k for k in keys if k is not None])
+            return {k: (versions.get((parent, k), "empty"), ids.get(k or "")) for k in keys}
+        newest = instance.fetch_materializations(key, limit=1).records
+        version = dagster_version(source, versions.get((parent, None), "empty"))
+        return dict.fromkeys(keys, (version, newest[0].storage_id if newest else None))
+
+
+def dagster_version(stage: Stage, data_version: str) -> str:
+    """
+    The data version that Dagster sees.
+
+    Dagster knows one version of a product without objects. If one catalogue row changed it, all objects below would look stale,
+    though the ledger knows which one is. So a product that the ledger follows row by row shows its code version instead.
+    """
+    return f"code {stage.code_version}" if not stage.is_per_object and stage.has_objects_below else data_version
+
+
+def raise_if_failed(reports: Mapping[str, StageReport]) -> None:
+    """Make the run fail, after its work, if code failed on some objects."""
+    failed = {table: report.failed for table, report in reports.items() if report.failed}
+    if failed:
+        named = ", ".join(f"{count} of {table}" for table, count in failed.items())
+        raise dg.Failure(
+            f"the code failed on {named}; everything else was stored. "
+            "`needle sql \"select * from core.rejections where reason like 'the code failed%'\"` says why."
+        )

@@ -1,0 +1,52 @@
+"""Questions to the published warehouse. Reading only: no table can be changed and no other file reached."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from needle_assets.warehouse.connection import reading
+
+MAX_CELL_CHARACTERS = 48
+
+
+class QueryError(ValueError):
+    """A query that cannot be answered; the message is the database's own."""
+
+
+def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows. Raises QueryError for anything that is not a question the file can answer."""
+    with reading(published) as connection:
+        try:
+            result = connection.execute(query)
+            return [column[0] for column in result.description or []], result.fetchall()
+        except duckdb.Error as error:
+            raise QueryError(str(error).strip()) from error
+
+
+def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Comma-separated values with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")
+
+
+def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Aligned text; long cells are cut."""
+    cells = [list(columns), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, f"({len(rows)} row{'s' * (len(rows) != 1)})"])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
+    return text if len(text) <= MAX_CELL_CHARACTERS else text[: MAX_CELL_CHARACTERS - 3] + "..."
