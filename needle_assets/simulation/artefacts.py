@@ -1,0 +1,138 @@
+"""What spoils stamps, at stated rates: missing pixels, chip edges, hot or dead columns, saturated stars. Arrays in and out."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from needle_assets.survey import CUTOUT_SIZE_PX
+
+RealArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+# Shares of reference images (object and band) with missing pixels, and of packets with the others.
+NAN_BLOCK_RATE = 0.10
+NAN_BLOB_RATE = 0.03
+NAN_STRIP_RATE = 0.03
+CROPPED_RATE = 0.012
+BAD_COLUMN_RATE = 0.012
+CONTAMINATED_REFERENCE_RATE = 0.02
+
+SATURATION_DN = 30000.0
+SPIKE_FROM_DN = 150000.0
+
+
+@dataclass(frozen=True)
+class PacketDamage:
+    """
+    Damage of one packet's images.
+
+    Parameters
+    ----------
+    crop : (int, int, int, int)
+        First and last row, first and last column (ends excluded) of what the chip holds.
+    columns : tuple of (int, float)
+        Column index and the value [DN above the sky] it is stuck at in the science image.
+    """
+
+    crop: tuple[int, int, int, int] = (0, CUTOUT_SIZE_PX, 0, CUTOUT_SIZE_PX)
+    columns: tuple[tuple[int, float], ...] = field(default=())
+
+    @property
+    def is_cropped(self) -> bool:
+        """Whether a part of the stamp lies off the chip."""
+        return self.crop != (0, CUTOUT_SIZE_PX, 0, CUTOUT_SIZE_PX)
+
+
+def draw_missing_pixels(rng: np.random.Generator) -> BoolArray:
+    """
+    Pixels without a value in one reference image, hence in every stamp made with it; shape (63, 63), mostly all False.
+
+    Bad pixels of the chip appear as squares of 7 to 9 px (the width of the resampling), groups of them as
+    blobs, chip edges as strips.
+    """
+    missing = np.zeros((CUTOUT_SIZE_PX, CUTOUT_SIZE_PX), dtype=bool)
+    kind = rng.random()
+    if kind < NAN_BLOCK_RATE:
+        for _ in range(1 + rng.poisson(0.3)):
+            _fill_box(missing, rng.integers(-5, CUTOUT_SIZE_PX, 2), rng.choice([7, 7, 8, 9], 2))
+    elif kind < NAN_BLOCK_RATE + NAN_BLOB_RATE:
+        corner = rng.integers(-10, CUTOUT_SIZE_PX - 4, 2)
+        for _ in range(rng.integers(3, 12)):
+            _fill_box(missing, corner + rng.integers(0, 12, 2), rng.integers(7, 12, 2))
+    elif kind < NAN_BLOCK_RATE + NAN_BLOB_RATE + NAN_STRIP_RATE:
+        missing |= _edge_strip(rng)
+    return missing
+
+
+def _fill_box(missing: BoolArray, corner: NDArray[np.int64], size: NDArray[np.int64]) -> None:
+    begin, end = np.maximum(corner, 0), np.maximum(corner + size, 0)
+    missing[begin[0] : end[0], begin[1] : end[1]] = True
+
+
+def _edge_strip(rng: np.random.Generator) -> BoolArray:
+    """A strip along one side whose edge steps by a pixel now and then, as a slightly rotated chip edge does."""
+    along = np.arange(CUTOUT_SIZE_PX)
+    depth = rng.integers(2, 22) + np.round(rng.uniform(-0.08, 0.08) * along)
+    strip = along[None, :] < depth[:, None]
+    return np.rot90(strip, k=int(rng.integers(0, 4)))
+
+
+def draw_packet_damage(rng: np.random.Generator) -> PacketDamage:
+    """Whether the stamp lies on a chip edge, and which columns of the science image are stuck."""
+    crop = _draw_crop(rng) if rng.random() < CROPPED_RATE else PacketDamage().crop
+    if rng.random() >= BAD_COLUMN_RATE:
+        return PacketDamage(crop)
+    first = int(rng.integers(0, CUTOUT_SIZE_PX - 2))
+    level = float(rng.choice([-60.0, 400.0, 3000.0]))
+    return PacketDamage(crop, tuple((first + i, level) for i in range(int(rng.integers(1, 3)))))
+
+
+def _draw_crop(rng: np.random.Generator) -> tuple[int, int, int, int]:
+    lost, side = int(rng.integers(1, 24)), int(rng.integers(0, 4))
+    size = CUTOUT_SIZE_PX
+    return [(lost, size, 0, size), (0, size - lost, 0, size), (0, size, lost, size), (0, size, 0, size - lost)][side]
+
+
+def stick_columns(science: RealArray, damage: PacketDamage, sky_dn: float) -> BoolArray:
+    """Set the stuck columns of ``science`` in place; returns which pixels they are, shape (63, 63)."""
+    stuck = np.zeros(science.shape, dtype=bool)
+    for column, level in damage.columns:
+        science[:, column] = max(sky_dn + level, 0.0)
+        stuck[:, column] = True
+    return stuck
+
+
+def saturate(image: RealArray, sky_dn: float) -> BoolArray:
+    """
+    Clip an image at full well in place, with bleed trails along the columns and spikes from the brightest stars.
+
+    Returns
+    -------
+    ndarray, shape (63, 63), bool
+        Pixels whose value is not the light that fell on them.
+    """
+    full = image > SATURATION_DN
+    if not full.any():
+        return full
+    excess = np.where(full, image - SATURATION_DN, 0.0).sum(axis=0)
+    trail = np.zeros(image.shape, dtype=bool)
+    rows = np.arange(len(image))
+    for column in np.flatnonzero(excess > 0):
+        middle = np.flatnonzero(full[:, column]).mean()
+        trail[:, column] = np.abs(rows - middle) < 2.0 + excess[column] / SATURATION_DN * 1.5
+    spikes = _spikes(image)
+    image += spikes
+    image[trail | full] = SATURATION_DN
+    return trail | full | (spikes > max(0.2 * sky_dn, 20.0))
+
+
+def _spikes(image: RealArray) -> RealArray:
+    """A cross of light through the brightest pixel, falling with distance; zero below ``SPIKE_FROM_DN``."""
+    peak = float(image.max())
+    if peak < SPIKE_FROM_DN:
+        return np.zeros_like(image)
+    y0, x0 = np.unravel_index(int(image.argmax()), image.shape)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    along = np.exp(-0.5 * (x - x0) ** 2) + np.exp(-0.5 * (y - y0) ** 2)
+    return (along * np.float32(3e-3 * peak) / (1.0 + np.hypot(x - x0, y - y0) / 4.0) ** 2).astype(np.float32)

@@ -1,0 +1,419 @@
+"""Writes the simulated survey as a landing folder with its truth beside it; the only module here that touches files.
+
+A folder grows: packets that exist are left alone, tables are replaced as a whole. What is written for one object depends on the
+seed, the mix, its index and the last night alone.
+"""
+
+import csv
+import json
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from needle_assets.randomness import rng_for
+from needle_assets.simulation import catalogues
+from needle_assets.simulation.artefacts import draw_missing_pixels, draw_packet_damage
+from needle_assets.simulation.cadence import FIRST_NIGHT_MJD, N_NIGHTS
+from needle_assets.simulation.objects import DEFAULT_MIX, SimulatedObject, draw_object
+from needle_assets.simulation.packets import draw_style, packet_bytes, target_offset_px
+from needle_assets.simulation.rendering import CENTRE_PX
+from needle_assets.simulation.stamps import BandScene, Exposure, Stamp, build_band, build_scene, render
+from needle_assets.survey import CUTOUT_SIZE_PX
+
+SIMULATOR_VERSION = 1
+OBJECTS_PER_CHUNK = 25
+CHUNKS_IN_FLIGHT_PER_WORKER = 3
+
+_N_PIXELS = CUTOUT_SIZE_PX**2
+STAMP_TRUTH_SCHEMA = pa.schema(
+    [("candid", pa.int64()), ("band", pa.string())]
+    + [(name, pa.float64()) for name in ("mjd", "target_mag", "target_x_px", "target_y_px", "host_x_px", "host_y_px")]
+    + [(name, pa.float32()) for name in ("fwhm_px", "sky_sigma_dn", "zero_point_mag")]
+    + [(f"clean_{name}", pa.list_(pa.float32(), _N_PIXELS)) for name in ("science", "reference")]
+    + [(f"{name}_mask", pa.list_(pa.uint8(), _N_PIXELS)) for name in ("science", "reference")]
+)
+PHOTOMETRY_SCHEMA = pa.schema(
+    {
+        "ztf_id": pa.string(),
+        "mjd": pa.float64(),
+        "band": pa.string(),
+        "mag": pa.float32(),
+        "mag_err": pa.float32(),
+        "source": pa.string(),
+        "mw_corrected": pa.bool_(),
+    }
+)
+LIGHT_CURVE_SCHEMA = pa.schema(
+    [("ztf_id", pa.string()), ("first_mjd", pa.float64()), ("mag_g", pa.list_(pa.float32())), ("mag_r", pa.list_(pa.float32()))]
+)
+OBJECT_SCHEMA = pa.schema(
+    [("ztf_id", pa.string()), ("index", pa.int64()), ("label", pa.string()), ("type", pa.string()), ("population", pa.string())]
+    + [(name, pa.float64()) for name in ("redshift", "abs_mag", "peak_mag", "peak_mjd", "a_v_mag", "rise_days", "fade_days")]
+    + [("ra_deg", pa.float64()), ("dec_deg", pa.float64())]
+    + [(name, pa.bool_()) for name in ("is_in_catalogue", "is_in_reference", "has_host")]
+    + [("host_separation_arcsec", pa.float64()), ("host_radius_arcsec", pa.float64())]
+    + [(f"host_{band}_mag", pa.float64()) for band in "grizy"]
+)
+HOST_COLUMNS = ("ztf_id", "host_ra", "host_dec", "separation_arcsec", "gAp", "rAp", "iAp", "zAp", "yAp", "mw_corrected", "source")
+
+README_TEXT = """\
+This folder is SIMULATED. No photon was involved: every object, packet, magnitude and image in it was made by `needle simulate`.
+It serves to demonstrate and to measure the pipeline, never to train models for real data. Object names are in the block
+ZTF..zz....., candidate ids end in 999 and six digits, the publisher of every packet is "needle_assets simulation".
+
+bts.csv, hosts.csv, photometry.parquet, alerts/*.avro   the landing folder, in the formats of a real one
+truth/objects.parquet         class, redshift, peak, host of every object; one row per object
+truth/light_curves.parquet    noiseless daily magnitudes in g and r; one row per object
+truth/stamps/<ztf_id>.parquet noiseless images (63 x 63, row-major) and masks (bits: 1 transient, 2 host, 4 neighbours,
+                              8 damaged); one row per packet
+truth/simulation.json         what made it
+"""
+
+
+class SimulationError(ValueError):
+    """A survey that cannot be written; the message says what came, what was needed and what to do."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is asked for: where, which seed and mix, and the nights up to which (and from which) packets are sent [MJD]."""
+
+    folder: Path
+    seed: int
+    mix: Mapping[str, float]
+    from_mjd: float
+    until_mjd: float
+
+
+@dataclass(frozen=True)
+class SimulationSummary:
+    """What the folder holds now; ``new_packets`` of ``packets`` were written by this call."""
+
+    folder: Path
+    objects: int
+    packets: int
+    new_packets: int
+    catalogue_rows: int
+    detections: int
+    labels: Mapping[str, int]
+
+
+@dataclass
+class _Chunk:
+    """Rows of some objects, on their way from a worker to the tables."""
+
+    n_objects: int
+    n_packets: int
+    n_new_packets: int
+    bts: list[dict[str, str]]
+    hosts: list[dict[str, Any]]
+    photometry: pa.Table
+    light_curves: pa.Table
+    objects: pa.Table
+
+
+def simulate(
+    folder: Path | str,
+    *,
+    objects: int,
+    seed: int,
+    nights: tuple[int, int] | int | None = None,
+    mix: Mapping[str, float] | None = None,
+    first_object: int = 0,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> SimulationSummary:
+    """
+    Write a simulated survey as a landing folder, or let one grow.
+
+    Parameters
+    ----------
+    folder : Path
+        Written if it does not exist. A folder of the same seed and mix grows; any other is refused.
+    objects : int
+        How many objects are simulated; those not yet seen by the last night are left out.
+    seed : int
+        The same seed gives the same bytes, whatever the number of objects, nights and workers.
+    nights : int or (int, int), optional
+        Number of nights from the start of the survey (17 March 2018), or first night and the one after the last; then only
+        packets of these nights are written. Default: all 2,700 nights.
+    mix : mapping of str to float, optional
+        Share of 'SN', 'SLSN-I', 'TDE' and 'other'; default ``DEFAULT_MIX``.
+    first_object : int
+        Index of the first object; the tables hold objects from this one on.
+    workers : int
+        Processes; 1 computes in this one.
+    progress : callable, optional
+        Called with (objects done, objects asked for).
+
+    Returns
+    -------
+    SimulationSummary
+        Counts of what the folder holds.
+
+    Raises
+    ------
+    SimulationError
+        If the request makes no sense or the folder belongs to another survey.
+    """
+    survey = _checked_survey(Path(folder), objects, seed, nights, mix or DEFAULT_MIX)
+    _claim(survey)
+    indices = range(first_object, first_object + objects)
+    chunks = [tuple(indices[i : i + OBJECTS_PER_CHUNK]) for i in range(0, objects, OBJECTS_PER_CHUNK)]
+    return _write_tables(survey, _computed(survey, chunks, workers), objects, progress)
+
+
+def _checked_survey(
+    folder: Path, objects: int, seed: int, nights: tuple[int, int] | int | None, mix: Mapping[str, float]
+) -> Survey:
+    first, last = (0, nights) if isinstance(nights, int) else nights or (0, N_NIGHTS)
+    if objects < 1:
+        raise SimulationError(f"{objects} objects were asked for; give at least 1.")
+    if not 0 <= first < last <= N_NIGHTS:
+        raise SimulationError(f"nights {first} to {last} were asked for; the survey has nights 0 to {N_NIGHTS}.")
+    unknown = set(mix) - set(DEFAULT_MIX)
+    if unknown or not mix or min(mix.values()) < 0 or sum(mix.values()) <= 0:
+        raise SimulationError(f"the mix {dict(mix)} needs shares of {', '.join(DEFAULT_MIX)}, none negative, not all zero.")
+    return Survey(folder, seed, dict(mix), FIRST_NIGHT_MJD + first, FIRST_NIGHT_MJD + last)
+
+
+def _claim(survey: Survey) -> None:
+    """Make the folder, or check that it is this survey's."""
+    claim = {"simulator_version": SIMULATOR_VERSION, "seed": survey.seed, "mix": dict(survey.mix)}
+    path = survey.folder / "truth" / "simulation.json"
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored != claim:
+            raise SimulationError(
+                f"{survey.folder} holds the simulated survey {stored}, but {claim} was asked for; use another folder."
+            )
+    elif survey.folder.exists() and any(survey.folder.iterdir()):
+        raise SimulationError(f"{survey.folder} is not empty and not a simulated survey; use a new folder.")
+    for part in ("alerts", "truth/stamps"):
+        (survey.folder / part).mkdir(parents=True, exist_ok=True)
+    _write_atomically(path, (json.dumps(claim, indent=1) + "\n").encode())
+    _write_atomically(survey.folder / "README.txt", README_TEXT.encode())
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_bytes(content)
+    scratch.replace(path)
+
+
+def _computed(survey: Survey, chunks: Sequence[tuple[int, ...]], workers: int) -> Iterator[_Chunk]:
+    """Chunks in order, with only a few on their way at a time."""
+    if workers <= 1 or len(chunks) == 1:
+        for chunk in chunks:
+            yield _simulate_chunk(survey, chunk)
+        return
+    waiting: deque[Future[_Chunk]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver"), initializer=_single_threaded) as pool:
+        for chunk in chunks:
+            waiting.append(pool.submit(_simulate_chunk, survey, chunk))
+            if len(waiting) >= CHUNKS_IN_FLIGHT_PER_WORKER * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _single_threaded() -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def _simulate_chunk(survey: Survey, indices: Sequence[int]) -> _Chunk:
+    """Write packets and stamp truth of some objects; return their rows of the tables."""
+    found = [draw_object(survey.seed, index, survey.mix) for index in indices]
+    found = [one for one in found if len(one.detections(survey.until_mjd))]
+    counts = [_write_packets(one, survey) for one in found]
+    hosts = [catalogues.host_row(one, survey.seed) for one in found]
+    photometry = [catalogues.photometry_columns(one, survey.until_mjd) for one in found if len(one.packets)]
+    return _Chunk(
+        n_objects=len(found),
+        n_packets=sum(n for n, _ in counts),
+        n_new_packets=sum(n for _, n in counts),
+        bts=[
+            catalogues.bts_row(o, survey.seed, survey.until_mjd) for o in found if catalogues.is_classified(o, survey.until_mjd)
+        ],
+        hosts=[row for row in hosts if row is not None],
+        photometry=pa.concat_tables(
+            [pa.table(p, schema=PHOTOMETRY_SCHEMA) for p in photometry] or [PHOTOMETRY_SCHEMA.empty_table()]
+        ),
+        light_curves=pa.Table.from_pylist([catalogues.true_light_curve(one) for one in found], schema=LIGHT_CURVE_SCHEMA),
+        objects=pa.Table.from_pylist([catalogues.truth_row(one) for one in found], schema=OBJECT_SCHEMA),
+    )
+
+
+def _write_packets(found: SimulatedObject, survey: Survey) -> tuple[int, int]:
+    """Write the object's packets of the wanted nights that are not there yet; returns how many there are and how many are new."""
+    mjd = found.exposures.mjd[found.packets]
+    wanted = found.packets[(mjd >= survey.from_mjd) & (mjd < survey.until_mjd)]
+    missing = [int(i) for i in wanted if not _packet_path(survey.folder, found.candid(int(i))).exists()]
+    if not missing:
+        return len(wanted), 0
+    rows, packets = [], {}
+    for exposure, stamp, details in _rendered(found, survey.seed, missing):
+        candid = found.candid(exposure)
+        rng = rng_for(survey.seed, "packet", found.ztf_id, candid)
+        packets[candid] = packet_bytes(found, exposure, stamp, draw_style(rng), rng)
+        rows.append(_stamp_truth_row(found, exposure, stamp, details))
+    _add_stamp_truth(survey.folder / "truth" / "stamps" / f"{found.ztf_id}.parquet", rows)
+    for candid, content in packets.items():
+        _write_atomically(_packet_path(survey.folder, candid), content)
+    return len(wanted), len(missing)
+
+
+def _packet_path(folder: Path, candid: int) -> Path:
+    return folder / "alerts" / f"{candid}.avro"
+
+
+def _rendered(found: SimulatedObject, seed: int, indices: Iterable[int]) -> Iterator[tuple[int, Stamp, Exposure]]:
+    """Stamps of some exposures; the surroundings are transformed once for all of them."""
+    scene = build_scene(found.host, found.galaxies, found.stars)
+    bands: dict[str, BandScene] = {}
+    for i in indices:
+        band = str(found.exposures.band[i])
+        if band not in bands:
+            rng = rng_for(seed, "reference", found.ztf_id, band)
+            missing, mag = draw_missing_pixels(rng), found.reference_mag.get(band, np.inf)
+            bands[band] = build_band(scene, band, reference_mag=mag, missing=missing, rng=rng)
+        details = _exposure(found, i)
+        rng = rng_for(seed, "stamp", found.ztf_id, found.candid(i))
+        yield i, render(bands[band], details, draw_packet_damage(rng), rng), details
+
+
+def _exposure(found: SimulatedObject, i: int) -> Exposure:
+    exposures = found.exposures
+    dx_px, dy_px = target_offset_px(found, i)
+    return Exposure(
+        sky_sigma_dn=float(exposures.sky_sigma_dn[i]),
+        fwhm_px=float(exposures.fwhm_px[i]),
+        zero_point_mag=float(exposures.zero_point_mag[i]),
+        dx_px=dx_px,
+        dy_px=dy_px,
+        target_mag=float(found.photometry.true_mag[i]),
+    )
+
+
+def _stamp_truth_row(found: SimulatedObject, i: int, stamp: Stamp, details: Exposure) -> dict[str, Any]:
+    x_px, y_px = CENTRE_PX + details.dx_px, CENTRE_PX + details.dy_px
+    host = found.host
+    return {
+        "candid": found.candid(i),
+        "band": str(found.exposures.band[i]),
+        "mjd": float(found.exposures.mjd[i]),
+        "target_mag": details.target_mag,
+        "target_x_px": x_px,
+        "target_y_px": y_px,
+        "host_x_px": x_px + float(host.galaxies.x_px[0]) if host else None,
+        "host_y_px": y_px + float(host.galaxies.y_px[0]) if host else None,
+        "fwhm_px": details.fwhm_px,
+        "sky_sigma_dn": details.sky_sigma_dn,
+        "zero_point_mag": details.zero_point_mag,
+        "clean_science": _compressible(stamp.clean_science),
+        "clean_reference": _compressible(stamp.clean_reference),
+        "science_mask": stamp.science_mask.ravel(),
+        "reference_mask": stamp.reference_mask.ravel(),
+    }
+
+
+def _compressible(image: np.ndarray) -> np.ndarray:
+    """Noiseless pixels in steps of 1/64 DN, a hundredth of the noise, which halves the file."""
+    return (np.round(image.ravel() * np.float32(64)) / np.float32(64)).astype(np.float32)
+
+
+def _add_stamp_truth(path: Path, rows: list[dict[str, Any]]) -> None:
+    table = pa.Table.from_pylist(rows, schema=STAMP_TRUTH_SCHEMA)
+    if path.exists():
+        table = pa.concat_tables([pq.read_table(path, schema=STAMP_TRUTH_SCHEMA), table])
+        candids = np.array(table["candid"])
+        table = table.take(np.unique(candids, return_index=True)[1])  # after a crash a packet may be simulated again
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.sort_by("mjd"), sink, compression="zstd", use_dictionary=False, write_statistics=False)
+    _write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def _write_tables(
+    survey: Survey, chunks: Iterable[_Chunk], objects: int, progress: Callable[[int, int], None] | None
+) -> SimulationSummary:
+    """Stream the chunks into the tables; each table replaces its predecessor when all are complete."""
+    folder = survey.folder
+    counts = {"objects": 0, "packets": 0, "new_packets": 0, "catalogue_rows": 0, "detections": 0}
+    labels: dict[str, int] = {}
+    done = 0
+    with (
+        _Table(folder / "photometry.parquet", PHOTOMETRY_SCHEMA) as photometry,
+        _Table(folder / "truth" / "light_curves.parquet", LIGHT_CURVE_SCHEMA) as light_curves,
+        _Table(folder / "truth" / "objects.parquet", OBJECT_SCHEMA) as truth,
+        _CsvTable(folder / "bts.csv", catalogues.BTS_COLUMNS) as bts,
+        _CsvTable(folder / "hosts.csv", HOST_COLUMNS) as hosts,
+    ):
+        for chunk in chunks:
+            photometry.write(chunk.photometry)
+            light_curves.write(chunk.light_curves)
+            truth.write(chunk.objects)
+            bts.write(chunk.bts)
+            hosts.write(chunk.hosts)
+            for key, n in zip(
+                counts,
+                (chunk.n_objects, chunk.n_packets, chunk.n_new_packets, len(chunk.bts), len(chunk.photometry)),
+                strict=True,
+            ):
+                counts[key] += n
+            for label in chunk.objects["label"].to_pylist():
+                labels[label] = labels.get(label, 0) + 1
+            done = min(done + OBJECTS_PER_CHUNK, objects)
+            if progress is not None:
+                progress(done, objects)
+    return SimulationSummary(folder=folder, labels=labels, **counts)
+
+
+class _Table:
+    """A Parquet file under a scratch name that takes its place when closed without an error."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self.scratch = path, path.with_name(f".{path.name}.part")
+        self._writer = pq.ParquetWriter(self.scratch, schema, compression="zstd")
+
+    def __enter__(self) -> "_Table":
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Append one row group."""
+        if len(table):
+            self._writer.write_table(table)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.close()
+        self.scratch.replace(self.path) if kind is None else self.scratch.unlink()
+
+
+class _CsvTable:
+    """A CSV file under a scratch name that takes its place when closed without an error."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.scratch = path, path.with_name(f".{path.name}.part")
+        self._file = self.scratch.open("w", encoding="utf-8", newline="")
+        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
+        self._writer.writeheader()
+
+    def __enter__(self) -> "_CsvTable":
+        return self
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows."""
+        self._writer.writerows(rows)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._file.close()
+        self.scratch.replace(self.path) if kind is None else self.scratch.unlink()

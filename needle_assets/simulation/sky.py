@@ -1,0 +1,223 @@
+"""What stands around a transient: its host galaxy, field stars and galaxies. Catalogue values; pixels in ``rendering``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from needle_assets.light_curves.extinction import PS1_EXTINCTION_PER_A_V
+from needle_assets.simulation.transients import Transient, apparent_minus_absolute_mag
+from needle_assets.survey import PIXEL_SCALE_ARCSEC
+
+FloatArray = NDArray[np.float64]
+
+HOST_BANDS = ("g", "r", "i", "z", "y")
+FIELD_HALF_WIDTH_PX = 46.0
+# Pixel axes of ZTF cutouts as stored: the sign of a step to the east along x and of a step to the north along y.
+EAST_ALONG_X = -1.0
+NORTH_ALONG_Y = 1.0
+
+FAINTEST_FIELD_MAG = 22.8
+FAINTEST_CATALOGUED_HOST_R_MAG = 23.3
+
+
+@dataclass(frozen=True)
+class HostKind:
+    """
+    Hosts of one population.
+
+    Parameters
+    ----------
+    abs_mag : (float, float)
+        Mean and scatter of the absolute r magnitude [mag].
+    colours : (float, float, float, float)
+        Mean observed g-r, r-i, i-z, z-y [mag].
+    colour_scatter : float
+        Scatter of g-r [mag]; the others scatter half as much.
+    offset : (float, float)
+        Median and logarithmic scatter of the transient's offset in half-light radii.
+    sersic_index : (float, ...)
+        Equally likely profile indices.
+    no_host_fraction : float
+        Share without any galaxy in reach of the survey.
+    """
+
+    abs_mag: tuple[float, float]
+    colours: tuple[float, float, float, float]
+    colour_scatter: float
+    offset: tuple[float, float]
+    sersic_index: tuple[float, ...]
+    no_host_fraction: float
+
+
+HOST_KINDS: Mapping[str, HostKind] = MappingProxyType(
+    {
+        "Ia": HostKind((-20.4, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.8, 0.8), (1.0, 2.5, 4.0), 0.03),
+        "II": HostKind((-19.7, 1.6), (0.43, 0.24, 0.2, 0.22), 0.2, (1.0, 0.7), (1.0, 1.0, 2.5), 0.03),
+        "IIn": HostKind((-19.2, 1.8), (0.40, 0.24, 0.2, 0.22), 0.2, (0.9, 0.8), (1.0, 1.0, 2.5), 0.06),
+        "Ibc": HostKind((-19.9, 1.5), (0.43, 0.24, 0.2, 0.22), 0.2, (0.8, 0.7), (1.0, 1.0, 2.5), 0.02),
+        "SLSN-II": HostKind((-19.0, 1.7), (0.45, 0.25, 0.2, 0.2), 0.3, (0.7, 0.8), (0.7, 1.0), 0.1),
+        "SLSN-I": HostKind((-17.9, 1.4), (0.30, 0.15, 0.12, 0.1), 0.3, (0.9, 0.7), (0.7, 1.0), 0.25),
+        "TDE": HostKind((-20.0, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.02, 0.5), (2.5, 4.0), 0.0),
+        "nova": HostKind((-20.0, 1.0), (0.5, 0.3, 0.2, 0.2), 0.1, (1.0, 0.5), (1.0,), 1.0),
+        "AGN": HostKind((-20.8, 0.8), (0.55, 0.35, 0.25, 0.2), 0.15, (0.01, 0.5), (2.5, 4.0), 0.0),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Galaxies:
+    """Galaxies, arrays of shape (n,): position from the transient [px], magnitude by band, half-light radius [px], shape."""
+
+    x_px: FloatArray
+    y_px: FloatArray
+    mag: dict[str, FloatArray]
+    radius_px: FloatArray
+    sersic_index: FloatArray
+    axis_ratio: FloatArray
+    angle_rad: FloatArray
+
+
+@dataclass(frozen=True)
+class Stars:
+    """Stars, arrays of shape (n,): position relative to the transient [px] and magnitude by band."""
+
+    x_px: FloatArray
+    y_px: FloatArray
+    mag: dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class Host:
+    """The host in catalogue terms; ``mag`` in PS1 grizy with Milky Way extinction, offsets of the galaxy from the transient."""
+
+    east_arcsec: float
+    north_arcsec: float
+    mag: dict[str, float]
+    radius_arcsec: float
+    galaxies: Galaxies
+
+    @property
+    def separation_arcsec(self) -> float:
+        """Distance between the transient and the galaxy's centre [arcsec]."""
+        return float(np.hypot(self.east_arcsec, self.north_arcsec))
+
+
+def draw_host(transient: Transient, rng: np.random.Generator) -> Host | None:
+    """
+    Draw the host galaxy of a transient.
+
+    Parameters
+    ----------
+    transient : Transient
+        Its population says what kind of galaxy, its redshift how bright and large it appears.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Host or None
+        None for the stated fraction without a galaxy.
+    """
+    kind = HOST_KINDS[transient.population]
+    draws = rng.standard_normal(8)
+    n, axis_ratio, angle, direction, no_host = rng.random(5)
+    if no_host < kind.no_host_fraction:
+        return None
+    abs_mag = kind.abs_mag[0] + kind.abs_mag[1] * draws[0]
+    r_mag = max(abs_mag + apparent_minus_absolute_mag(transient.redshift), 11.0)
+    mag = _extinguished(_host_mags(r_mag, kind, draws[1:5]), transient.a_v_mag)
+    radius_arcsec = _radius_arcsec(abs_mag, r_mag, 0.12 * draws[5])
+    offset = radius_arcsec * kind.offset[0] * np.exp(kind.offset[1] * draws[6])
+    east, north = offset * np.sin(2 * np.pi * direction), offset * np.cos(2 * np.pi * direction)
+    index = kind.sersic_index[int(n * len(kind.sersic_index))]
+    galaxies = Galaxies(
+        x_px=np.array([EAST_ALONG_X * east / PIXEL_SCALE_ARCSEC]),
+        y_px=np.array([NORTH_ALONG_Y * north / PIXEL_SCALE_ARCSEC]),
+        mag={band: np.array([mag[band]]) for band in ("g", "r", "i")},
+        radius_px=np.array([radius_arcsec / PIXEL_SCALE_ARCSEC]),
+        sersic_index=np.array([index]),
+        axis_ratio=np.array([0.3 + 0.65 * axis_ratio]),
+        angle_rad=np.array([np.pi * angle]),
+    )
+    return Host(east, north, mag, radius_arcsec, galaxies)
+
+
+def _host_mags(r_mag: float, kind: HostKind, draws: FloatArray) -> dict[str, float]:
+    scatter = kind.colour_scatter * np.array([1.0, 0.5, 0.5, 0.5]) * draws
+    g_r, r_i, i_z, z_y = np.array(kind.colours) + scatter
+    i_mag = r_mag - r_i
+    return {"g": r_mag + g_r, "r": r_mag, "i": i_mag, "z": i_mag - i_z, "y": i_mag - i_z - z_y}
+
+
+def _extinguished(mag: dict[str, float], a_v_mag: float) -> dict[str, float]:
+    return {band: value + a_v_mag * PS1_EXTINCTION_PER_A_V[band] for band, value in mag.items()}
+
+
+def _radius_arcsec(abs_mag: float, r_mag: float, scatter_dex: float) -> float:
+    """Half-light radius: 4 kpc at M_r = -20.5, a factor 10^0.1 per magnitude, at the distance that the magnitudes imply."""
+    radius_kpc = 4.0 * 10.0 ** (-0.1 * (abs_mag + 20.5) + scatter_dex)
+    distance_kpc = 10.0 ** (0.2 * (r_mag - abs_mag) - 2.0)
+    return float(np.clip(radius_kpc / distance_kpc * 206265.0, 0.25, 40.0))
+
+
+def draw_stars(galactic_latitude_deg: float, rng: np.random.Generator) -> Stars:
+    """Field stars of a stamp and its surroundings; denser towards the Galactic plane, numbers rising to faint magnitudes."""
+    density_arcmin2 = 3.2 / max(np.sin(np.deg2rad(abs(galactic_latitude_deg))), 0.12)
+    n = rng.poisson(density_arcmin2 * _field_arcmin2())
+    r_mag = _power_law_mags(n, 0.22, 9.0, rng)
+    g_r = np.clip(rng.normal(0.9, 0.45, n), 0.1, 1.6)
+    x, y = rng.uniform(-FIELD_HALF_WIDTH_PX, FIELD_HALF_WIDTH_PX, (2, n))
+    return Stars(x, y, {"g": r_mag + g_r, "r": r_mag, "i": r_mag - 0.45 * g_r})
+
+
+def draw_galaxies(rng: np.random.Generator) -> Galaxies:
+    """Field galaxies down to the depth of the reference images."""
+    n = rng.poisson(3.0 * _field_arcmin2())
+    r_mag = _power_law_mags(n, 0.42, 15.0, rng)
+    g_r = rng.normal(0.7, 0.3, n)
+    radius_arcsec = 1.6 * 10.0 ** (-0.13 * (r_mag - 19.0)) * np.exp(0.35 * rng.standard_normal(n))
+    x, y = rng.uniform(-FIELD_HALF_WIDTH_PX, FIELD_HALF_WIDTH_PX, (2, n))
+    return Galaxies(
+        x,
+        y,
+        {"g": r_mag + g_r, "r": r_mag, "i": r_mag - 0.5 * g_r},
+        radius_arcsec / PIXEL_SCALE_ARCSEC,
+        rng.choice([1.0, 1.0, 2.5], n),
+        rng.uniform(0.3, 1.0, n),
+        rng.uniform(0.0, np.pi, n),
+    )  # fmt: skip - the columns of one table
+
+
+def _field_arcmin2() -> float:
+    return (2.0 * FIELD_HALF_WIDTH_PX * PIXEL_SCALE_ARCSEC / 60.0) ** 2
+
+
+def _power_law_mags(n: int, slope: float, brightest: float, rng: np.random.Generator) -> FloatArray:
+    """Magnitudes with lg N(<m) rising by ``slope`` per magnitude, down to the depth of the references."""
+    below = 10.0 ** (slope * (brightest - FAINTEST_FIELD_MAG))
+    return FAINTEST_FIELD_MAG + np.log10(below + (1.0 - below) * rng.random(n)) / slope
+
+
+def draw_position(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Right ascension, declination and Galactic latitude [deg] in the survey's footprint (dec > -28, |b| > 10)."""
+    while True:
+        ra_deg = 360.0 * rng.random()
+        dec_deg = float(np.rad2deg(np.arcsin(rng.uniform(np.sin(np.deg2rad(-28.0)), 1.0))))
+        latitude = galactic_latitude_deg(ra_deg, dec_deg)
+        if abs(latitude) > 10.0:
+            return ra_deg, dec_deg, latitude
+
+
+def galactic_latitude_deg(ra_deg: float, dec_deg: float) -> float:
+    """Galactic latitude [deg] of a J2000 position (pole at 192.85948, +27.12825 deg)."""
+    ra, dec, pole = np.deg2rad([ra_deg - 192.85948, dec_deg, 27.12825])
+    return float(np.rad2deg(np.arcsin(np.sin(dec) * np.sin(pole) + np.cos(dec) * np.cos(pole) * np.cos(ra))))
+
+
+def draw_extinction_mag(galactic_latitude_deg: float, rng: np.random.Generator) -> float:
+    """Milky Way A_V [mag]: a dust layer seen under the latitude's angle, with patches."""
+    layer = 0.075 / np.sin(np.deg2rad(max(abs(galactic_latitude_deg), 8.0)))
+    return float(layer * np.exp(0.55 * rng.standard_normal()))

@@ -1,0 +1,233 @@
+"""One exposure of one object: science, reference and difference stamps with noise and damage, and the truth behind them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from needle_assets.simulation.artefacts import PacketDamage, saturate, stick_columns
+from needle_assets.simulation.rendering import (
+    CENTRE_PX,
+    ComplexArray,
+    RealArray,
+    galaxy_transforms,
+    noise_transform,
+    ramp,
+    seeing_transform,
+    shift,
+    stamp_of,
+    stars_transform,
+    weighted_sum,
+)
+from needle_assets.simulation.sky import Galaxies, Host, Stars
+
+GAIN_E_PER_DN = 6.2
+UNIT_ZERO_POINT_MAG = 25.0
+REFERENCE_SMOOTHING_PX = 0.4
+REFERENCE_SKY_DN = {"g": (112.0, 0.30), "r": (240.0, 0.25), "i": (280.0, 0.25)}
+REFERENCE_SIGMA_DN = {"g": (1.4, 0.28), "r": (1.75, 0.28), "i": (2.6, 0.25)}
+REFERENCE_ZERO_POINT_MAG = 26.25
+
+TRANSIENT, HOST, NEIGHBOUR, DAMAGED = 1, 2, 4, 8
+
+
+@dataclass(frozen=True)
+class BandScene:
+    """What never changes around an object in one band: transforms at zero point 25, and its reference."""
+
+    host: ComplexArray | None
+    neighbours: ComplexArray
+    reference_seeing: RealArray
+    reference_noise: ComplexArray
+    reference_sky_dn: float
+    reference_sigma_dn: float
+    reference_transient_flux: float
+    missing: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One exposure in numbers: depth, seeing, where the target falls [px from the central pixel] and its true magnitude."""
+
+    sky_sigma_dn: float
+    fwhm_px: float
+    zero_point_mag: float
+    dx_px: float
+    dy_px: float
+    target_mag: float
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """
+    The three images of a packet and their truth.
+
+    ``science``, ``reference`` and ``difference`` are float32 and may be cropped; ``clean_*`` are noiseless and whole (63, 63);
+    ``*_mask`` are uint8 (63, 63): 1 transient, 2 host, 4 neighbours (where each alone exceeds the sky noise), 8 damaged pixels.
+    """
+
+    science: RealArray
+    reference: RealArray
+    difference: RealArray
+    clean_science: RealArray
+    clean_reference: RealArray
+    science_mask: NDArray[np.uint8]
+    reference_mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Transforms of the single sources of an object's surroundings, from which a band's scene is summed."""
+
+    host: Host | None
+    host_shape: ComplexArray | None
+    galaxies: Galaxies
+    galaxy_shapes: ComplexArray
+    stars: Stars
+
+
+def build_scene(host: Host | None, galaxies: Galaxies, stars: Stars) -> Scene:
+    """Transform the galaxies once; bands and exposures only weigh and shift them."""
+    host_shape = galaxy_transforms(host.galaxies)[0] if host is not None else None
+    return Scene(host, host_shape, galaxies, galaxy_transforms(galaxies), stars)
+
+
+def build_band(
+    scene: Scene, band: str, *, reference_mag: float, missing: NDArray[np.bool_], rng: np.random.Generator
+) -> BandScene:
+    """
+    The scene of one band with its reference image.
+
+    Parameters
+    ----------
+    scene : Scene
+        Sources.
+    band : str
+        'g', 'r' or 'i'.
+    reference_mag : float
+        Magnitude of the transient inside the reference; infinite for a clean one.
+    missing : ndarray, shape (63, 63), bool
+        Pixels without a value.
+    rng : Generator
+        Source of randomness of the reference: seeing, sky level, noise.
+    """
+    draws = rng.standard_normal(5)
+    sky, sky_scatter = REFERENCE_SKY_DN[band]
+    sigma, sigma_scatter = REFERENCE_SIGMA_DN[band]
+    sigma_dn = float(sigma * np.exp(sigma_scatter * draws[1]))
+    host = None
+    if scene.host is not None and scene.host_shape is not None:
+        host = scene.host_shape * np.float32(_unit_flux(scene.host.mag[band]))
+    galaxy_flux = 10.0 ** (-0.4 * (scene.galaxies.mag[band] - UNIT_ZERO_POINT_MAG))
+    return BandScene(
+        host=host,
+        neighbours=weighted_sum(scene.galaxy_shapes, galaxy_flux) + stars_transform(scene.stars, band, UNIT_ZERO_POINT_MAG),
+        reference_seeing=seeing_transform(float(1.85 * np.exp(0.08 * draws[2])), (0.03 * draws[3], 0.03 * draws[4])),
+        reference_noise=noise_transform(sigma_dn, REFERENCE_SMOOTHING_PX, rng),
+        reference_sky_dn=float(sky * np.exp(sky_scatter * draws[0])),
+        reference_sigma_dn=sigma_dn,
+        reference_transient_flux=_unit_flux(reference_mag),
+        missing=missing,
+    )
+
+
+def _unit_flux(mag: float) -> float:
+    return float(10.0 ** (-0.4 * (mag - UNIT_ZERO_POINT_MAG)))
+
+
+def render(scene: BandScene, exposure: Exposure, damage: PacketDamage, rng: np.random.Generator) -> Stamp:
+    """
+    Stamps of one exposure.
+
+    Parameters
+    ----------
+    scene : BandScene
+        The object's surroundings and reference in the exposure's band.
+    exposure : Exposure
+        Depth, seeing, position and the transient's magnitude.
+    damage : PacketDamage
+        What spoils it.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Stamp
+        The reference is scaled to the exposure's zero point and resampled to its pixels; the science image has the reference's
+        sky level added, as real packets have.
+    """
+    parts = _clean_parts(scene, exposure, rng)
+    scale = 10.0 ** (0.4 * (exposure.zero_point_mag - REFERENCE_ZERO_POINT_MAG))
+    sky_dn = scene.reference_sky_dn * scale
+    static = parts["host"] + parts["neighbours"]
+    clean_science = static + parts["transient"] + np.float32(sky_dn + 0.45 * rng.standard_normal() + 0.4)
+    clean_reference = parts["reference_static"] + parts["reference_transient"] + np.float32(sky_dn)
+    moved = shift(exposure.dx_px, exposure.dy_px)
+    reference = clean_reference + stamp_of(scene.reference_noise * moved) * np.float32(scale)
+    source_variance = np.maximum(clean_science - sky_dn, 0.0) / GAIN_E_PER_DN
+    noise = np.sqrt(exposure.sky_sigma_dn**2 + source_variance) * rng.standard_normal(static.shape, dtype=np.float32)
+    science = (clean_science + noise).astype(np.float32)
+    difference = _difference(static, parts, noise, rng)
+    bad_science = stick_columns(science, damage, sky_dn) | saturate(science, sky_dn) | scene.missing
+    bad_reference = saturate(reference, sky_dn) | scene.missing
+    for image in (science, reference, difference):
+        image[scene.missing] = np.nan
+    off_chip = _off_chip(damage)
+    rows, columns = slice(*damage.crop[:2]), slice(*damage.crop[2:])
+    return Stamp(
+        science=science[rows, columns],
+        reference=reference[rows, columns],
+        difference=difference[rows, columns],
+        clean_science=clean_science,
+        clean_reference=clean_reference,
+        science_mask=_mask(parts["transient"], parts["host"], parts["neighbours"], exposure.sky_sigma_dn, bad_science | off_chip),
+        reference_mask=_mask(
+            parts["reference_transient"],
+            parts["reference_host"],
+            parts["reference_static"] - parts["reference_host"],
+            scene.reference_sigma_dn * scale,
+            bad_reference | off_chip,
+        ),
+    )
+
+
+def _clean_parts(scene: BandScene, exposure: Exposure, rng: np.random.Generator) -> dict[str, RealArray]:
+    """Noiseless images of transient, host and neighbours in the seeing of the exposure and of the reference [DN]."""
+    zero_point = np.float32(10.0 ** (0.4 * (exposure.zero_point_mag - UNIT_ZERO_POINT_MAG)))
+    ellipticity = 0.04 * rng.standard_normal(2)
+    moved = shift(exposure.dx_px, exposure.dy_px)
+    science = seeing_transform(exposure.fwhm_px, (float(ellipticity[0]), float(ellipticity[1]))) * zero_point * moved
+    reference = scene.reference_seeing * zero_point * moved
+    target = ramp(CENTRE_PX, CENTRE_PX)
+    nothing = np.zeros((1, 1), dtype=np.complex64)
+    host = scene.host if scene.host is not None else nothing
+    reference_host = stamp_of(reference * host)
+    return {
+        "transient": stamp_of(science * (target * np.float32(_unit_flux(exposure.target_mag)))),
+        "host": stamp_of(science * host),
+        "neighbours": stamp_of(science * scene.neighbours),
+        "reference_host": reference_host,
+        "reference_static": reference_host + stamp_of(reference * scene.neighbours),
+        "reference_transient": stamp_of(reference * (target * np.float32(scene.reference_transient_flux))),
+    }
+
+
+def _difference(static: RealArray, parts: dict[str, RealArray], noise: RealArray, rng: np.random.Generator) -> RealArray:
+    """Science minus matched reference: the transient, the science noise, and dipoles where registration is off."""
+    dx, dy, gain = 0.03 * rng.standard_normal(3)
+    along_y, along_x = np.gradient(static)
+    residual = dx * along_x + dy * along_y + 0.2 * gain * static
+    return (parts["transient"] - parts["reference_transient"] + residual + 0.93 * noise).astype(np.float32)
+
+
+def _mask(
+    transient: RealArray, host: RealArray, neighbours: RealArray, sigma_dn: float, is_bad: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    mask = TRANSIENT * (transient > sigma_dn) + HOST * (host > sigma_dn) + NEIGHBOUR * (neighbours > sigma_dn) + DAMAGED * is_bad
+    return mask.astype(np.uint8)
+
+
+def _off_chip(damage: PacketDamage) -> NDArray[np.bool_]:
+    off = np.ones((2 * CENTRE_PX + 1, 2 * CENTRE_PX + 1), dtype=bool)
+    off[damage.crop[0] : damage.crop[1], damage.crop[2] : damage.crop[3]] = False
+    return off
