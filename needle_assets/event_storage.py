@@ -77,7 +77,8 @@ class WalEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._forget_open_files()
-        self._inherited: list[OrderedDict[str, _OpenFile]] = []
+        # held, never closed: SQLite deletes the -wal file of that name when it closes, which may be the parent's or a new one
+        self._abandoned: list[_OpenFile] = []
         self._known_tables: set[str] = set()
         with _creation_lock(base_dir):
             super().__init__(base_dir, inst_data)
@@ -99,14 +100,15 @@ class WalEventLogStorage(SqliteEventLogStorage):
     def _engine(self, shard: str) -> Engine:
         """The open engine of a file; opens it (and creates the file) the first time and closes the one used longest ago."""
         if self._pid != os.getpid():
-            # kept, not closed: closing a connection that belongs to the parent would harm the parent's files
-            self._inherited.append(self._open_files)
+            self._abandoned += self._open_files.values()
             self._forget_open_files()
         path = Path(self.path_for_shard(shard))
         with self._open_files_lock:
             entry = self._open_files.get(shard)
-            if entry is None or entry.inode != _inode(path):  # never seen, or deleted by another process
-                self._close(shard)
+            if entry is not None and entry.inode != _inode(path):  # deleted by another process
+                self._abandoned.append(entry)
+                entry = None
+            if entry is None:
                 entry = self._open_files[shard] = _OpenFile(self._open(shard), _inode(path))
                 self._close_least_recent()
             self._open_files.move_to_end(shard)
@@ -176,7 +178,7 @@ class WalEventLogStorage(SqliteEventLogStorage):
                 self._store_asset_event(index, event, event_id)
 
     def wipe(self) -> None:
-        """Delete everything; open connections first, else they would go on writing into deleted files."""
+        """Delete everything, with no file open."""
         self._close_all()
         super().wipe()
 
