@@ -86,16 +86,25 @@ class _Stream:
         self._n_read = 0
 
     def read(self, n_bytes: int) -> bytes:
-        data = self.read_up_to(n_bytes)
+        data = self._read_up_to(n_bytes)
         if len(data) < n_bytes:
-            raise Rejection("the archive ends early; the members before are used, fetch it again.", n_bytes_read=self._n_read)
+            raise self._ends_early()
         return data
 
-    def read_up_to(self, n_bytes: int) -> bytes:
+    def finish(self) -> None:
+        """Read to the end, where gzip keeps its checksum, and refuse what follows the end mark."""
+        while rest := self._read_up_to(_CHUNK):
+            if rest.count(0) < len(rest):
+                raise Rejection("the archive goes on after its end mark; the members before are used, unpack and repack it.")
+
+    def _ends_early(self) -> Rejection:
+        return Rejection("the archive ends early; the members before are used, fetch it again.", n_bytes_read=self._n_read)
+
+    def _read_up_to(self, n_bytes: int) -> bytes:
         try:
             data = self._file.read(n_bytes)
         except EOFError as error:
-            raise Rejection("the archive ends early; the members before are used, fetch it again.") from error
+            raise self._ends_early() from error
         except (OSError, zlib.error) as error:
             raise Rejection(f"the archive is damaged ({type(error).__name__}); the members before are used.") from error
         self._n_read += len(data)
@@ -112,9 +121,10 @@ class _Stream:
 
 
 def _next_header(stream: _Stream) -> tarfile.TarInfo | None:
-    """The next header, or None at the end (a block of zeros, or no block at all)."""
-    block = stream.read_up_to(_BLOCK)
-    if not block or block.count(0) == _BLOCK:
+    """The next header, or None at the end mark, a block of zeros; an archive without one has lost its end."""
+    block = stream.read(_BLOCK)
+    if block.count(0) == _BLOCK:
+        stream.finish()
         return None
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "backslashreplace")

@@ -1,0 +1,198 @@
+"""One alert packet, from bytes to a checked row."""
+
+import copy
+import io
+import math
+from pathlib import Path
+
+import duckdb
+import fastavro
+import pytest
+
+from needle_assets.alerts import (
+    Packet,
+    alert_row,
+    is_positive,
+    is_ztf_id,
+    one_row_per_packet,
+    packet_of,
+    read_packet,
+    read_packets,
+    shown,
+)
+from needle_assets.rejections import Rejection
+from needle_assets_tests.packets import CANDID, JD, ZTF_ID, avro, packet, record
+
+DDL = Path(__file__).parents[1] / "warehouse" / "tables" / "raw.alerts.sql"
+
+
+@pytest.mark.parametrize("version", ["3.3", "4.02"])
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_a_packet_of_either_schema_reads_back(version, codec):
+    found = read_packet(avro(record(version), version, codec))
+    assert (found.ztf_id, found.candid, found.schema_version) == (ZTF_ID, CANDID, version)
+    assert found.candidate["magpsf"] == 18.5
+    assert found.candidate["xpos"] == 1000.25
+    assert found.science == found.reference == found.difference != b""
+    assert len(found.forced_photometry) == (1 if version == "4.02" else 0)
+
+
+def test_previous_candidates_keep_detections_and_limits_apart():
+    detection, limit = read_packet(packet()).previous
+    assert (detection["candid"], detection["magpsf"], detection["isdiffpos"]) == (CANDID - 1, 19.0, "t")
+    assert (limit["candid"], limit["magpsf"]) == (None, None)
+    assert limit["diffmaglim"] == pytest.approx(20.4)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "match"),
+    [
+        ("jd", math.nan, "jd is None"),
+        ("jd", math.inf, "jd is None"),
+        ("jd", 0.0, "outside"),
+        ("fid", 4, "fid is 4"),
+        ("ra", 361.0, "outside"),
+        ("dec", -90.1, "outside"),
+        ("magpsf", math.nan, "magpsf is None"),
+        ("sigmapsf", -0.1, "sigmapsf"),
+        ("isdiffpos", "maybe", "neither positive nor negative"),
+    ],
+)
+def test_a_field_that_everything_stands_on_must_be_true(field, value, match):
+    with pytest.raises(Rejection, match=match) as why:
+        read_packet(packet(**{field: value}))
+    assert why.value.candid == CANDID
+    assert why.value.measured["ztf_id"] == ZTF_ID
+
+
+@pytest.mark.parametrize("field", ["objectId", "candid", "candidate"])
+def test_a_packet_without_its_identity_is_refused(field):
+    given = record()
+    del given[field]
+    with pytest.raises(Rejection):
+        packet_of(given)
+
+
+@pytest.mark.parametrize("field", ["jd", "fid", "ra", "dec", "magpsf", "sigmapsf", "isdiffpos"])
+@pytest.mark.parametrize("value", [None, "x", b"x", [], {}, True])
+def test_a_field_of_another_type_is_refused(field, value):
+    if (field, value) == ("isdiffpos", True):
+        assert packet_of(record(isdiffpos=True)).candidate["isdiffpos"] == "t"
+        return
+    with pytest.raises(Rejection):
+        packet_of(record(**{field: value}))
+
+
+@pytest.mark.parametrize("candid", [0, -1, 2**63, 1.0, "1", None, True])
+def test_a_candid_is_a_positive_64_bit_number(candid):
+    with pytest.raises(Rejection, match="candid"):
+        packet_of(record() | {"candid": candid})
+
+
+def test_packet_and_candidate_must_agree_on_the_candid():
+    with pytest.raises(Rejection, match="different candids"):
+        packet_of(record(candid=CANDID + 1))
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "ZTF18ABCDEFG", "ZTF18abcdef", "ZTF18abcdefgh", "ZTF18abcdefg\n", "ZTF1８abcdefg", "../../ZTF18abcdefg", 7, None,
+            "'; drop table raw.alerts; --", "<img src=x onerror=alert(1)>"],
+)  # fmt: skip
+def test_only_an_object_id_is_an_object_id(bad):
+    assert not is_ztf_id(bad)
+    with pytest.raises(Rejection, match="object id") as why:
+        packet_of(record() | {"objectId": bad})
+    assert not set(why.value.reason) & set("<>'\"`[]\n")
+
+
+def test_floats_that_are_not_finite_and_lost_values_are_none_in_the_row():
+    row = alert_row(read_packet(packet(rb=math.nan, fwhm=math.inf, ssdistnr=0.0, distnr=0.0)))
+    assert [row[name] for name in ("rb", "fwhm", "ssdistnr", "sgmag1")] == [None] * 4
+    assert row["distnr"] == 0.0
+
+
+def test_a_broken_previous_candidate_costs_only_itself():
+    given = record()
+    given["prv_candidates"] += [given["prv_candidates"][0] | {"jd": math.nan}, given["prv_candidates"][0] | {"isdiffpos": "?"}]
+    found = packet_of(given)
+    assert len(found.previous) == 2
+    assert [why.candid for why in found.refused] == [CANDID, CANDID]
+    assert "prv_candidates[2]" in found.refused[0].reason
+
+
+def test_every_packet_of_a_file_comes_out_and_a_bad_one_costs_only_itself():
+    good, bad = record(), copy.deepcopy(record())
+    bad["objectId"] = "nobody"
+    found = list(read_packets(avro([good, bad, good])))
+    assert [type(item) for item in found] == [Packet, Rejection, Packet]
+    with pytest.raises(Rejection, match="nobody"):
+        read_packet(avro([good, bad]))
+    with pytest.raises(Rejection, match="2 packets"):
+        read_packet(avro([good, good]))
+
+
+def test_a_file_cut_off_gives_the_packets_before_the_cut():
+    data = avro([record()] * 2)
+    whole = list(read_packets(data[:-20] + b"x" * 20))
+    assert isinstance(whole[-1], Rejection)
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"), [("t", True), ("1", True), (True, True), ("f", False), ("0", False), ("", None), (None, None)]
+)
+def test_isdiffpos_is_read_in_all_its_spellings(text, sign):
+    assert is_positive(text) is sign
+
+
+def test_a_cutout_that_is_missing_is_none_and_a_wrong_one_is_refused():
+    assert packet_of(record() | {"cutoutDifference": None}).difference is None
+    with pytest.raises(Rejection, match="stampData"):
+        packet_of(record() | {"cutoutScience": {"fileName": "x"}})
+    with pytest.raises(Rejection, match="at most"):
+        packet_of(record() | {"cutoutScience": {"stampData": bytes(2**20 + 1)}})
+
+
+def test_text_for_messages_is_short_and_harmless():
+    assert shown("<script>") == "?script?"
+    assert len(shown("x" * 10**6)) == 60
+    assert shown(None) == "None"
+
+
+def test_the_row_has_the_columns_of_its_table_and_goes_in():
+    row = alert_row(read_packet(packet())) | {"path": "alerts/1.avro", "member": None, "sha256": "0"}
+    database = duckdb.connect()
+    database.execute("create schema raw").execute(DDL.read_text())
+    columns = [name for (name,) in database.execute("select column_name from duckdb_columns() where not internal").fetchall()]
+    assert columns == list(row)
+    database.execute(f"insert into raw.alerts values ({', '.join('?' * len(row))})", list(row.values()))
+    assert database.execute("select prv_candidates[1].magpsf from raw.alerts").fetchone() == (19.0,)
+
+
+def _row(path, *, sha256="a", difference=True):
+    given = record() | ({} if difference else {"cutoutDifference": None})
+    return alert_row(packet_of(given)) | {"path": path, "member": None, "sha256": sha256}
+
+
+def test_of_two_packets_of_one_candid_the_fuller_stays_whatever_the_order():
+    rows = [_row("a", sha256="1", difference=False), _row("b", sha256="2")]
+    for given in (rows, rows[::-1]):
+        kept, refused = one_row_per_packet(given)
+        assert [row["path"] for row in kept] == ["b"]
+        assert [why.measured["path"] for why in refused] == ["a"]
+
+
+def test_an_exact_copy_of_a_packet_is_no_rejection():
+    kept, refused = one_row_per_packet([_row("b"), _row("a")])
+    assert ([row["path"] for row in kept], refused) == (["a"], [])
+
+
+def test_every_real_packet_reads_as_fastavro_reads_it(survey):
+    files = sorted((survey / "alerts").glob("*.avro"))
+    for file in files:
+        data = file.read_bytes()
+        found, plain = read_packet(data), next(iter(fastavro.reader(io.BytesIO(data))))
+        assert (found.ztf_id, found.candid) == (plain["objectId"], plain["candid"])
+        assert found.science == plain["cutoutScience"]["stampData"]
+        assert len(found.previous) + len(found.refused) == len(plain["prv_candidates"] or [])
+        assert found.candidate["jd"] == plain["candidate"]["jd"] > JD - 1000
+    assert len(files) == 646
