@@ -1,7 +1,5 @@
 """What spoils stamps, at stated rates: missing pixels, chip edges, hot or dead columns, saturated stars. Arrays in and out."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,39 +7,17 @@ from needle_assets.survey import CUTOUT_SIZE_PX
 
 RealArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+StuckColumns = tuple[tuple[int, float], ...]
 
 # Shares of reference images (object and band) with missing pixels, and of packets with the others.
 NAN_BLOCK_RATE = 0.10
 NAN_BLOB_RATE = 0.03
 NAN_STRIP_RATE = 0.03
-CROPPED_RATE = 0.012
 BAD_COLUMN_RATE = 0.012
 CONTAMINATED_REFERENCE_RATE = 0.02
 
 SATURATION_DN = 30000.0
 SPIKE_FROM_DN = 150000.0
-
-
-@dataclass(frozen=True)
-class PacketDamage:
-    """
-    Damage of one packet's images.
-
-    Parameters
-    ----------
-    crop : (int, int, int, int)
-        First and last row, first and last column (ends excluded) of what the chip holds.
-    columns : tuple of (int, float)
-        Column index and the value [DN above the sky] it is stuck at in the science image.
-    """
-
-    crop: tuple[int, int, int, int] = (0, CUTOUT_SIZE_PX, 0, CUTOUT_SIZE_PX)
-    columns: tuple[tuple[int, float], ...] = field(default=())
-
-    @property
-    def is_cropped(self) -> bool:
-        """Whether a part of the stamp lies off the chip."""
-        return self.crop != (0, CUTOUT_SIZE_PX, 0, CUTOUT_SIZE_PX)
 
 
 def draw_missing_pixels(rng: np.random.Generator) -> BoolArray:
@@ -78,26 +54,26 @@ def _edge_strip(rng: np.random.Generator) -> BoolArray:
     return np.rot90(strip, k=int(rng.integers(0, 4)))
 
 
-def draw_packet_damage(rng: np.random.Generator) -> PacketDamage:
-    """Whether the stamp lies on a chip edge, and which columns of the science image are stuck."""
-    crop = _draw_crop(rng) if rng.random() < CROPPED_RATE else PacketDamage().crop
+def draw_stuck_columns(rng: np.random.Generator) -> StuckColumns:
+    """Columns of one science image that are stuck at a value [DN above the sky]; mostly none."""
     if rng.random() >= BAD_COLUMN_RATE:
-        return PacketDamage(crop)
+        return ()
     first = int(rng.integers(0, CUTOUT_SIZE_PX - 2))
     level = float(rng.choice([-60.0, 400.0, 3000.0]))
-    return PacketDamage(crop, tuple((first + i, level) for i in range(int(rng.integers(1, 3)))))
+    return tuple((first + i, level) for i in range(int(rng.integers(1, 3))))
 
 
-def _draw_crop(rng: np.random.Generator) -> tuple[int, int, int, int]:
-    lost, side = int(rng.integers(1, 24)), int(rng.integers(0, 4))
-    size = CUTOUT_SIZE_PX
-    return [(lost, size, 0, size), (0, size - lost, 0, size), (0, size, lost, size), (0, size, 0, size - lost)][side]
+def on_quadrant(position_px: float, quadrant_px: int) -> tuple[int, int]:
+    """First and last index (excluded) of the 63 that lie on the readout quadrant, for a target at a column or row [px from 1]."""
+    centre = int(np.floor(position_px + 0.5))
+    half = CUTOUT_SIZE_PX // 2
+    return max(0, half + 1 - centre), CUTOUT_SIZE_PX - max(0, centre + half - quadrant_px)
 
 
-def stick_columns(science: RealArray, damage: PacketDamage, sky_dn: float) -> BoolArray:
+def stick_columns(science: RealArray, columns: StuckColumns, sky_dn: float) -> BoolArray:
     """Set the stuck columns of ``science`` in place; returns which pixels they are, shape (63, 63)."""
     stuck = np.zeros(science.shape, dtype=bool)
-    for column, level in damage.columns:
+    for column, level in columns:
         science[:, column] = max(sky_dn + level, 0.0)
         stuck[:, column] = True
     return stuck

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from needle_assets.randomness import rng_for
 from needle_assets.simulation import catalogues
-from needle_assets.simulation.artefacts import draw_missing_pixels, draw_packet_damage
+from needle_assets.simulation.artefacts import draw_missing_pixels, draw_stuck_columns, on_quadrant
 from needle_assets.simulation.cadence import FIRST_NIGHT_MJD, N_NIGHTS
-from needle_assets.simulation.objects import DEFAULT_MIX, SimulatedObject, draw_object
+from needle_assets.simulation.objects import DEFAULT_MIX, QUADRANT_SHAPE_PX, SimulatedObject, draw_object
 from needle_assets.simulation.packets import draw_style, packet_bytes, target_offset_px
 from needle_assets.simulation.rendering import CENTRE_PX
 from needle_assets.simulation.stamps import BandScene, Exposure, Stamp, build_band, build_scene, render
@@ -287,12 +287,12 @@ def _rendered(found: SimulatedObject, seed: int, indices: Iterable[int]) -> Iter
             rng = rng_for(seed, "reference", found.ztf_id, band)
             missing, mag = draw_missing_pixels(rng), found.reference_mag.get(band, np.inf)
             bands[band] = build_band(scene, band, reference_mag=mag, missing=missing, rng=rng)
-        details = _exposure(found, i)
         rng = rng_for(seed, "stamp", found.ztf_id, found.candid(i))
-        yield i, render(bands[band], details, draw_packet_damage(rng), rng), details
+        details = _exposure(found, i, rng)
+        yield i, render(bands[band], details, rng), details
 
 
-def _exposure(found: SimulatedObject, i: int) -> Exposure:
+def _exposure(found: SimulatedObject, i: int, rng: np.random.Generator) -> Exposure:
     exposures = found.exposures
     dx_px, dy_px = target_offset_px(found, i)
     return Exposure(
@@ -302,6 +302,9 @@ def _exposure(found: SimulatedObject, i: int) -> Exposure:
         dx_px=dx_px,
         dy_px=dy_px,
         target_mag=float(found.photometry.true_mag[i]),
+        rows=on_quadrant(float(found.y_px[i]), QUADRANT_SHAPE_PX[0]),
+        columns=on_quadrant(float(found.x_px[i]), QUADRANT_SHAPE_PX[1]),
+        stuck=draw_stuck_columns(rng),
     )
 
 

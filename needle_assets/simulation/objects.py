@@ -41,6 +41,8 @@ I_BAND_RATE = 0.04
 SPARSE_RATE = 0.03
 CLASSIFIED_AFTER_PEAK_DAYS = 8.0
 MJD_OF_NIGHT_ZERO = 57754.0  # ZTF counts nights from 2017-01-01
+QUADRANT_SHAPE_PX = (3080, 3072)
+EDGE_PX = 10.5  # no detections are reported closer to the edge
 
 _GOLDEN = 0.6180339887498949
 
@@ -143,9 +145,15 @@ def draw_object(seed: int, index: int, mix: Mapping[str, float]) -> SimulatedObj
         is_in_catalogue=bool(flags[4] >= OUTSIDE_CATALOGUE_RATE or is_catalogue_only),
         field=int(rng.integers(246, 880)),
         rcid=int(rng.integers(0, 64)),
-        x_px=rng.uniform(60.0, 3010.0) + rng.normal(0.0, 20.0, n),
-        y_px=rng.uniform(60.0, 3020.0) + rng.normal(0.0, 20.0, n),
+        x_px=_positions_px(QUADRANT_SHAPE_PX[1], n, rng),
+        y_px=_positions_px(QUADRANT_SHAPE_PX[0], n, rng),
     )
+
+
+def _positions_px(quadrant_px: int, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Column or row on the readout quadrant in each exposure [px, first pixel 1]; the pointing wanders by some 20 px."""
+    around = rng.uniform(EDGE_PX, quadrant_px - EDGE_PX) + rng.normal(0.0, 20.0, n)
+    return np.clip(around, EDGE_PX, quadrant_px - EDGE_PX)
 
 
 def _observed(

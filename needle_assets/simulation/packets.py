@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from needle_assets.simulation.alert_schema import CANDIDATE_FIELDS, CUTOUTS, PRV_CANDIDATE_FIELDS, field_names, packet_schema
-from needle_assets.simulation.objects import MJD_OF_NIGHT_ZERO, SimulatedObject
+from needle_assets.simulation.objects import MJD_OF_NIGHT_ZERO, QUADRANT_SHAPE_PX, SimulatedObject
+from needle_assets.simulation.sky import EAST_ALONG_X, NORTH_ALONG_Y
 from needle_assets.simulation.stamps import Stamp
 from needle_assets.survey import CUTOUT_SIZE_PX, MJD_OFFSET, PIXEL_SCALE_ARCSEC
 
@@ -180,7 +181,7 @@ def _detection(found: SimulatedObject, i: int, style: Style) -> dict[str, Any]:
         "magdiff": -0.05,
         "fwhm": fwhm,
         "classtar": 0.98,
-        "mindtoedge": min(x, y, 3072.0 - x, 3080.0 - y),
+        "mindtoedge": min(x, y, QUADRANT_SHAPE_PX[1] - x, QUADRANT_SHAPE_PX[0] - y),
         "magfromlim": float(found.exposures.limit_mag[i]) - mag + 0.05,
         "seeratio": 1.0,
         "aimage": 0.33 * fwhm,
@@ -272,8 +273,8 @@ def _neighbours(found: SimulatedObject) -> _Neighbours:
     order = order[mag["r"][order] < 22.3]
     return _Neighbours(
         distance[order],
-        -x[order] * PIXEL_SCALE_ARCSEC,
-        y[order] * PIXEL_SCALE_ARCSEC,
+        x[order] * PIXEL_SCALE_ARCSEC / EAST_ALONG_X,
+        y[order] * PIXEL_SCALE_ARCSEC / NORTH_ALONG_Y,
         is_star[order],
         {band: values[order] for band, values in mag.items()},
     )
@@ -318,7 +319,7 @@ def _ps1_neighbours(found: SimulatedObject) -> dict[str, Any]:
 def target_offset_px(found: SimulatedObject, exposure: int) -> tuple[float, float]:
     """Where the target lies relative to the stamp's central pixel [px]: the fraction of its position on the chip."""
     x, y = float(found.x_px[exposure]), float(found.y_px[exposure])
-    return x - round(x), y - round(y)
+    return x - np.floor(x + 0.5), y - np.floor(y + 0.5)
 
 
 assert CUTOUT_SIZE_PX % 2 == 1, "a central pixel is assumed"

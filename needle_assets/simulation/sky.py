@@ -15,9 +15,9 @@ FloatArray = NDArray[np.float64]
 
 HOST_BANDS = ("g", "r", "i", "z", "y")
 FIELD_HALF_WIDTH_PX = 46.0
-# Pixel axes of ZTF cutouts as stored: the sign of a step to the east along x and of a step to the north along y.
+# How the sky lies in a cutout as stored (see ``images.stamps``): east is towards smaller columns, north towards smaller rows.
 EAST_ALONG_X = -1.0
-NORTH_ALONG_Y = 1.0
+NORTH_ALONG_Y = -1.0
 
 FAINTEST_FIELD_MAG = 22.8
 FAINTEST_CATALOGUED_HOST_R_MAG = 23.3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.simulation.artefacts import PacketDamage, saturate, stick_columns
+from needle_assets.simulation.artefacts import StuckColumns, saturate, stick_columns
 from needle_assets.simulation.rendering import (
     CENTRE_PX,
     ComplexArray,
@@ -20,6 +20,7 @@ from needle_assets.simulation.rendering import (
     weighted_sum,
 )
 from needle_assets.simulation.sky import Galaxies, Host, Stars
+from needle_assets.survey import CUTOUT_SIZE_PX
 
 GAIN_E_PER_DN = 6.2
 UNIT_ZERO_POINT_MAG = 25.0
@@ -47,7 +48,11 @@ class BandScene:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One exposure in numbers: depth, seeing, where the target falls [px from the central pixel] and its true magnitude."""
+    """
+    One exposure in numbers: depth, seeing, where the target falls [px from the central pixel] and its true magnitude.
+
+    ``rows`` and ``columns`` are the first and the last (excluded) of the 63 that lie on the chip; ``stuck`` are bad columns.
+    """
 
     sky_sigma_dn: float
     fwhm_px: float
@@ -55,6 +60,9 @@ class Exposure:
     dx_px: float
     dy_px: float
     target_mag: float
+    rows: tuple[int, int] = (0, CUTOUT_SIZE_PX)
+    columns: tuple[int, int] = (0, CUTOUT_SIZE_PX)
+    stuck: StuckColumns = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ def _unit_flux(mag: float) -> float:
     return float(10.0 ** (-0.4 * (mag - UNIT_ZERO_POINT_MAG)))
 
 
-def render(scene: BandScene, exposure: Exposure, damage: PacketDamage, rng: np.random.Generator) -> Stamp:
+def render(scene: BandScene, exposure: Exposure, rng: np.random.Generator) -> Stamp:
     """
     Stamps of one exposure.
 
@@ -144,9 +152,7 @@ def render(scene: BandScene, exposure: Exposure, damage: PacketDamage, rng: np.r
     scene : BandScene
         The object's surroundings and reference in the exposure's band.
     exposure : Exposure
-        Depth, seeing, position and the transient's magnitude.
-    damage : PacketDamage
-        What spoils it.
+        Depth, seeing, position, the transient's magnitude and what of the stamp lies on the chip.
     rng : Generator
         Source of randomness.
 
@@ -168,12 +174,13 @@ def render(scene: BandScene, exposure: Exposure, damage: PacketDamage, rng: np.r
     noise = np.sqrt(exposure.sky_sigma_dn**2 + source_variance) * rng.standard_normal(static.shape, dtype=np.float32)
     science = (clean_science + noise).astype(np.float32)
     difference = _difference(static, parts, noise, rng)
-    bad_science = stick_columns(science, damage, sky_dn) | saturate(science, sky_dn) | scene.missing
+    bad_science = stick_columns(science, exposure.stuck, sky_dn) | saturate(science, sky_dn) | scene.missing
     bad_reference = saturate(reference, sky_dn) | scene.missing
     for image in (science, reference, difference):
         image[scene.missing] = np.nan
-    off_chip = _off_chip(damage)
-    rows, columns = slice(*damage.crop[:2]), slice(*damage.crop[2:])
+    rows, columns = slice(*exposure.rows), slice(*exposure.columns)
+    off_chip = np.ones(science.shape, dtype=bool)
+    off_chip[rows, columns] = False
     return Stamp(
         science=science[rows, columns],
         reference=reference[rows, columns],
@@ -225,9 +232,3 @@ def _mask(
 ) -> NDArray[np.uint8]:
     mask = TRANSIENT * (transient > sigma_dn) + HOST * (host > sigma_dn) + NEIGHBOUR * (neighbours > sigma_dn) + DAMAGED * is_bad
     return mask.astype(np.uint8)
-
-
-def _off_chip(damage: PacketDamage) -> NDArray[np.bool_]:
-    off = np.ones((2 * CENTRE_PX + 1, 2 * CENTRE_PX + 1), dtype=bool)
-    off[damage.crop[0] : damage.crop[1], damage.crop[2] : damage.crop[3]] = False
-    return off
