@@ -24,6 +24,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, StepMaterializationData
+from dagster._core.execution.context.system import StepExecutionContext
 
 T = TypeVar("T")
 
@@ -86,24 +87,24 @@ def emit(context: dg.AssetExecutionContext | dg.OpExecutionContext, materializat
     The step may be an asset's or a plain op of a job, and the events may be of any asset. For a backfill Dagster counts
     them by the tag of their run.
     """
+    step = context.get_step_execution_context()
     batch = str(uuid.uuid4())
     last = len(materializations) - 1
     for i, recorded in enumerate(materializations):
         context.instance.report_dagster_event(
-            _dagster_event(context, recorded),
-            context.run_id,
+            _dagster_event(step, recorded),
+            step.run_id,
             logging.DEBUG,
             batch_metadata=DagsterEventBatchMetadata(batch, is_end=i == last),
         )
 
 
-def _dagster_event(context: dg.AssetExecutionContext | dg.OpExecutionContext, recorded: dg.AssetMaterialization) -> DagsterEvent:
+def _dagster_event(step: StepExecutionContext, recorded: dg.AssetMaterialization) -> DagsterEvent:
     """
     The event that ``DagsterEvent.asset_materialization`` makes for this step, without writing it to the loggers.
 
     The loggers would print one line per event into the run's output; without them an event also costs a third less.
     """
-    step = context.get_step_execution_context()
     return DagsterEvent(
         event_type_value=dg.DagsterEventType.ASSET_MATERIALIZATION.value,
         job_name=step.job_name,
