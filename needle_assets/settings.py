@@ -128,6 +128,17 @@ class MaskSettings:
 
 
 @dataclass(frozen=True)
+class FeatureSettings:
+    """Which detection the features of Table 1 describe."""
+
+    current: str = "peak"  # "peak", the brightest so far, or "latest"
+    min_previous_days: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_choice("features: current", self.current, ("peak", "latest"))
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one home. Sections are named after the stage that reads them."""
 
@@ -141,6 +152,7 @@ class Settings:
     light_curves: LightCurveSettings = field(default_factory=LightCurveSettings)
     epochs: EpochSettings = field(default_factory=EpochSettings)
     gaussian_process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
 
 
 # Each preset lists only what differs from `default`: {section: {key: value}}.

@@ -41,8 +41,8 @@ class Stage:
         True: the function receives all objects of a chunk at once; False: one object at a time.
     keeps_previous : bool
         True: the function also receives the rows it wrote before, under its own table's name; they do not enter the fingerprint.
-    chunk_objects : int
-        Objects computed and stored together: many where rows are small, few where they hold pixels.
+    chunk_objects, chunk_rows : int
+        Most objects, and most rows read of one table, that are computed and stored together: few where rows hold pixels.
     kinds : tuple of str
         Kinds shown in the asset graph.
     has_objects_below : bool
@@ -61,6 +61,7 @@ class Stage:
     is_bulk: bool = False
     keeps_previous: bool = False
     chunk_objects: int = 512
+    chunk_rows: int = 50_000
     kinds: tuple[str, ...] = ("duckdb",)
     has_objects_below: bool = False
     picture: Picture | None = None
@@ -90,6 +91,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.packets": ("path", "member", "sha256")},
         is_bulk=True,
         keeps_previous=True,
+        chunk_rows=512,
         kinds=("duckdb", "avro"),
     ),
     Stage(
@@ -150,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
         },
         is_bulk=True,
         keeps_previous=True,
-        chunk_objects=64,
+        chunk_rows=256,
         group="images",
         kinds=("duckdb", "fits"),
         picture=Picture(
@@ -194,6 +196,18 @@ STAGES: tuple[Stage, ...] = (
         settings=("gaussian_process", "epochs"),
         group="light_curves",
         is_bulk=True,
+    ),
+    Stage(
+        table="core.features",
+        compute="needle_assets.assets.light_curves:features",
+        reads={
+            "core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err", "is_mw_corrected"),
+            "core.epochs": ("classification_mjd",),
+            "core.hosts": ("separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag", "is_hosted"),
+            "raw.objects": ("redshift",),
+        },
+        settings=("features",),
+        group="light_curves",
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from needle_assets.light_curves import features as table_1
 from needle_assets.light_curves.cleaning import CleanLightCurve, clean, is_usable
 from needle_assets.light_curves.extinction import deredden
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux_points
@@ -65,6 +66,36 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         rise_end = peak_mjd(curves[ztf_id]) + settings.epochs.days_after_peak
         product.rows.append({"ztf_id": ztf_id, **_fit_row(fit, rise_end, process)})
     return product
+
+
+def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """The features of Table 1 from what is known at the classification epoch; missing values are null."""
+    if tables["core.epochs"].is_empty():
+        return Product()
+    as_of = tables["core.epochs"]["classification_mjd"][0]
+    known = tables["core.light_curves"].filter(pl.col("last_mjd") <= as_of)
+    points, host = _light_curve(known), _host(tables["core.hosts"])
+    values = table_1.features(
+        points, as_of, host, current=settings.features.current, min_previous_days=settings.features.min_previous_days
+    )
+    row = {
+        "ztf_id": tables["core.epochs"]["ztf_id"][0],
+        "as_of_mjd": as_of,
+        **{name: _null_if_nan(value) for name, value in values.items()},
+        **{f"n_det_{band}": len(points.in_band(band)) for band in FIT_BANDS},
+        **{f"has_{band}": len(points.in_band(band)) > 0 for band in FIT_BANDS},
+        "has_host": host != table_1.NO_HOST,
+        "has_redshift": _first(tables["raw.objects"], "redshift") is not None,
+        "has_mw_correction": bool(known["is_mw_corrected"].all()),
+    }
+    return Product(rows=[row])
+
+
+def _host(hosts: pl.DataFrame) -> table_1.Host:
+    if not _first(hosts, "is_hosted"):
+        return table_1.NO_HOST
+    row = hosts.select(pl.col("separation_arcsec", *(f"{band}_mag" for band in table_1.HOST_BANDS)).fill_null(math.nan)).row(0)
+    return table_1.Host(dict(zip(table_1.HOST_BANDS, row[1:], strict=True)), separation_arcsec=row[0])
 
 
 def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcessSettings) -> dict[str, Any]:
