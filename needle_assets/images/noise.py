@@ -15,6 +15,7 @@ MIN_NOISE_PIXELS = 50
 # Standard deviation of a unit Gaussian cut at -3 and +3.
 _CUT_GAUSSIAN_STD = 0.98658
 _MAD_TO_SIGMA = 1.482602
+_QUARTILES_TO_SIGMA = 0.741301
 
 
 class Sky(NamedTuple):
@@ -47,17 +48,19 @@ def measure_sky(image: NDArray[np.floating], *, exclude: NDArray[np.bool_] | Non
     Clipping an even amount on both sides keeps the median and, corrected by 0.987, the scatter of Gaussian noise; Eq. 3 of
     the paper does not (see :func:`one_sided_noise`).
     """
-    values = _sorted_values(image if exclude is None else image[~exclude])
+    values = np.sort(_finite_values(image if exclude is None else image[~exclude]))
     level = _middle(values)
-    sigma = _MAD_TO_SIGMA * _middle(np.sort(np.abs(values - level)))
+    sigma = float(values[(3 * values.size) // 4] - values[values.size // 4]) * _QUARTILES_TO_SIGMA
+    offsets = values - level
+    sums, squares = np.cumsum(offsets), np.cumsum(offsets * offsets)
     low, high = 0, values.size
     for _ in range(max_iterations):
         bounds = values.searchsorted([level - 3.0 * sigma, level + 3.0 * sigma], side="right")
         if sigma == 0.0 or (bounds[0], bounds[1]) == (low, high):
             break
         low, high = int(bounds[0]), int(bounds[1])
-        kept = values[low:high]
-        level, sigma = _middle(kept), float(kept.std()) / _CUT_GAUSSIAN_STD
+        level = _middle(values[low:high])
+        sigma = _scatter(sums, squares, low, high) / _CUT_GAUSSIAN_STD
     return Sky(level, sigma)
 
 
@@ -146,8 +149,12 @@ def _finite_values(image: NDArray[np.floating]) -> NDArray[np.float64]:
     return values
 
 
-def _sorted_values(image: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.sort(_finite_values(image))
+def _scatter(sums: NDArray[np.float64], squares: NDArray[np.float64], low: int, high: int) -> float:
+    """Standard deviation of the values from ``low`` up to ``high``, from running sums."""
+    n = high - low
+    before = (float(sums[low - 1]), float(squares[low - 1])) if low else (0.0, 0.0)
+    mean = (float(sums[high - 1]) - before[0]) / n
+    return max((float(squares[high - 1]) - before[1]) / n - mean * mean, 0.0) ** 0.5
 
 
 def _middle(values: NDArray[np.float64]) -> float:

@@ -1,0 +1,244 @@
+"""Repair the unusable pixels of a bad image from a good one of the same field (paper, section 3.2)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from needle_assets.images import needle2
+from needle_assets.images.matching import MatchedDonor, match_moments, match_sources, shifted
+from needle_assets.images.noise import draw_noise, measure_sky, symmetric_noise
+from needle_assets.images.sources import distance_px, find_sources, grown
+from needle_assets.rejections import Rejection
+from needle_assets.settings import RestorationSettings
+
+Position = tuple[float, float]
+
+# The common scale on which two images are compared runs from 5 sigma below the sky to 50 above.
+_SCALE_SIGMA = (-5.0, 50.0)
+_SSIM_WINDOW_PX = 7
+_SSIM_K1, _SSIM_K2 = 0.01, 0.03
+# Beside being dissimilar, a damaged pixel must differ by more than noise and an imperfect point spread explain.
+_RESIDUAL_SIGMA = 4.0
+_RESIDUAL_FRACTION = 0.2
+_LINE_LENGTH_PX = 15
+_LINE_WIDTH_PX = 4
+_MIN_BLOB_PX = 5
+
+
+class Detection(NamedTuple):
+    """An earlier image that may serve as donor: packet, time [MJD], and whether it is good."""
+
+    candid: int
+    mjd: float
+    is_good: bool
+
+
+class Restored(NamedTuple):
+    """
+    A repaired image.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (ny, nx), float64
+        The image [DN], without missing pixels.
+    repaired : ndarray of bool, shape (ny, nx)
+        Pixels that were written; all others are as they came.
+    n_from_noise : int
+        Of these, pixels drawn from the image's own noise because the donor has none there.
+    gain : float
+        Flux of the image per flux of the donor.
+    is_transient_lost : bool
+        A written pixel lies within ``transient_radius_px`` of the target: its light has been replaced by the donor's.
+    """
+
+    pixels: NDArray[np.float64]
+    repaired: NDArray[np.bool_]
+    n_from_noise: int
+    gain: float
+    is_transient_lost: bool
+
+
+def prior_donor(mjd: float, detections: Sequence[Detection], *, max_prior_detections: int = 5) -> Detection | None:
+    """
+    The latest good one among the ``max_prior_detections`` detections before ``mjd``; None if none is good.
+
+    Paper, section 3.2, step 1: "up to five prior detections". The authors' code takes the five brightest, before or after.
+    ``detections`` are those of one object in one band; ties in time go to the higher candid.
+    """
+    before = sorted((d for d in detections if d.mjd < mjd), key=lambda d: (d.mjd, d.candid), reverse=True)
+    return next((d for d in before[:max_prior_detections] if d.is_good), None)
+
+
+def restore(
+    bad: NDArray[np.floating],
+    donor: NDArray[np.floating],
+    *,
+    invalid: NDArray[np.bool_],
+    donor_invalid: NDArray[np.bool_],
+    target_px: Position,
+    rng: np.random.Generator,
+    donor_target_px: Position | None = None,
+    is_suspect: bool = False,
+    settings: RestorationSettings | None = None,
+) -> Restored:
+    """
+    Write the damaged pixels of an image from a donor.
+
+    Parameters
+    ----------
+    bad, donor : ndarray, shape (ny, nx), float
+        Image to repair and a good image of the same field [DN].
+    invalid, donor_invalid : ndarray of bool, same shape
+        Pixels of each that hold no usable value, from :func:`needle_assets.images.defects.find_defects`.
+    target_px : tuple of float
+        Column and row of the transient in ``bad``.
+    rng : numpy.random.Generator
+        Draws noise where the donor has no pixels either.
+    donor_target_px : tuple of float, optional
+        The same in the donor, if that is on another grid (an earlier detection); the donor is moved accordingly.
+    is_suspect : bool
+        The image was judged bad without a broken rule: damage is then looked for by comparison alone.
+    settings : RestorationSettings, optional
+        ``default`` if left out.
+
+    Raises
+    ------
+    Rejection
+        If at least ``max_repaired_fraction`` of the image would have to be written, or no usable pixel is left.
+
+    Notes
+    -----
+    Paper, section 3.2, steps 3 and 4. Damage = unusable pixels, and dissimilar ones (1 - SSIM above ``ssim_threshold``) that
+    touch them or form a line; never within ``guard_radius_px`` of the target unless unusable, where science and reference
+    differ because of the transient. The authors' code finds missing pixels only (with the 7 x 7 around each, the transient
+    included), and leaves holes where the donor has them.
+    """
+    settings = settings or RestorationSettings()
+    _require_enough(invalid, settings)
+    if donor_target_px is not None:
+        shift = (target_px[0] - donor_target_px[0], target_px[1] - donor_target_px[1])
+        donor, donor_invalid = shifted(donor, donor_invalid, shift)
+    if settings.method == "needle2":
+        return _restored_like_needle2(bad, donor, target_px, settings)
+    if not (invalid.any() or is_suspect):
+        return Restored(bad.astype(np.float64), np.zeros(bad.shape, bool), 0, 1.0, False)
+    matched = _match(bad, donor, invalid, donor_invalid, target_px, settings)
+    damaged = invalid | _damage_by_comparison(bad, matched, invalid, target_px, settings)
+    _require_enough(damaged, settings)
+    return _written(bad, matched, damaged, target_px, rng, settings)
+
+
+def dissimilarity(image: NDArray[np.floating], other: NDArray[np.floating], *, data_range: float) -> NDArray[np.float64]:
+    """
+    1 - structural similarity of two images, pixel by pixel (Wang et al. 2004; paper, section 3.2, step 3).
+
+    Windows of 7 x 7 pixels, K1 = 0.01, K2 = 0.03, sample covariance: the map of ``skimage.metrics.structural_similarity`` with
+    its defaults, without its checks. ``data_range`` is the range that the values can take, which the authors' code sets to 255
+    for images between 0 and 1, and then sees nothing.
+    """
+    n = _SSIM_WINDOW_PX**2
+    mean = [
+        ndimage.uniform_filter(values, _SSIM_WINDOW_PX) for values in (image, other, image * image, other * other, image * other)
+    ]
+    variance_sum = n / (n - 1.0) * (mean[2] - mean[0] ** 2 + mean[3] - mean[1] ** 2)
+    covariance = n / (n - 1.0) * (mean[4] - mean[0] * mean[1])
+    c1, c2 = (_SSIM_K1 * data_range) ** 2, (_SSIM_K2 * data_range) ** 2
+    similar = (2.0 * mean[0] * mean[1] + c1) * (2.0 * covariance + c2)
+    return 1.0 - similar / ((mean[0] ** 2 + mean[1] ** 2 + c1) * (variance_sum + c2))
+
+
+def _match(
+    bad: NDArray[np.floating],
+    donor: NDArray[np.floating],
+    invalid: NDArray[np.bool_],
+    donor_invalid: NDArray[np.bool_],
+    target_px: Position,
+    settings: RestorationSettings,
+) -> MatchedDonor:
+    if settings.method == "paper":
+        return match_moments(bad, donor, invalid=invalid, donor_invalid=donor_invalid)
+    return match_sources(
+        bad, donor, invalid=invalid, donor_invalid=donor_invalid, target_px=target_px, guard_radius_px=settings.guard_radius_px
+    )
+
+
+def _damage_by_comparison(
+    bad: NDArray[np.floating],
+    matched: MatchedDonor,
+    invalid: NDArray[np.bool_],
+    target_px: Position,
+    settings: RestorationSettings,
+) -> NDArray[np.bool_]:
+    """Pixels that look damaged beside the donor: dissimilar, significantly different, and attached to damage or in a line."""
+    sigma = max(float(np.hypot(matched.sky.sigma, matched.donor_sigma)), np.finfo(float).tiny)
+    usable = ~invalid & np.isfinite(matched.image)
+    donor_height = np.where(usable, matched.image - matched.sky.level, 0.0) / sigma
+    height = np.where(usable, bad - matched.sky.level, 0.0) / sigma
+    different = np.abs(height - donor_height) > _RESIDUAL_SIGMA + _RESIDUAL_FRACTION * np.abs(donor_height)
+    different &= usable & (distance_px(bad.shape, target_px) > settings.guard_radius_px)
+    if not different.any():
+        return different
+    scales = [ndimage.gaussian_filter(np.clip(values, *_SCALE_SIGMA), 1.0) for values in (height, donor_height)]
+    unlike = dissimilarity(*scales, data_range=_SCALE_SIGMA[1] - _SCALE_SIGMA[0]) > settings.ssim_threshold
+    return _attached(different & unlike, invalid)
+
+
+def _attached(candidates: NDArray[np.bool_], invalid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Groups of candidate pixels that touch unusable ones or form a line; where nothing is unusable, any group of some size."""
+    labels, n = ndimage.label(candidates, np.ones((3, 3), bool))
+    kept = np.zeros(n + 1, bool)
+    kept[labels[grown(invalid, 1)]] = True
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        height, width = (part.stop - part.start for part in box)
+        is_line = max(height, width) >= _LINE_LENGTH_PX and min(height, width) <= _LINE_WIDTH_PX
+        is_blob = not invalid.any() and (labels[box] == label).sum() >= _MIN_BLOB_PX
+        kept[label] |= is_line or is_blob
+    kept[0] = False
+    return kept[labels]
+
+
+def _written(
+    bad: NDArray[np.floating],
+    matched: MatchedDonor,
+    damaged: NDArray[np.bool_],
+    target_px: Position,
+    rng: np.random.Generator,
+    settings: RestorationSettings,
+) -> Restored:
+    pixels = np.where(damaged, matched.image, bad).astype(np.float64)
+    empty = damaged & ~np.isfinite(pixels)
+    n_empty = int(empty.sum())
+    if n_empty:
+        pixels[empty] = draw_noise(_own_noise(bad, damaged), n_empty, rng)
+    return Restored(pixels, damaged, n_empty, matched.gain, _is_lost(damaged, target_px, settings))
+
+
+def _own_noise(bad: NDArray[np.floating], damaged: NDArray[np.bool_]) -> NDArray[np.float64]:
+    whole = np.where(damaged, np.nan, bad)
+    sources = find_sources(whole)
+    return symmetric_noise(whole, grown(sources.labels > 0, 2), measure_sky(whole))
+
+
+def _is_lost(damaged: NDArray[np.bool_], target_px: Position, settings: RestorationSettings) -> bool:
+    return bool((damaged & (distance_px(damaged.shape, target_px) <= settings.transient_radius_px)).any())
+
+
+def _require_enough(damaged: NDArray[np.bool_], settings: RestorationSettings) -> None:
+    fraction = float(damaged.mean())
+    if fraction >= settings.max_repaired_fraction:
+        raise Rejection(
+            f"{fraction:.0%} of the image is damaged; less than {settings.max_repaired_fraction:.0%} can be repaired.",
+            damaged_fraction=fraction,
+        )
+
+
+def _restored_like_needle2(
+    bad: NDArray[np.floating], donor: NDArray[np.floating], target_px: Position, settings: RestorationSettings
+) -> Restored:
+    """The authors' way: unusable pixels that hold a value are not seen, in neither image."""
+    pixels, damaged = needle2.restore(bad, donor, threshold=settings.ssim_threshold)
+    _require_enough(damaged, settings)
+    return Restored(pixels, damaged, 0, float("nan"), _is_lost(damaged, target_px, settings))
