@@ -3,10 +3,11 @@
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from needle_assets import landing
@@ -20,6 +21,8 @@ from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
 
 FILES_PER_TASK = 64
+# Starting workers takes two seconds; fewer objects than this are computed sooner without.
+POOL_FROM_OBJECTS = 100
 FILES_PER_COMMIT = 1024
 WHOLE_FILES = ("catalogue", "photometry", "hosts")
 
@@ -52,7 +55,8 @@ class Told:
     write_id: str
 
 
-Tell = Callable[[Sequence[Told]], None]
+Versions = Mapping[tuple[str, str | None], str]
+Tell = Callable[[Sequence[Told], Versions], None]
 Progress = Callable[[str, int, int], None]
 
 
@@ -229,8 +233,7 @@ class Session:
     ) -> StageReport:
         report = self.reports.setdefault(stage.table, StageReport())
         started = time.monotonic()
-        in_pool = len(keys) > stage.chunk_objects
-        for task, computed in self.pool.map(run_task, self._tasks(stage, keys), in_pool=in_pool):
+        for task, computed in self.pool.map(run_task, self._tasks(stage, keys), in_pool=len(keys) > POOL_FROM_OBJECTS):
             self._store(stage, task, computed, plans, writer, tell, report)
             self.progress(stage.table, report.computed + report.failed, len(keys))
         report.seconds += time.monotonic() - started
@@ -242,8 +245,10 @@ class Session:
                 yield self._task(stage, None)
             return
         objects = [key for key in keys if key is not None]
-        for start in range(0, len(objects), stage.chunk_objects):
-            yield self._task(stage, tuple(objects[start : start + stage.chunk_objects]))
+        with writing(self.home.working) as connection:
+            weights = rows.weights(connection, list(stage.reads), objects)
+        for chunk in _chunks(objects, weights, stage):
+            yield self._task(stage, chunk)
 
     def _task(self, stage: Stage, keys: tuple[str, ...] | None) -> Task:
         with writing(self.home.working) as connection:
@@ -279,16 +284,19 @@ class Session:
                     writer=writer,
                     write_id=write_id,
                 )
-            self._tell(stage, written, write_id, tell)
+                self._tell(connection, stage, written, write_id, tell)
             report.computed += len(written)
             report.rejected += len(computed.refused)
         if computed.failures:
             self._store_failures(stage, computed)
             report.failed += len(computed.failures)
 
-    def _tell(self, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell) -> None:
-        tell([Told(stage, w.ztf_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written])
-        self.mark_published(stage, [write_id])
+    def _tell(
+        self, connection: duckdb.DuckDBPyConnection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell
+    ) -> None:
+        told = [Told(stage, w.ztf_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written]
+        tell(told, ledger.data_versions(connection, list(stage.reads), [w.ztf_id for w in written if w.ztf_id is not None]))
+        ledger.mark_published(connection, stage.table, [write_id])
 
     def _store_failures(self, stage: Stage, computed: Computed) -> None:
         """A failure is a bug of ours: the rows of before stay, the object stays stale, and the reason can be looked up."""
@@ -348,6 +356,20 @@ def needed_by(names: Iterable[str]) -> list[Stage]:
             wanted.add(stage.table)
             waiting += [stage_named(parent) for parent in stage.reads if not parent.startswith("landing.")]
     return [stage for stage in STAGES if stage.table in wanted]
+
+
+def _chunks(objects: Sequence[str], weights: Mapping[str, int], stage: Stage) -> Iterator[tuple[str, ...]]:
+    """Objects in the given order, as many together as their rows allow."""
+    chunk: list[str] = []
+    n_rows = 0
+    for ztf_id in objects:
+        if chunk and (len(chunk) >= stage.chunk_objects or n_rows + weights.get(ztf_id, 0) > stage.chunk_rows):
+            yield tuple(chunk)
+            chunk, n_rows = [], 0
+        chunk.append(ztf_id)
+        n_rows += weights.get(ztf_id, 0)
+    if chunk:
+        yield tuple(chunk)
 
 
 def _git_sha() -> str | None:

@@ -56,7 +56,7 @@ def _draw(axis: Axes, image: NDArray[np.floating] | None, pair: Pair) -> None:
         axis.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=8, transform=axis.transAxes)
         return
     low, high = ZScaleInterval().get_limits(image[np.isfinite(image)])
-    axis.imshow(image, origin="upper", cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axis.imshow(np.clip(image, low, high), origin="upper", cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     x, y = pair.target_px
     axis.plot([x - 9, x - 4], [y, y], [x, x], [y - 9, y - 4], color="deepskyblue", linewidth=1)
     if pair.host_px is not None and 0 <= pair.host_px[0] < image.shape[1] and 0 <= pair.host_px[1] < image.shape[0]:

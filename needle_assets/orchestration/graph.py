@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Mapping
+import warnings
 
 import dagster as dg
 
@@ -35,6 +35,8 @@ def landing_specs() -> list[dg.AssetSpec]:
 def stage_assets() -> list[dg.AssetsDefinition]:
     """One asset per stage."""
     columns, comments = column_comments(), table_comments()
+    # The backfill policy is what makes a click on all objects one run; that Dagster calls it beta is no news at every start.
+    warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
     return [_asset(stage, columns[stage.table], comments[stage.table]) for stage in STAGES]
 
 
@@ -92,8 +94,3 @@ def _docstring(stage: Stage) -> str:
 
 def _schema(columns: list[tuple[str, str, str]]) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(name, kind, description=comment) for name, kind, comment in columns])
-
-
-def sources() -> Mapping[str, str]:
-    """What may land, by name."""
-    return LANDED

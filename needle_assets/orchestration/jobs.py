@@ -63,7 +63,7 @@ def landing_step(context: dg.OpExecutionContext) -> None:
 
 def _stage_step(stage: Stage) -> Callable[..., object]:
     @dg.op(
-        name=stage.table.replace(".", "__"),
+        name="refresh__" + stage.table.replace(".", "__"),
         ins={"start": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         required_resource_keys=RESOURCES,

@@ -10,7 +10,7 @@ from needle_assets import events
 from needle_assets.home import Home
 from needle_assets.orchestration import pictures
 from needle_assets.orchestration.keys import asset_key
-from needle_assets.refresh import Session, StageReport, Told
+from needle_assets.refresh import Session, StageReport, Told, Versions
 from needle_assets.stages import Stage
 
 LOCK_WAIT_SECONDS = 6 * 3600.0
@@ -59,12 +59,12 @@ class Teller:
     context: Context
     session: Session
 
-    def __call__(self, told: Sequence[Told]) -> None:
+    def __call__(self, told: Sequence[Told], versions: Versions) -> None:
         """One event per write, in batches, with the versions of what was read."""
         if not told:
             return
         stage = told[0].stage
-        inputs = self._inputs(stage, [t.ztf_id for t in told])
+        inputs = {parent: self._input(stage, parent, [t.ztf_id for t in told], versions) for parent in stage.reads}
         pictured = pictures.make(self.session, stage, [t.ztf_id for t in told if t.n_rows])
         events.emit(self.context, [self._event(t, inputs, pictured.get(t.ztf_id, {})) for t in told])
 
@@ -75,7 +75,7 @@ class Teller:
             return 0
         known = self._known_writes(stage, told)
         missing = [t for t in told if t.write_id not in known.get(t.ztf_id, ())]
-        self(missing)
+        self(missing, self.session.data_versions(stage, [t.ztf_id for t in missing]))
         self.session.mark_published(stage, sorted({t.write_id for t in told}))
         return len(missing)
 
@@ -110,12 +110,8 @@ class Teller:
             tags={WRITE_ID_TAG: told.write_id},
         )
 
-    def _inputs(self, stage: Stage, keys: Sequence[str | None]) -> dict[str, dict[str | None, tuple[str, int | None]]]:
-        versions = self.session.data_versions(stage, keys)
-        return {parent: self._input(stage, parent, keys, versions) for parent in stage.reads}
-
     def _input(
-        self, stage: Stage, parent: str, keys: Sequence[str | None], versions: Mapping[tuple[str, str | None], str]
+        self, stage: Stage, parent: str, keys: Sequence[str | None], versions: Versions
     ) -> dict[str | None, tuple[str, int | None]]:
         source = self.session.stage(parent)
         if source is None:

@@ -97,6 +97,22 @@ def _frame(
     return frame
 
 
+def weights(connection: duckdb.DuckDBPyConnection, parents: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
+    """How many rows each object has in the parent that has most of it; whole tables and files without packets do not count."""
+    sources = [f"({LANDING_QUERIES[p]})" if p in LANDING_QUERIES else p for p in parents if p != "raw.objects"]
+    connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    counted: dict[str, int] = {}
+    for source in sources:
+        names = connection.execute(f"describe select * from {source}").fetchall()
+        if "ztf_id" not in {name[0] for name in names}:
+            continue
+        query = f"select ztf_id, count(*) from {source} where ztf_id in (select ztf_id from wanted_keys) group by 1"
+        for ztf_id, n_rows in connection.execute(query).fetchall():
+            counted[ztf_id] = max(counted.get(ztf_id, 0), n_rows)
+    connection.unregister("wanted_keys")
+    return counted
+
+
 def refusals_by_stage(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How many refusals each stage wrote."""
     return dict(connection.execute("select stage, count(*) from core.rejections group by 1 order by 1").fetchall())
