@@ -34,7 +34,7 @@ def found(folder: Path) -> dict[str, LandingFile]:
         ("bts.csv", "catalogue"), ("photometry.parquet", "photometry"), ("photometry.csv", "photometry"), ("hosts.csv", "hosts"),
         ("alerts/1.avro", "packet"), ("alerts/a/b/1.AVRO", "packet"), ("alerts/n.tar.gz", "archive"), ("alerts/n.tgz", "archive"),
         ("alerts/n.tar", "archive"), ("README.md", "unknown"), ("truth/objects.csv", "unknown"), ("1.avro", "unknown"),
-        ("old/bts.csv", "unknown"), ("alerts/1.avro.tmp", "unknown"), ("alerts/.1.avro", "unknown"), 
+        ("old/bts.csv", "unknown"), ("alerts/1.avro.tmp", "unknown"), ("alerts/.1.avro", "unknown"),
         ("alerts/.cache/1.avro", "unknown"),
         ("alerts/1.avro.part", "unknown"), ("bts.csv~", "unknown"), ("alerts/bts.csv", "unknown"),
     ],
