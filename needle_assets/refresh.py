@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from needle_assets import landing
@@ -17,7 +16,7 @@ from needle_assets.scanning import read_file, read_whole_file
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
 from needle_assets.warehouse import ledger, manifest, publish, rows, schema
-from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
 
 FILES_PER_TASK = 64
@@ -292,7 +291,7 @@ class Session:
             report.failed += len(computed.failures)
 
     def _tell(
-        self, connection: duckdb.DuckDBPyConnection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell
+        self, connection: Connection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell
     ) -> None:
         told = [Told(stage, w.ztf_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written]
         tell(told, ledger.data_versions(connection, list(stage.reads), [w.ztf_id for w in written if w.ztf_id is not None]))

@@ -20,3 +20,10 @@ def survey() -> Path:
     if not folder:
         pytest.skip("NEEDLE_TEST_SURVEY is not set: it names a landing folder of real ZTF data")
     return Path(folder)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where every test must run (NEEDLE_FAIL_ON_SKIP), a skipped one is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("NEEDLE_FAIL_ON_SKIP") and reporter is not None and reporter.stats.get("skipped") and exitstatus == 0:
+        session.exitstatus = 1

@@ -11,6 +11,8 @@ OPEN_ATTEMPT_SECONDS = 60.0
 MEMORY_LIMIT = "700MB"
 THREADS = 2
 
+Connection = duckdb.DuckDBPyConnection
+
 
 class WarehouseError(RuntimeError):
     """The database cannot be used; the message says why and what to do."""

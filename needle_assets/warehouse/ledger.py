@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage
-from needle_assets.warehouse.schema import Table
+from needle_assets.warehouse.schema import Table, bump_change
 
 ALL_COLUMNS = "*"
 
@@ -184,14 +184,3 @@ def forget(connection: duckdb.DuckDBPyConnection, assets: Iterable[str]) -> None
     for asset in assets:
         connection.execute("delete from lineage.ledger where asset = ?", [asset])
         connection.execute("delete from lineage.contents where asset = ?", [asset])
-
-
-def change_number(connection: duckdb.DuckDBPyConnection) -> int:
-    """Number of the last change to the content of this database."""
-    row = connection.execute("select value from lineage.state where name = 'change'").fetchone()
-    return int(row[0]) if row else 0
-
-
-def bump_change(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say that the content changed, so that it is published again."""
-    connection.execute("insert or replace into lineage.state values ('change', ?)", [str(change_number(connection) + 1)])

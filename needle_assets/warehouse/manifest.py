@@ -9,8 +9,9 @@ import pyarrow as pa
 from needle_assets.landing import LandingFile
 from needle_assets.stages import Stage
 from needle_assets.warehouse.connection import transaction
-from needle_assets.warehouse.ledger import bump_change, hash_rows, hashed_column_sets
+from needle_assets.warehouse.ledger import hash_rows, hashed_column_sets
 from needle_assets.warehouse.rows import LANDING_QUERIES, Refused, as_json, now
+from needle_assets.warehouse.schema import bump_change
 
 STAGE = "landing"
 

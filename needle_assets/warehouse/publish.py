@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from needle_assets.warehouse.connection import WarehouseError, reading, writing
-from needle_assets.warehouse.ledger import change_number
+from needle_assets.warehouse.schema import change_number
 
 
 def is_published(working: Path, published: Path) -> bool:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
-from needle_assets.warehouse.schema import Table, primary_key
+from needle_assets.warehouse.schema import Table, bump_change, primary_key
 
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
 LANDING_QUERIES = {
@@ -159,7 +159,7 @@ def store(
             ledger.hash_rows(connection, "new_rows", stage.table, columns, has_objects="ztf_id" in rows.schema.names)
         written = _written(connection, stage, keys, rows, refused, plans)
         _insert_ledger(connection, stage, written, plans, parameters, writer, write_id)
-        ledger.bump_change(connection)
+        bump_change(connection)
     connection.unregister("new_rows")
     connection.unregister("written_keys")
     return written
@@ -182,7 +182,7 @@ def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Se
                 [stage, failure.ztf_id],
             )
         _insert_refused(connection, stage, failed)
-        ledger.bump_change(connection)
+        bump_change(connection)
 
 
 def _insert_refused(connection: duckdb.DuckDBPyConnection, stage: str, refused: Sequence[Refused]) -> None:

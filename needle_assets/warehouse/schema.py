@@ -116,6 +116,7 @@ def _finish(connection: duckdb.DuckDBPyConnection, tables: dict[str, Table], vie
         digests = {**{name: table.digest for name, table in tables.items()}, "all": stamp}
         for name, value in digests.items():
             connection.execute("insert or replace into lineage.state values (?, ?)", [f"schema:{name}", value])
+        bump_change(connection)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
@@ -159,3 +160,14 @@ def table_comments() -> dict[str, str]:
             "select schema_name || '.' || view_name, coalesce(comment, '') from duckdb_views() where not internal order by 1"
         ).fetchall()
     return dict(rows)
+
+
+def change_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """Number of the last change to the content of this database."""
+    row = connection.execute("select value from lineage.state where name = 'change'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def bump_change(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say that the content changed, so that it is published again."""
+    connection.execute("insert or replace into lineage.state values ('change', ?)", [str(change_number(connection) + 1)])

@@ -1,0 +1,45 @@
+# needle_assets: `make demo` shows what it does, `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help install demo test test-slow lint ui bench clean
+
+help:
+	@echo "make install     a virtual environment in .venv with everything pinned"
+	@echo "make demo        simulate a survey, refresh a warehouse from it, say where to look"
+	@echo "make test        lint, import contracts, types, tests"
+	@echo "make test-slow   faults, full fuzzing, browser, Postgres"
+	@echo "make ui          Dagster on http://127.0.0.1:3000"
+	@echo "make bench       costs, as ratios measured in one run"
+
+install: $(READY)
+
+$(READY): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
+	@echo "Installing into .venv (some minutes the first time)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,postgres,services]'
+	@touch $(READY)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+ui: $(READY)
+	$(BIN)/needle ui
+
+bench: $(READY)
+	@for script in orchestration events images light_curves simulation; do \
+		echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+clean:
+	rm -rf .venv build dist
