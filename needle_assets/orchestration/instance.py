@@ -8,12 +8,20 @@ from needle_assets.events import prepare_environment
 from needle_assets.home import Home
 
 DAGSTER_YAML = """\
-# Written once; edit it freely. For Postgres replace the section event_log_storage by:
+# Written once; edit it freely. For Postgres replace the three storages by:
 #   storage: {{postgres: {{postgres_url: "postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE"}}}}
 event_log_storage:
   module: needle_assets.event_storage
   class: WalEventLogStorage
-  config: {{base_dir: {events}}}
+  config: {{base_dir: {folder}/history/runs}}
+run_storage:
+  module: needle_assets.event_storage
+  class: LockedRunStorage
+  config: {{base_dir: {folder}/history}}
+schedule_storage:
+  module: needle_assets.event_storage
+  class: LockedScheduleStorage
+  config: {{base_dir: {folder}/schedules}}
 concurrency:
   runs: {{max_concurrent_runs: 1}}
 telemetry: {{enabled: false}}
@@ -30,7 +38,7 @@ def prepare_instance(home: Home) -> None:
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     path = home.dagster / "dagster.yaml"
     if not path.exists():
-        path.write_text(DAGSTER_YAML.format(events=home.dagster / "events"), encoding="utf-8")
+        path.write_text(DAGSTER_YAML.format(folder=home.dagster), encoding="utf-8")
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
