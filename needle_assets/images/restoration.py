@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from needle_assets.images import needle2
 from needle_assets.images.matching import MatchedDonor, match_moments, match_sources, shifted
-from needle_assets.images.noise import draw_noise, measure_sky, symmetric_noise
+from needle_assets.images.noise import draw_noise, symmetric_noise
 from needle_assets.images.sources import distance_px, find_sources, grown
 from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings
@@ -26,6 +26,10 @@ _RESIDUAL_FRACTION = 0.2
 _LINE_LENGTH_PX = 15
 _LINE_WIDTH_PX = 4
 _MIN_BLOB_PX = 5
+_ATTACHED_PX = 3
+# Science is about four times as noisy as the reference: a donor this much noisier lends only the sources it shows.
+_NOISY_DONOR = 1.5
+_SHOWN_SIGMA = 3.0
 
 
 class Detection(NamedTuple):
@@ -47,7 +51,7 @@ class Restored(NamedTuple):
     repaired : ndarray of bool, shape (ny, nx)
         Pixels that were written; all others are as they came.
     n_from_noise : int
-        Of these, pixels drawn from the image's own noise because the donor has none there.
+        Of these, pixels drawn from the image's own noise: the donor has none there, or is so noisy that it shows only noise.
     gain : float
         Flux of the image per flux of the donor.
     is_transient_lost : bool
@@ -107,7 +111,8 @@ def restore(
     Raises
     ------
     Rejection
-        If at least ``max_repaired_fraction`` of the image would have to be written, or no usable pixel is left.
+        If at least ``max_repaired_fraction`` of the image would have to be written, if no usable pixel is left, or if the two
+        images differ in more than ``max_mismatch_fraction`` of what is not damaged: the donor shows something else.
 
     Notes
     -----
@@ -126,8 +131,10 @@ def restore(
     if not (invalid.any() or is_suspect):
         return Restored(bad.astype(np.float64), np.zeros(bad.shape, bool), 0, 1.0, False)
     matched = _match(bad, donor, invalid, donor_invalid, target_px, settings)
-    damaged = invalid | _damage_by_comparison(bad, matched, invalid, target_px, settings)
+    different, is_damage = _damage_by_comparison(bad, matched, invalid, target_px, settings)
+    damaged = invalid | is_damage
     _require_enough(damaged, settings)
+    _require_same_field(different & ~is_damage, settings)
     return _written(bad, matched, damaged, target_px, rng, settings)
 
 
@@ -171,8 +178,8 @@ def _damage_by_comparison(
     invalid: NDArray[np.bool_],
     target_px: Position,
     settings: RestorationSettings,
-) -> NDArray[np.bool_]:
-    """Pixels that look damaged beside the donor: dissimilar, significantly different, and attached to damage or in a line."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Pixels that differ from the donor by more than noise, and those of them that are damage: dissimilar and attached."""
     sigma = max(float(np.hypot(matched.sky.sigma, matched.donor_sigma)), np.finfo(float).tiny)
     usable = ~invalid & np.isfinite(matched.image)
     donor_height = np.where(usable, matched.image - matched.sky.level, 0.0) / sigma
@@ -180,24 +187,22 @@ def _damage_by_comparison(
     different = np.abs(height - donor_height) > _RESIDUAL_SIGMA + _RESIDUAL_FRACTION * np.abs(donor_height)
     different &= usable & (distance_px(bad.shape, target_px) > settings.guard_radius_px)
     if not different.any():
-        return different
+        return different, different
     scales = [ndimage.gaussian_filter(np.clip(values, *_SCALE_SIGMA), 1.0) for values in (height, donor_height)]
     unlike = dissimilarity(*scales, data_range=_SCALE_SIGMA[1] - _SCALE_SIGMA[0]) > settings.ssim_threshold
-    return _attached(different & unlike, invalid)
+    return different, _attached(different & unlike, invalid)
 
 
 def _attached(candidates: NDArray[np.bool_], invalid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Groups of candidate pixels that touch unusable ones or form a line; where nothing is unusable, any group of some size."""
+    """Candidate pixels close to unusable ones, or in a line; where nothing is unusable, in any group of some size."""
     labels, n = ndimage.label(candidates, np.ones((3, 3), bool))
     kept = np.zeros(n + 1, bool)
-    kept[labels[grown(invalid, 1)]] = True
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         height, width = (part.stop - part.start for part in box)
         is_line = max(height, width) >= _LINE_LENGTH_PX and min(height, width) <= _LINE_WIDTH_PX
         is_blob = not invalid.any() and (labels[box] == label).sum() >= _MIN_BLOB_PX
-        kept[label] |= is_line or is_blob
-    kept[0] = False
-    return kept[labels]
+        kept[label] = is_line or is_blob
+    return kept[labels] | (candidates & grown(invalid, _ATTACHED_PX))
 
 
 def _written(
@@ -209,17 +214,26 @@ def _written(
     settings: RestorationSettings,
 ) -> Restored:
     pixels = np.where(damaged, matched.image, bad).astype(np.float64)
-    empty = damaged & ~np.isfinite(pixels)
+    empty = damaged & (~np.isfinite(pixels) | _only_noise(matched))
     n_empty = int(empty.sum())
     if n_empty:
         pixels[empty] = draw_noise(_own_noise(bad, damaged), n_empty, rng)
     return Restored(pixels, damaged, n_empty, matched.gain, _is_lost(damaged, target_px, settings))
 
 
+def _only_noise(matched: MatchedDonor) -> NDArray[np.bool_]:
+    """Where a donor much noisier than the image shows no source: its noise would say nothing and stand out."""
+    if matched.donor_sigma <= _NOISY_DONOR * matched.sky.sigma:
+        return np.zeros(matched.image.shape, bool)
+    height = np.where(np.isfinite(matched.image), matched.image - matched.sky.level, 0.0)
+    smooth_sigma = matched.donor_sigma / (2.0 * np.sqrt(np.pi))
+    return ~grown(ndimage.gaussian_filter(height, 1.0) > _SHOWN_SIGMA * smooth_sigma, 2)
+
+
 def _own_noise(bad: NDArray[np.floating], damaged: NDArray[np.bool_]) -> NDArray[np.float64]:
     whole = np.where(damaged, np.nan, bad)
     sources = find_sources(whole)
-    return symmetric_noise(whole, grown(sources.labels > 0, 2), measure_sky(whole))
+    return symmetric_noise(whole, grown(sources.labels > 0, 2), sources.sky)
 
 
 def _is_lost(damaged: NDArray[np.bool_], target_px: Position, settings: RestorationSettings) -> bool:
@@ -232,6 +246,16 @@ def _require_enough(damaged: NDArray[np.bool_], settings: RestorationSettings) -
         raise Rejection(
             f"{fraction:.0%} of the image is damaged; less than {settings.max_repaired_fraction:.0%} can be repaired.",
             damaged_fraction=fraction,
+        )
+
+
+def _require_same_field(mismatch: NDArray[np.bool_], settings: RestorationSettings) -> None:
+    fraction = float(mismatch.mean())
+    if fraction > settings.max_mismatch_fraction:
+        raise Rejection(
+            f"{fraction:.1%} of the pixels differ between the image and its donor; at most "
+            f"{settings.max_mismatch_fraction:.0%} may, or the donor shows something else.",
+            mismatch_fraction=fraction,
         )
 
 
