@@ -1,0 +1,68 @@
+"""The data dictionary ``warehouse/README.md``, made from the comments in the SQL files: ``python -m needle_assets.warehouse.dictionary``."""
+
+from pathlib import Path
+
+from needle_assets.warehouse.schema import column_comments, primary_key, read_tables, sql_folder, table_comments
+
+INTRODUCTION = """\
+# The warehouse
+
+One DuckDB file, `needle.duckdb`, is published at the end of every refresh that changed something. Open it with anything that speaks
+DuckDB, read-only and for as long as you like: a refresh never waits for you, and you keep the version you opened.
+
+```
+needle sql "select label, count(*) from raw.objects group by 1"
+```
+```python
+import duckdb
+duckdb.connect("warehouse/needle.duckdb", read_only=True).sql("from core.objects where n_packets > 3").pl()
+```
+
+`raw` holds what landed under the survey's own names, `core` one product per stage, `results` what models say, `lineage` what was
+computed from what. Units are in the names or in brackets. A missing value is NULL, a missing pixel is NaN; neither is ever 0 or -999.
+A stamp is a list of 3600 numbers, row by row: `science[60 * row + column + 1]` in SQL.
+
+This page is made from the comments in `tables/*.sql` and `views/*.sql`, which the file itself carries too
+(`select * from duckdb_columns()`). Do not edit it; edit those and run `python -m needle_assets.warehouse.dictionary`.
+"""
+
+
+def render() -> str:
+    """The whole page as Markdown."""
+    comments, columns = table_comments(), column_comments()
+    tables = read_tables()
+    names = sorted(comments, key=lambda name: (("raw", "core", "results", "lineage").index(name.split(".")[0]), name))
+    contents = "\n".join(f"* [`{name}`](#{name.replace('.', '').replace('_', '_')}): {_grain(comments[name])}" for name in names)
+    sections = [_section(name, comments[name], columns[name], _key(tables[name].create) if name in tables else "") for name in names]
+    return "\n".join([INTRODUCTION, contents, "", *sections])
+
+
+def _grain(comment: str) -> str:
+    """The last sentence of a table's comment."""
+    return comment.rstrip(".").rsplit(". ", 1)[-1] + "."
+
+
+def _key(create: str) -> str:
+    key = primary_key(create)
+    return f" Key: {', '.join(f'`{name}`' for name in key)}." if key else ""
+
+
+def _section(name: str, comment: str, columns: list[tuple[str, str, str]], key: str) -> str:
+    rows = [f"| `{column}` | {kind} | {_cell(text)} |" for column, kind, text in columns]
+    if any(text for _, _, text in columns):
+        return "\n".join([f"## {name}", f"{comment}{key}", "", "| column | type | what it is |", "|---|---|---|", *rows, ""])
+    plain = ", ".join(f"`{column}`" for column, _, _ in columns)
+    return "\n".join([f"## {name}", f"{comment}{key}", "", f"Columns: {plain}.", ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def page() -> Path:
+    """Where the page lies."""
+    return sql_folder() / "README.md"
+
+
+if __name__ == "__main__":
+    page().write_text(render(), encoding="utf-8")

@@ -1,0 +1,80 @@
+"""The SQL files: applied, migrated, documented."""
+
+import duckdb
+import pytest
+
+from needle_assets.stages import STAGES
+from needle_assets.warehouse import dictionary, schema
+
+
+@pytest.fixture
+def connection() -> duckdb.DuckDBPyConnection:
+    with duckdb.connect(":memory:") as opened:
+        schema.apply(opened)
+        yield opened
+
+
+def test_every_table_and_view_says_its_grain_in_its_last_sentence():
+    without = [name for name, comment in schema.table_comments().items() if "One row per " not in comment.rstrip(".").rsplit(". ", 1)[-1]]
+    assert without == []
+
+
+def test_every_column_of_a_table_has_a_comment():
+    tables = schema.read_tables()
+    missing = [(t, c) for t, columns in schema.column_comments().items() if t in tables for c, _, text in columns if not text]
+    assert missing == []
+
+
+def test_the_data_dictionary_is_current():
+    remedy = "run: python -m needle_assets.warehouse.dictionary"
+    assert dictionary.page().read_text(encoding="utf-8") == dictionary.render(), remedy
+
+
+def test_every_stage_has_a_table_and_reads_columns_that_exist():
+    columns = {table: {name for name, _, _ in described} for table, described in schema.column_comments().items()}
+    for stage in STAGES:
+        assert stage.table in columns
+        for parent, read in stage.reads.items():
+            if not parent.startswith("landing."):
+                assert set(read) <= columns[parent], f"{stage.table} reads {set(read) - columns[parent]} of {parent}"
+
+
+def test_stages_come_after_everything_they_read():
+    order = [stage.table for stage in STAGES]
+    for stage in STAGES:
+        parents = [parent for parent in stage.reads if not parent.startswith("landing.")]
+        assert all(order.index(parent) < order.index(stage.table) for parent in parents)
+
+
+def test_applying_twice_changes_nothing(connection):
+    before = schema.change_number(connection)
+    assert schema.apply(connection) == []
+    assert schema.change_number(connection) == before
+
+
+def test_a_new_column_keeps_the_rows_that_are_there(connection):
+    connection.execute("insert into core.upper_limits values ('ZTF18abcdefg', 59000, 'g', 20.1)")
+    _describe_otherwise(connection, "core.upper_limits", "alter table core.upper_limits drop column mag_limit")
+    connection.execute("alter table core.upper_limits add column mag_limit float default 20.1")
+    connection.execute("alter table core.upper_limits add column gone integer")
+    assert schema.apply(connection) == []
+    assert connection.execute("select * from core.upper_limits").fetchall() == [("ZTF18abcdefg", 59000.0, "g", pytest.approx(20.1))]
+
+
+def test_rows_that_break_a_new_check_are_dropped_and_named(connection):
+    _describe_otherwise(connection, "core.upper_limits", "drop table core.upper_limits")
+    connection.execute("create table core.upper_limits (ztf_id varchar, mjd double, band varchar, mag_limit float)")
+    connection.execute("insert into core.upper_limits values ('ZTF18abcdefg', 59000, 'x', 20.1)")
+    assert schema.apply(connection) == ["core.upper_limits"]
+    assert connection.execute("select count(*) from core.upper_limits").fetchone() == (0,)
+
+
+def _describe_otherwise(connection: duckdb.DuckDBPyConnection, table: str, change: str) -> None:
+    connection.execute(change)
+    connection.execute("update lineage.state set value = 'older' where name in (?, 'schema:all')", [f"schema:{table}"])
+
+
+def test_the_primary_key_is_read_in_both_spellings():
+    assert schema.primary_key("create table t (\n    a varchar not null,\n    primary key (a, b)\n)") == ["a", "b"]
+    assert schema.primary_key("create table t (\n    ztf_id varchar primary key,\n    x integer\n)") == ["ztf_id"]
+    assert schema.primary_key("create table t (a integer)") == []
