@@ -140,6 +140,73 @@ class FeatureSettings:
 
 
 @dataclass(frozen=True)
+class SplitSettings:
+    """Which labelled objects are kept aside, and how the others are divided (paper, sections 6.2 and 6.3)."""
+
+    scheme: str = "folds"  # "folds", or "holdouts": the authors' repeated random 80/20 divisions
+    n_folds: int = 10
+    holdout_fraction: float = 0.2
+    untouched_from: str = "2024-02-25"
+    untouched_until: str = "2025-06-03"
+    untouched_ids: tuple[str, ...] = ()  # if given, these instead of the window
+    deal: int = 1  # raise it to deal all objects anew; nothing else moves one
+
+    def __post_init__(self) -> None:
+        _require_choice("splits: scheme", self.scheme, ("folds", "holdouts"))
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """How synthetic samples are drawn (paper, sections 4.3 to 5)."""
+
+    n_per_class: int = 200
+    classes: tuple[str, ...] = ("SLSN-I", "TDE")
+    redshift_tolerance: float = 0.2
+    max_attempts_per_sample: int = 50
+    cadence: str = "observed"  # "observed", or "daily" as the authors
+    min_points: int = 1
+    is_posterior_drawn: bool = True
+    is_spectrum_shifted: bool = False
+    is_self_allowed: bool = False
+
+    def __post_init__(self) -> None:
+        _require_choice("synthetic: cadence", self.cadence, ("observed", "daily"))
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the classifiers are trained (paper, section 6; Table 4)."""
+
+    ablations: tuple[str, ...] = ("unmasked", "masked", "masked_upsampled", "metadata", "metadata_upsampled")
+    deployed: tuple[str, ...] = ("masked_upsampled", "metadata_upsampled")
+    epochs: int = 150
+    patience: int = 15
+    batch_size: int = 32
+    learning_rate: float = 3e-4
+    learning_rate_decay: float = 0.96
+    smallest_learning_rate: float = 2e-6
+    weight_decay: float = 1e-4
+    balanced_draws: int = 0  # samples an epoch shows, drawn evenly from the classes; 0: every sample once
+    is_augmented: bool = True
+    focal_alpha: tuple[float, ...] = (0.02, 0.49, 0.49)
+    focal_gamma: tuple[float, ...] = (0.0, 2.0, 2.5)
+    feature_weights: str = "mean_one"  # importances scaled to mean 1, "sum_one" as the authors, or "none"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _require_choice("training: feature_weights", self.feature_weights, ("mean_one", "sum_one", "none"))
+        _require_choice("training: device", self.device, ("auto", "cpu", "cuda"))
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """How scores are summarised (paper, section 6.4)."""
+
+    n_bootstrap: int = 500
+    min_untouched: int = 10
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one home. Sections are named after the stage that reads them."""
 
@@ -154,6 +221,10 @@ class Settings:
     epochs: EpochSettings = field(default_factory=EpochSettings)
     gaussian_process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    splits: SplitSettings = field(default_factory=SplitSettings)
+    synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    metrics: MetricSettings = field(default_factory=MetricSettings)
 
 
 # Each preset lists only what differs from `default`: {section: {key: value}}.
