@@ -62,6 +62,10 @@ def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) ->
         from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
 
         run_job(session, stages, landing=folder, recompute=options.recompute)
+    elif session.home.dead_runs():
+        from needle_assets.orchestration.local import bury_dead_runs
+
+        bury_dead_runs(session.home)
 
 
 def _result(session: Session, stages: Sequence[Stage], before: int, started: float) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
     for stage in stages:
         report = session.reports.get(stage.table)
         idle = {"computed": 0, "up_to_date": objects if stage.is_per_object else 1, "rejected": 0, "failed": 0, "seconds": 0.0}
-        assets[stage.table.replace(".", "/")] = asdict(report) if report else idle
+        assets[_asset(stage.table)] = asdict(report) if report else idle
     return {
         "objects": objects,
         "new_objects": objects - before,
@@ -113,12 +117,17 @@ def read_status(home: Home) -> dict[str, Any]:
         "home": str(home.path),
         "landing": str(folder) if folder else None,
         "objects": objects,
-        "stale": {stage.table: counts[stage.table][0] for stage in STAGES},
-        "missing": {stage.table: counts[stage.table][1] for stage in STAGES},
-        "rejections": rejections,
+        "stale": {_asset(stage.table): counts[stage.table][0] for stage in STAGES},
+        "missing": {_asset(stage.table): counts[stage.table][1] for stage in STAGES},
+        "rejections": {_asset(stage): count for stage, count in rejections.items()},
         "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
         "behind": {},
     }
+
+
+def _asset(table: str) -> str:
+    """A table as assets are named: core.masks -> core/masks."""
+    return table.replace(".", "/")
 
 
 def run_sql(published: Path, query: str, *, style: str = "table") -> str:
@@ -157,9 +166,9 @@ def _queries() -> "Iterator[str]":
 
 def serve_ui(home: Home, port: int) -> None:
     """Run Dagster's webserver and daemon in the foreground, reachable from this machine only."""
-    from needle_assets.orchestration.instance import prepare_instance
+    from needle_assets.orchestration.local import bury_dead_runs
 
-    prepare_instance(home)
+    bury_dead_runs(home.prepare())
     command = [sys.executable, "-m", "dagster", "dev", "-m", "needle_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
     sys.stdout.write(f"Dagster on http://127.0.0.1:{port} for {home.path}; stop it with Ctrl-C.\n")
     sys.stdout.flush()

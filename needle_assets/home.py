@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ class Home:
 
     def remember_preset(self, preset: str) -> None:
         """Bind this home to a preset."""
-        (self.state / "preset").write_text(preset + "\n", encoding="utf-8")
+        _remember(self.state / "preset", preset)
 
     def landing(self) -> Path | None:
         """The landing folder this home is filled from, if it ever was."""
@@ -95,8 +95,7 @@ class Home:
 
     def remember_landing(self, folder: Path) -> None:
         """Bind this home to a landing folder."""
-        if self.landing() != folder:
-            (self.state / "landing").write_text(f"{folder}\n", encoding="utf-8")
+        _remember(self.state / "landing", str(folder))
 
     @contextmanager
     def lock(self, *, wait_seconds: float = 0.0, what: str = "refresh") -> Iterator[None]:
@@ -114,10 +113,54 @@ class Home:
                 if time.monotonic() >= deadline:
                     raise HomeBusyError(_busy_sentence(handle, self.path))
                 time.sleep(0.1)
-            handle.truncate(0)
-            handle.write(f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
-            handle.flush()
+            # Who holds it is a kindness to whoever has to wait; on a full disk the work itself will say so.
+            with suppress(OSError):
+                os.ftruncate(handle.fileno(), 0)
+                os.write(handle.fileno(), f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
             yield
+
+    @contextmanager
+    def running(self, run_id: str) -> Iterator[None]:
+        """
+        Mark a run of Dagster as worked on by this process.
+
+        The mark is a locked file, and the lock ends with the process: whoever finds the file unlocked knows that the run died
+        without saying so. It stays after an error too, as the error may be that nothing could be recorded.
+        """
+        folder = self.state / "runs"
+        folder.mkdir(parents=True, exist_ok=True)
+        unmarked = folder / f".{run_id}"
+        with unmarked.open("w", encoding="utf-8") as handle:
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
+            mark = unmarked.rename(folder / run_id)
+            yield
+            mark.unlink()
+
+    def dead_runs(self) -> list[str]:
+        """Runs whose process ended without saying so; :meth:`forget_run` when that has been recorded."""
+        folder = self.state / "runs"
+        return [path.name for path in sorted(folder.glob("[!.]*")) if not _is_locked(path)] if folder.is_dir() else []
+
+    def forget_run(self, run_id: str) -> None:
+        """Remove the mark of a dead run."""
+        (self.state / "runs" / run_id).unlink(missing_ok=True)
+
+
+def _remember(path: Path, text: str) -> None:
+    """Replace a small file in whole, so that a kill or a full disk leaves the old one."""
+    if path.exists() and path.read_text(encoding="utf-8").strip() == text:
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as handle:
+            return not _try_lock(handle.fileno())
+    except FileNotFoundError:
+        return True
 
 
 def _try_lock(descriptor: int) -> bool:

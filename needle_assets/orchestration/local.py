@@ -1,9 +1,15 @@
 """Runs the refresh job in this process, for the command line. It is recorded like any run."""
 
-from collections.abc import Sequence
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from needle_assets.orchestration.instance import open_instance
+from sqlalchemy.exc import DBAPIError
+
+from needle_assets.home import Home
+from needle_assets.orchestration.instance import open_instance, report_dead_runs
 from needle_assets.orchestration.jobs import refresh_job
 from needle_assets.orchestration.running import RefreshRequest
 from needle_assets.refresh import RefreshError, Session
@@ -22,14 +28,36 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     """
     request = RefreshRequest(landing=str(landing), recompute=list(recompute))
     job = refresh_job(stages, session=session, request=request)
-    with open_instance(session.home) as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    run_id = str(uuid.uuid4())
+    with _storage_explained(session.home), open_instance(session.home) as instance:
+        report_dead_runs(session.home, instance)
+        with session.home.running(run_id):
+            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id)
     if result.success or any(report.failed for report in session.reports.values()):
         return
     for event in result.all_node_events:
         if event.is_step_failure:
             raise _explained(event.step_failure_data.error)
     raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
+
+
+def bury_dead_runs(home: Home) -> None:
+    """Record the runs of killed processes as failed, where nothing else has to be done with Dagster."""
+    with _storage_explained(home), open_instance(home) as instance:
+        report_dead_runs(home, instance)
+
+
+@contextmanager
+def _storage_explained(home: Home) -> Iterator[None]:
+    """Say it in one sentence when Dagster cannot record what happens."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        reason = str(getattr(error, "orig", error)).strip()
+        raise WarehouseError(
+            f"{home.dagster}: Dagster's records could not be written ({reason}); what was computed is stored and nothing is lost. "
+            "Free some space, then run `needle refresh` again."
+        ) from error
 
 
 def _explained(error: object) -> RefreshError:

@@ -9,6 +9,7 @@ import dagster as dg
 from needle_assets import events
 from needle_assets.home import Home
 from needle_assets.orchestration import pictures
+from needle_assets.orchestration.instance import report_dead_runs
 from needle_assets.orchestration.keys import asset_key
 from needle_assets.refresh import Session, StageReport, Told, Versions
 from needle_assets.stages import Stage
@@ -47,8 +48,10 @@ def working_session(home: Home, *, what: str) -> Iterator[Session]:
 @contextmanager
 def needle(context: dg.InitResourceContext) -> Iterator[Session]:
     """Session of the run: made once, as the executor runs all steps in one process."""
-    run_id = context.run.run_id if context.run else "no run"
-    with working_session(Home.from_environment(), what=f"run {run_id[:8]} of Dagster") as session:
+    run_id, home = context.run.run_id if context.run else "none", Home.from_environment().prepare()
+    with home.running(run_id), working_session(home, what=f"run {run_id[:8]} of Dagster") as session:
+        if context.instance is not None:
+            report_dead_runs(home, context.instance)
         yield session
 
 
