@@ -1,4 +1,4 @@
-"""What starts refreshes by itself: a sensor that sees new files, and a nightly schedule. Both are off until switched on in the UI."""
+"""What starts refreshes by itself: a sensor that sees new files, and a nightly schedule. Both are off until switched on."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Asset checks: claims about the stored rows, each a query that must find nothing. Blocking ones stop what would build on them."""
+"""Asset checks: claims about the stored rows, each a query that must find nothing. Blocking ones stop what builds on them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -9,14 +9,23 @@ import dagster as dg
 from needle_assets.events import prepare_environment
 from needle_assets.home import Home
 
-# Two runs at a time: one works, one waits for the home. With one, a run of the command line that was killed would block the queue.
+# Two runs at a time: one works, one waits for the home. With one, a killed run of the command line would block the queue.
 DAGSTER_YAML = """\
 # Dagster's records in "{folder}"
 # Written once; edit it freely (the folder's name is mended when the home is moved). For Postgres replace the three storages by:
 #   storage: {{postgres: {{postgres_url: "postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE"}}}}
-event_log_storage: {{module: needle_assets.event_storage, class: WalEventLogStorage, config: {{base_dir: "{folder}/history/runs"}}}}
-run_storage: {{module: needle_assets.event_storage, class: LockedRunStorage, config: {{base_dir: "{folder}/history"}}}}
-schedule_storage: {{module: needle_assets.event_storage, class: LockedScheduleStorage, config: {{base_dir: "{folder}/schedules"}}}}
+event_log_storage:
+  module: needle_assets.event_storage
+  class: WalEventLogStorage
+  config: {{base_dir: "{folder}/history/runs"}}
+run_storage:
+  module: needle_assets.event_storage
+  class: LockedRunStorage
+  config: {{base_dir: "{folder}/history"}}
+schedule_storage:
+  module: needle_assets.event_storage
+  class: LockedScheduleStorage
+  config: {{base_dir: "{folder}/schedules"}}
 concurrency: {{runs: {{max_concurrent_runs: 2}}}}
 run_monitoring: {{enabled: true, start_timeout_seconds: 600}}
 telemetry: {{enabled: false}}

@@ -55,7 +55,7 @@ def _storage_explained(home: Home) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip()
         raise WarehouseError(
-            f"{home.dagster}: Dagster's records could not be written ({reason}); what was computed is stored and nothing is lost. "
+            f"{home.dagster}: Dagster's records could not be written ({reason}); what was computed is stored, nothing is lost. "
             "Free some space, then run `needle refresh` again."
         ) from error
 
