@@ -17,7 +17,7 @@ from needle_assets.survey import BAND_OF_FID
 MISSING = -999.0
 MAX_CUTOUT_BYTES = 2**20
 MAX_PREVIOUS = 100_000
-_INT64 = 2**63
+_INT32, _INT64 = 2**31, 2**63
 _ZTF_ID = re.compile(r"ZTF[0-9]{2}[a-z]{7}")
 _UNSAFE = re.compile(r"[^\w .:;,+/=-]", re.ASCII)
 _SIGNS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
@@ -144,7 +144,8 @@ def alert_row(packet: Packet) -> dict[str, Any]:
     fields = packet.candidate
     row: dict[str, Any] = {"ztf_id": packet.ztf_id, "candid": packet.candid}
     row |= {name: fields[name] for name in ("jd", "fid", "ra", "dec", "magpsf", "sigmapsf", "isdiffpos")}
-    row |= {name: _known_integer(fields.get(name)) for name in _INTEGERS + _PS1_INTEGERS}
+    row |= {name: _known_integer(fields.get(name), _INT32) for name in _INTEGERS}
+    row |= {name: _known_integer(fields.get(name), _INT64) for name in _PS1_INTEGERS}
     row |= {name: _known_float(fields.get(name)) for name in _FLOATS}
     row |= {name: _known_float(fields.get(name)) or None for name in _NONZERO_FLOATS}
     row |= {
@@ -323,8 +324,8 @@ def _known_float(value: object) -> float | None:
     return float(value) if math.isfinite(value) and value != MISSING and abs(value) < 1e30 else None
 
 
-def _known_integer(value: object) -> int | None:
-    return value if type(value) is int and value != MISSING and -_INT64 <= value < _INT64 else None
+def _known_integer(value: object, end: int) -> int | None:
+    return value if type(value) is int and value != MISSING and -end <= value < end else None
 
 
 def _text(value: object) -> str | None:

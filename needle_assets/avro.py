@@ -57,7 +57,7 @@ def read_records(data: bytes) -> Iterator[dict[str, Any]]:
     schema = _decodable_schema(header.get("avro.schema", b""))
     codec = header.get("avro.codec", b"null")
     if codec not in (b"null", b"deflate"):
-        raise Rejection(f"the Avro codec is {codec[:20]!r}; null and deflate can be read.")
+        raise Rejection("the Avro codec is neither null nor deflate; repack the file with one of them.", codec=codec[:20].hex())
     n_left = MAX_FILE_BYTES
     for n_records, block in _blocks(data, sync, start):
         content = block if codec == b"null" else _inflated(block, n_left)
@@ -69,7 +69,8 @@ def _read_header(data: bytes) -> tuple[dict[str, bytes], bytes, int]:
     if not data:
         raise Rejection("the file is empty; an Avro alert packet is needed.", n_bytes=0)
     if data[:4] != _MAGIC:
-        raise Rejection(f"the file starts with {data[:4]!r}, an Avro container starts with {_MAGIC!r}.", n_bytes=len(data))
+        reason = "the file does not start as an Avro container does; an alert packet is needed."
+        raise Rejection(reason, n_bytes=len(data), first_bytes=data[:4].hex())
     metadata: dict[str, bytes] = {}
     position = 4
     while True:

@@ -74,7 +74,8 @@ def read_parquet(path: Path, wanted: Collection[str]) -> pl.DataFrame:
     Raises
     ------
     Rejection
-        If the file is not Parquet, is damaged, has more than 20 million rows, or holds lists or records in a wanted column.
+        If the file is not Parquet, is damaged, has more than 20 million rows, or holds dates, bytes, lists or records in a
+        wanted column.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -135,8 +136,12 @@ def _bad_length(path: Path, row: int, values: list[str], n_header: int) -> Rejec
 
 
 def _flat(path: Path, table: pa.Table) -> pl.DataFrame:
+    """The table with text, numbers and booleans as they are, and nothing else."""
+    plain = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null, pa.types.is_string)
+    texts = (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary, pa.types.is_decimal)
     for field in table.schema:
-        if pa.types.is_nested(field.type):
-            raise Rejection(f"column {field.name} of {path.name} holds {field.type}, single values are needed.")
-    frame = pl.DataFrame(pl.from_arrow(table))
+        if not any(is_kind(field.type) for is_kind in plain + texts):
+            kind = shown(str(field.type))
+            raise Rejection(f"column {field.name} of {path.name} holds {kind}; text, numbers or booleans are needed.")
+    frame = pl.DataFrame(pl.from_arrow(table)).with_columns(pl.col(pl.Categorical, pl.Enum, pl.Decimal).cast(pl.String))
     return frame.with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))
