@@ -78,7 +78,7 @@ class QualitySettings:
     learning_rate: float = 1e-3
     batch_size: int = 64
     max_training_images: int = 3000
-    damaged_per_good: float = 0.5
+    damaged_fraction: float = 0.5
     bad_weight: float = 2.0
 
 

@@ -194,7 +194,7 @@ def _ring_ghost(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) 
 
 
 def _torn_rows(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
-    rows = np.stack([np.roll(row, int(step)) for row, step in zip(image, rng.integers(-8, 9, image.shape[0]), strict=True)])
+    rows = np.stack([np.roll(row, step) for row, step in zip(image, list(rng.integers(-8, 9, len(image))), strict=True)])
     changed = rows + rng.normal(0.0, 1.5 * sky.sigma, (image.shape[0], 1))
     return changed, np.ones(image.shape, bool)
 

@@ -100,15 +100,13 @@ def oriented(
     if rest == 0.0:
         return _quarter_turned(pair, int(quarters))
     turned_mask = _rotated(pair.mask.astype(np.float64), orientation.angle_deg, 0.0) >= 0.5
-    images = [
-        _turned_image(image, turned_mask, orientation.angle_deg, noise, rng)
-        for image, noise in ((pair.science, science_noise), (pair.reference, reference_noise))
-    ]
+    n = pair.mask.shape[0]
     return Pair(
-        *images,
+        _turned_image(pair.science, turned_mask, orientation.angle_deg, science_noise, rng),
+        _turned_image(pair.reference, turned_mask, orientation.angle_deg, reference_noise, rng),
         turned_mask,
-        _turned_place(pair.target_px, orientation.angle_deg, pair.mask.shape[0]),
-        None if pair.host_px is None else _turned_place(pair.host_px, orientation.angle_deg, pair.mask.shape[0]),
+        _turned_place(pair.target_px, orientation.angle_deg, n),
+        None if pair.host_px is None else _turned_place(pair.host_px, orientation.angle_deg, n),
     )
 
 
@@ -132,8 +130,13 @@ def _quarter_turned(pair: Pair, quarters: int) -> Pair:
             position = (position[1], last - position[0])
         return position
 
-    images = (np.rot90(image, quarters).copy() for image in (pair.science, pair.reference, pair.mask))
-    return Pair(*images, place(pair.target_px), None if pair.host_px is None else place(pair.host_px))
+    return Pair(
+        np.rot90(pair.science, quarters).copy(),
+        np.rot90(pair.reference, quarters).copy(),
+        np.rot90(pair.mask, quarters).copy(),
+        place(pair.target_px),
+        None if pair.host_px is None else place(pair.host_px),
+    )
 
 
 def _turned_image(

@@ -171,7 +171,7 @@ def _slope(flux: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 def _variance(flux: NDArray[np.float64], donor_flux: NDArray[np.float64], sky: Sky, donor_sky: Sky) -> NDArray[np.float64]:
     signal = np.maximum(np.maximum(flux, donor_flux), 0.0)
-    return sky.sigma**2 + donor_sky.sigma**2 + signal / _ELECTRONS_PER_DN + (_MODEL_ERROR * signal) ** 2
+    return np.asarray(sky.sigma**2 + donor_sky.sigma**2 + signal / _ELECTRONS_PER_DN + (_MODEL_ERROR * signal) ** 2)
 
 
 def _fit(columns: NDArray[np.float64], flux: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:

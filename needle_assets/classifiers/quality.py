@@ -1,0 +1,305 @@
+"""The learned quality checker: a plain CNN and a ResNet-18 that score how good an image is (paper, section 3.1).
+
+Images in, probabilities out. Rules (``images/defects.py``) come before and need none of this. Training learns from good images,
+half of them damaged on purpose (``classifiers/damage.py``), because labelled bad images that rules miss are rare.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from needle_assets.classifiers.damage import TRAINING_KINDS, damaged
+from needle_assets.settings import QualitySettings
+
+MODEL_KINDS = ("cnn", "resnet18")
+BAD, GOOD = 0, 1
+
+# Heights below the sky as well as stars of a thousand sigma must stay visible: asinh of sky sigmas, about -1.3 to 2.6.
+_SOFTENING_SIGMA = 2.0
+_SCALE = 3.0
+_SCORING_BATCH = 64
+
+
+class PlainCNN(nn.Module):
+    """Two convolutions of 128 and 256 channels with max-pooling, three fully connected layers (paper, section 3.1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 128, 3)
+        self.conv2 = nn.Conv2d(128, 256, 3)
+        self.full1 = nn.Linear(256 * 13 * 13, 128)
+        self.full2 = nn.Linear(128, 64)
+        self.full3 = nn.Linear(64, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities of bad and good, shape (n, 2), of prepared images, shape (n, 1, 60, 60)."""
+        x = functional.relu(functional.max_pool2d(self.conv1(images), 2))  # (n, 128, 29, 29); pooling first changes nothing
+        x = functional.relu(functional.max_pool2d(self.conv2(x), 2))  # (n, 256, 13, 13)
+        x = functional.relu(self.full1(x.flatten(1)))
+        return functional.log_softmax(self.full3(functional.relu(self.full2(x))), dim=1)
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions around which the input is added (He et al. 2016)."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        stride = 1 if n_in == n_out else 2
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(n_out)
+        self.short: nn.Module = nn.Identity()
+        if n_in != n_out:
+            self.short = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+        return functional.relu(inner + self.short(x))
+
+
+class ResNet18(nn.Module):
+    """The standard 18-layer residual network for one channel (paper, section 3.1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        self.norm = nn.BatchNorm2d(64)
+        widths = [64, 64, 64, 128, 128, 256, 256, 512, 512]
+        self.blocks = nn.Sequential(*(_Block(a, b) for a, b in pairwise(widths)))
+        self.full = nn.Linear(512, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities of bad and good, shape (n, 2), of prepared images, shape (n, 1, 60, 60)."""
+        x = functional.relu(functional.max_pool2d(self.norm(self.conv(images)), 2))  # (n, 64, 15, 15)
+        x = self.blocks(x).mean(dim=(2, 3))  # (n, 512)
+        return functional.log_softmax(self.full(x), dim=1)
+
+
+@dataclass
+class Training:
+    """A trained checker and what its training saw: loss and accuracy per epoch, images of either class per epoch."""
+
+    model: nn.Module
+    history: list[dict[str, float]] = field(default_factory=list)
+    n_good: int = 0
+    n_bad: int = 0
+
+
+def build(kind: str) -> nn.Module:
+    """An untrained network of a kind in ``MODEL_KINDS``, with weights drawn from torch's current generator."""
+    if kind not in MODEL_KINDS:
+        raise ValueError(f"{kind!r} is no kind of quality model; choose one of {', '.join(MODEL_KINDS)}.")
+    model: nn.Module = PlainCNN() if kind == "cnn" else ResNet18()
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def prepared(images: NDArray[np.floating]) -> Tensor:
+    """
+    Images as the networks see them.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, 60, 60), float
+        Stamps [DN]; NaN becomes the level of the sky (missing pixels are the rules' affair).
+
+    Returns
+    -------
+    Tensor, shape (n, 1, 60, 60), float32
+        asinh of the height above the sky in units of its scatter. The authors clip by zscale and stretch to [0, 1], which hides
+        how deep a dark pixel is.
+    """
+    flat = np.ascontiguousarray(images, dtype=np.float32).reshape(len(images), -1)
+    ordered = np.sort(flat, axis=1)  # NaN last
+    n_finite = np.maximum(np.isfinite(flat).sum(axis=1), 1)
+    rows = np.arange(len(flat))
+    level = ordered[rows, n_finite // 2]
+    sigma = level - ordered[rows, (0.1587 * n_finite).astype(int)]  # sources lift the upper half only
+    sigma = np.where(sigma > 0.0, sigma, 1.0)
+    heights = (flat - level[:, None]) * (1.0 / (_SOFTENING_SIGMA * sigma))[:, None]
+    scaled = np.nan_to_num(np.arcsinh(heights) * np.float32(1.0 / _SCALE), nan=0.0, posinf=0.0, neginf=0.0)
+    return torch.from_numpy(scaled.reshape(-1, 1, *images.shape[1:])).to(memory_format=torch.channels_last)
+
+
+def score(model: nn.Module, images: NDArray[np.floating]) -> NDArray[np.float64]:
+    """
+    Probability that each image is good.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Trained, from :func:`from_bytes` or :func:`train`.
+    images : ndarray, shape (n, 60, 60), float
+        Stamps [DN]; read in batches of 64, so memory does not grow with n beyond the images themselves.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+    """
+    model.eval()
+    with torch.inference_mode():
+        parts = [
+            model(prepared(images[start : start + _SCORING_BATCH]))[:, GOOD].exp()
+            for start in range(0, len(images), _SCORING_BATCH)
+        ]
+    return torch.cat(parts).double().numpy() if parts else np.empty(0)
+
+
+def train(kind: str, images: NDArray[np.floating], *, seed: int, settings: QualitySettings | None = None) -> Training:
+    """
+    Train a checker on good images, half of which are damaged anew in every epoch.
+
+    Parameters
+    ----------
+    kind : {"cnn", "resnet18"}
+        Which network.
+    images : ndarray, shape (n, 60, 60), float
+        Good stamps [DN].
+    seed : int
+        Decides weights, order, damage and orientation; torch's own generator is left as it was.
+    settings : QualitySettings, optional
+        Epochs, rates and weights; ``default`` if left out.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 images.
+
+    Notes
+    -----
+    Adam with a rate that falls to 0 along a cosine, negative log-likelihood, a bad image weighing ``bad_weight`` times a good
+    one. The authors index their weights the wrong way round, so that good ones count double there.
+    """
+    settings = settings or QualitySettings()
+    if len(images) < 2:
+        raise ValueError(f"{len(images)} good images are too few to train a quality model; at least 2 are needed.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _trained(build(kind), images, np.random.default_rng(seed), settings)
+
+
+def to_bytes(model: nn.Module) -> bytes:
+    """Weights as safetensors."""
+    return save({name: value.contiguous() for name, value in model.state_dict().items()})
+
+
+def from_bytes(kind: str, weights: bytes) -> nn.Module:
+    """
+    A model ready to score: weights restored, batch normalisation folded into the convolutions (same scores, fewer steps).
+
+    Raises ValueError for an unknown kind, and RuntimeError where the weights belong to another network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = build(kind)
+    model.load_state_dict(load(weights))
+    model.eval()
+    return (_folded(model) if isinstance(model, ResNet18) else model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def finding_bad(p_good: NDArray[np.floating], is_bad: NDArray[np.bool_], threshold: float) -> dict[str, float]:
+    """
+    How well bad images are found at a threshold (Figures 5 and 6 of the paper).
+
+    Parameters
+    ----------
+    p_good : ndarray, shape (n,), float
+        Scores.
+    is_bad : ndarray of bool, shape (n,)
+        The truth.
+    threshold : float
+        Score below which an image is called bad.
+
+    Returns
+    -------
+    dict
+        ``completeness`` (= recall of bad), ``purity`` (= precision of bad), ``good_rejected`` (fraction of good ones called
+        bad), and the four counts. NaN where a denominator is 0.
+    """
+    called_bad = p_good < threshold
+    found, missed = int((called_bad & is_bad).sum()), int((~called_bad & is_bad).sum())
+    lost, kept = int((called_bad & ~is_bad).sum()), int((~called_bad & ~is_bad).sum())
+    return {
+        "completeness": _ratio(found, found + missed),
+        "purity": _ratio(found, found + lost),
+        "good_rejected": _ratio(lost, lost + kept),
+        "n_bad_found": found,
+        "n_bad_missed": missed,
+        "n_good_lost": lost,
+        "n_good_kept": kept,
+    }
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _trained(model: nn.Module, images: NDArray[np.floating], rng: np.random.Generator, settings: QualitySettings) -> Training:
+    n_batches = -(-len(images) // settings.batch_size) * settings.epochs
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(n_batches, 1))
+    weights = torch.ones(2)
+    weights[BAD] = settings.bad_weight
+    training = Training(model)
+    for epoch in range(settings.epochs):
+        model.train()
+        losses, right, n_bad = 0.0, 0, 0
+        for batch, labels in _epoch(images, rng, settings):
+            log_p = model(batch)
+            loss = functional.nll_loss(log_p, labels, weight=weights)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses += float(loss.detach()) * len(labels)
+            right += int((log_p.argmax(1) == labels).sum())
+            n_bad += int((labels == BAD).sum())
+        training.history.append({"epoch": epoch, "loss": losses / len(images), "accuracy": right / len(images)})
+        training.n_bad, training.n_good = n_bad, len(images) - n_bad
+    return training
+
+
+def _epoch(images: NDArray[np.floating], rng: np.random.Generator, settings: QualitySettings) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of one pass: shuffled, turned at random, about ``damaged_per_good`` of them damaged."""
+    order = rng.permutation(len(images))
+    for start in range(0, len(order), settings.batch_size):
+        chosen = order[start : start + settings.batch_size]
+        if len(chosen) == 1 and len(order) > 1:
+            chosen = np.append(chosen, order[0])  # batch normalisation needs two
+        examples = [_example(images[index], rng, settings.damaged_fraction) for index in chosen]
+        yield prepared(np.stack([image for image, _ in examples])), torch.tensor([label for _, label in examples])
+
+
+def _example(
+    image: NDArray[np.floating], rng: np.random.Generator, damaged_fraction: float, kinds: Sequence[str] = tuple(TRAINING_KINDS)
+) -> tuple[NDArray[np.floating], int]:
+    turned = np.rot90(image, int(rng.integers(4)))
+    turned = turned[:, ::-1] if rng.random() < 0.5 else turned
+    if rng.random() >= damaged_fraction:
+        return turned, GOOD
+    return damaged(turned, kinds[int(rng.integers(len(kinds)))], rng)[0], BAD
+
+
+def _folded(model: ResNet18) -> ResNet18:
+    _fold(model, "conv", "norm")
+    for block in model.blocks:
+        _fold(block, "conv1", "norm1")
+        _fold(block, "conv2", "norm2")
+        if isinstance(block.short, nn.Sequential):
+            _fold(block.short, "0", "1")
+    return model
+
+
+def _fold(module: nn.Module, conv: str, norm: str) -> None:
+    """Replace a convolution by one that does the normalisation after it too, and that one by nothing."""
+    parts: Any = module.get_submodule
+    setattr(module, conv, fuse_conv_bn_eval(parts(conv), parts(norm)))
+    setattr(module, norm, nn.Identity())
