@@ -1,7 +1,7 @@
 """The job ``refresh``: look at the landing folder, then every stage over what is stale, then say if anything failed.
 
 It is a job of plain steps that record events of the assets, not an asset job. A run of partitioned assets must name one
-contiguous range of objects before it starts; this one finds new objects while it runs, takes a list of objects, and needs neither.
+contiguous range of objects before it starts; this one finds new objects while it runs and takes any list of objects.
 """
 
 from collections.abc import Callable, Sequence
