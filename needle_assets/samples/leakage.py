@@ -1,0 +1,69 @@
+"""What must never happen between training and judging, as functions that find it. Called before every training, and by tests."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+
+class LeakError(RuntimeError):
+    """Something that judges a model would also train it; the message names it. Nothing was trained."""
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Where a synthetic sample comes from."""
+
+    light_curve: str
+    image: str
+
+
+@dataclass(frozen=True)
+class TrainingPart:
+    """
+    Who has a part in one model.
+
+    Parameters
+    ----------
+    trained : collection of str
+        Objects whose rows the weights are fitted to.
+    validated : collection of str
+        Objects that stop the training early and whose scores are reported.
+    parents : collection of Parents
+        Of the synthetic samples in the training part.
+    scaled : collection of str
+        Objects that scaler, imputer and feature weights were fitted to.
+    """
+
+    trained: Collection[str]
+    validated: Collection[str]
+    parents: Collection[Parents] = ()
+    scaled: Collection[str] = ()
+
+
+def require_no_leak(part: TrainingPart, untouched: Collection[str]) -> None:
+    """
+    Raise LeakError unless the training part stands apart from everything that judges it.
+
+    Notes
+    -----
+    In the authors' lists three TDEs are both trained on and untouched, and their scaler is fitted to everything.
+    """
+    trained, untouched_ids = set(part.trained), set(untouched)
+    _require_none(trained & untouched_ids, "are untouched and would be trained on")
+    _require_none(trained & set(part.validated), "are in the training part and in the validation part")
+    _require_none(set(part.validated) & untouched_ids, "are untouched and would stop the training")
+    parents = {name for pair in part.parents for name in (pair.light_curve, pair.image)}
+    _require_none(parents - trained, "are parents of synthetic samples but not in the training part")
+    _require_none(set(part.scaled) - trained, "were used to fit the scaler but are not in the training part")
+
+
+def require_same_folds(before: Mapping[str, object], now: Mapping[str, object]) -> None:
+    """Raise LeakError if an object has left its place: an old model may have been trained on what it would now be judged by."""
+    moved = {ztf_id for ztf_id, place in before.items() if ztf_id in now and now[ztf_id] != place}
+    _require_none(moved, "have moved to another fold or out of the untouched set without a request")
+
+
+def _require_none(found: Iterable[str], what: str) -> None:
+    names = sorted(found)
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        raise LeakError(f"leak: {shown} {what}.")

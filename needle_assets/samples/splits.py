@@ -1,0 +1,161 @@
+"""Which objects are kept untouched, and which model validates on which of the others (paper, sections 6.2 and 6.3)."""
+
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from needle_assets.settings import SplitSettings
+
+_MJD_EPOCH = dt.date(1858, 11, 17)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A labelled object: its class, whether it has a host, and when it was first detected [MJD]."""
+
+    ztf_id: str
+    label: str
+    is_hosted: bool
+    first_mjd: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object belongs: kept untouched, or the numbers of the models that validate on it (the others train on it)."""
+
+    is_untouched: bool
+    validation_of: tuple[int, ...] = ()
+
+
+def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
+    """
+    A place for every object; those that have one keep it.
+
+    Parameters
+    ----------
+    objects : iterable of Labelled
+        In any order: the result does not depend on it.
+    known : mapping of ztf_id to Place
+        Places given before.
+    settings : SplitSettings
+        Folds or hold-outs, and what is untouched.
+
+    Returns
+    -------
+    dict of ztf_id to Place
+        With ``scheme="folds"`` one fold each: the emptiest one of the object's label and host flag, ties by the hash of its id.
+        With ``"holdouts"`` any number of the repeated random hold-outs, each with the same share of every label and host flag.
+
+    Notes
+    -----
+    Section 6.2 speaks of 10 folds and of 20 % hold-outs in one breath; the authors' code draws 10 independent hold-outs without a
+    seed. The untouched set is closed: an object is judged once, when it first appears, by its first detection.
+    """
+    objects = sorted(objects, key=lambda found: found.ztf_id)
+    places = {found.ztf_id: known[found.ztf_id] for found in objects if found.ztf_id in known}
+    new = [found for found in objects if found.ztf_id not in known]
+    places |= {found.ztf_id: Place(is_untouched=True) for found in new if is_untouched(found, settings)}
+    strata = defaultdict(list)
+    for found in objects:
+        if not (found.ztf_id in places and places[found.ztf_id].is_untouched):
+            strata[found.label, found.is_hosted].append(found.ztf_id)
+    deal = _deal_folds if settings.scheme == "folds" else _deal_holdouts
+    for members in strata.values():
+        places |= deal(members, places, settings)
+    return places
+
+
+def is_untouched(found: Labelled, settings: SplitSettings) -> bool:
+    """Whether an object that appears now is kept aside: by the given ids, else by the closed window of first detections."""
+    if settings.untouched_ids:
+        return found.ztf_id in settings.untouched_ids
+    start, end = untouched_window_mjd(settings)
+    return start <= found.first_mjd < end
+
+
+def untouched_window_mjd(settings: SplitSettings) -> tuple[float, float]:
+    """First moment of the window and the first one after it [MJD]; both days of the settings belong to it."""
+    first, last = ((dt.date.fromisoformat(day) - _MJD_EPOCH).days for day in (settings.untouched_from, settings.untouched_until))
+    return float(first), float(last + 1)
+
+
+def rule(settings: SplitSettings) -> str:
+    """What the places were given by, as text; another text is a request to give all of them anew."""
+    kept = ",".join(settings.untouched_ids) or f"{settings.untouched_from}..{settings.untouched_until}"
+    share = "" if settings.scheme == "folds" else f" of {settings.holdout_fraction:g}"
+    return f"{settings.n_folds} {settings.scheme}{share}, untouched {kept}, deal {settings.deal}"
+
+
+def groups_of_folds(folds: Sequence[int], labels: Sequence[str], n_folds: int) -> tuple[int, ...] | None:
+    """
+    Join folds until each holds every class, for samples too small for as many folds as asked.
+
+    Parameters
+    ----------
+    folds, labels : sequence of int, of str
+        Fold and class of the objects that a kind of model can use.
+    n_folds : int
+        Number of folds asked for.
+
+    Returns
+    -------
+    tuple of int, length ``n_folds``, or None
+        Group of each fold; the identity where every fold holds every class; None if not even two groups do.
+    """
+    counts = np.zeros((n_folds, len(set(labels))), dtype=int)
+    for fold, label in zip(folds, labels, strict=True):
+        counts[fold, sorted(set(labels)).index(label)] += 1
+    if counts.size and (counts > 0).all():
+        return tuple(range(n_folds))
+    for n_groups in range(n_folds - 1, 1, -1):
+        groups = _joined(counts, n_groups)
+        if groups is not None:
+            return groups
+    return None
+
+
+def _joined(counts: np.ndarray, n_groups: int) -> tuple[int, ...] | None:
+    rarity = (counts / np.maximum(counts.sum(axis=0), 1)).sum(axis=1)
+    groups = np.zeros(len(counts), dtype=int)
+    held, weight = np.zeros((n_groups, counts.shape[1]), dtype=bool), np.zeros(n_groups)
+    for fold in sorted(range(len(counts)), key=lambda k: (-rarity[k], k)):
+        gained = ((counts[fold] > 0) & ~held).sum(axis=1)
+        best = min(range(n_groups), key=lambda g: (-gained[g], weight[g], g))
+        groups[fold] = best
+        held[best] |= counts[fold] > 0
+        weight[best] += rarity[fold]
+    return tuple(groups.tolist()) if held.all() else None
+
+
+def _deal_folds(members: Sequence[str], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
+    counts = [0] * settings.n_folds
+    for ztf_id in members:
+        if ztf_id in places:
+            counts[places[ztf_id].validation_of[0]] += 1
+    dealt = {}
+    for ztf_id in sorted((z for z in members if z not in places), key=_hash):
+        emptiest = [fold for fold, count in enumerate(counts) if count == min(counts)]
+        fold = emptiest[_hash(ztf_id) % len(emptiest)]
+        counts[fold] += 1
+        dealt[ztf_id] = Place(is_untouched=False, validation_of=(fold,))
+    return dealt
+
+
+def _deal_holdouts(members: Sequence[str], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
+    new = [ztf_id for ztf_id in members if ztf_id not in places]
+    chosen: dict[str, list[int]] = {ztf_id: [] for ztf_id in new}
+    wanted = round(settings.holdout_fraction * len(members))
+    for number in range(settings.n_folds):
+        already = sum(number in places[ztf_id].validation_of for ztf_id in members if ztf_id in places)
+        by_hash = sorted(new, key=lambda ztf_id: _hash(f"{number} {ztf_id}"))
+        for ztf_id in by_hash[: max(wanted - already, 0)]:
+            chosen[ztf_id].append(number)
+    return {ztf_id: Place(is_untouched=False, validation_of=tuple(numbers)) for ztf_id, numbers in chosen.items()}
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

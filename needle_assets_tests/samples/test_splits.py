@@ -1,0 +1,112 @@
+"""Places are balanced, kept, and closed where they must be."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from needle_assets.samples.leakage import LeakError, Parents, TrainingPart, require_no_leak, require_same_folds
+from needle_assets.samples.splits import Labelled, Place, assign, groups_of_folds, rule, untouched_window_mjd
+from needle_assets.settings import SplitSettings
+
+OUTSIDE, INSIDE = 58500.0, 60500.0
+
+
+def labelled(n: int, label: str = "SN", *, first_mjd: float = OUTSIDE, start: int = 0) -> list[Labelled]:
+    return [Labelled(f"ZTF18{label}{i:06d}", label, i % 3 != 0, first_mjd) for i in range(start, start + n)]
+
+
+def test_the_window_holds_both_its_days():
+    assert untouched_window_mjd(SplitSettings()) == (60365.0, 60830.0)  # 2024-02-25 0h and 2025-06-04 0h
+    places = assign([Labelled("a", "TDE", True, 60829.9), Labelled("b", "TDE", True, 60830.0)], {}, SplitSettings())
+    assert places["a"].is_untouched
+    assert not places["b"].is_untouched
+
+
+def test_given_ids_replace_the_window():
+    places = assign(labelled(3, first_mjd=INSIDE), {}, SplitSettings(untouched_ids=("ZTF18SN000001",)))
+    assert [ztf_id for ztf_id, place in places.items() if place.is_untouched] == ["ZTF18SN000001"]
+
+
+def test_every_label_and_host_flag_is_spread_evenly_over_the_folds():
+    objects = labelled(205) + labelled(23, "TDE") + labelled(41, "SLSN-I")
+    places = assign(objects, {}, SplitSettings())
+    for label in ("SN", "TDE", "SLSN-I"):
+        for is_hosted in (True, False):
+            counts = Counter(places[o.ztf_id].validation_of[0] for o in objects if (o.label, o.is_hosted) == (label, is_hosted))
+            assert max(counts.values()) - min(counts.get(fold, 0) for fold in range(10)) <= 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.sampled_from(["folds", "holdouts"]), st.randoms())
+def test_places_are_kept_when_objects_come_and_do_not_depend_on_the_order(n_before, n_after, scheme, random):
+    chosen = SplitSettings(scheme=scheme, n_folds=5)
+    before = assign(labelled(n_before), {}, chosen)
+    objects = labelled(n_before + n_after) + labelled(4, first_mjd=INSIDE, start=500)
+    after = assign(objects, before, chosen)
+    random.shuffle(objects)
+    assert before.items() <= after.items()
+    assert assign(objects, before, chosen) == after
+    assert sum(place.is_untouched for place in after.values()) == 4
+
+
+def test_an_untouched_object_stays_untouched_when_the_window_no_longer_holds_it():
+    place = assign(labelled(1), {"ZTF18SN000000": Place(is_untouched=True)}, SplitSettings())
+    assert place["ZTF18SN000000"].is_untouched
+
+
+def test_holdouts_take_a_fifth_of_every_class_each():
+    objects = labelled(100) + labelled(20, "TDE")
+    places = assign(objects, {}, SplitSettings(scheme="holdouts"))
+    for number in range(10):
+        held = Counter(o.label for o in objects if number in places[o.ztf_id].validation_of)
+        assert held["SN"] == 20
+        assert held["TDE"] == 4
+
+
+def test_another_rule_is_another_text():
+    assert rule(SplitSettings()) == "10 folds, untouched 2024-02-25..2025-06-03, deal 1"
+    assert len({rule(SplitSettings(deal=2)), rule(SplitSettings(n_folds=3)), rule(SplitSettings(scheme="holdouts"))}) == 3
+
+
+def test_full_folds_are_left_as_they_are():
+    assert groups_of_folds([0, 1, 2] * 2, ["a"] * 3 + ["b"] * 3, 3) == (0, 1, 2)
+
+
+def test_small_folds_are_joined_until_each_holds_every_class():
+    folds, labels = [0, 1, 2, 3, 0, 3, 1, 2], ["SN"] * 4 + ["TDE"] * 2 + ["SLSN-I"] * 2
+    groups = np.array(groups_of_folds(folds, labels, 4))
+    held = {(groups[fold], label) for fold, label in zip(folds, labels, strict=True)}
+    assert held == {(group, label) for group in (0, 1) for label in set(labels)}
+
+
+def test_a_class_with_one_object_cannot_be_folded():
+    assert groups_of_folds([0, 1, 2], ["SN", "SN", "TDE"], 3) is None
+
+
+PARENTS = [Parents("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (TrainingPart({"a", "u"}, {"v"}), "u are untouched and would be trained on"),
+        (TrainingPart({"a", "v"}, {"v"}), "v are in the training part and in the validation part"),
+        (TrainingPart({"a"}, {"u"}), "u are untouched and would stop the training"),
+        (TrainingPart({"a", "b"}, {"v"}, [Parents("v", "b")]), "v are parents"),
+        (TrainingPart({"a", "b"}, {"v"}, [Parents("a", "u")]), "u are parents"),
+        (TrainingPart({"a", "b"}, {"v"}, PARENTS, {"a", "v"}), "v were used to fit the scaler"),
+    ],
+)
+def test_each_planted_leak_is_caught(part, said):
+    with pytest.raises(LeakError, match=said):
+        require_no_leak(part, {"u"})
+
+
+def test_a_clean_part_passes_and_a_moved_fold_does_not():
+    require_no_leak(TrainingPart({"a", "b"}, {"v"}, PARENTS, {"a"}), {"u"})
+    require_same_folds({"a": 1, "gone": 2}, {"a": 1, "new": 0})
+    with pytest.raises(LeakError, match="a have moved"):
+        require_same_folds({"a": 1}, {"a": 2})
