@@ -207,12 +207,64 @@ class MetricSettings:
 
 
 @dataclass(frozen=True)
+class ServiceSettings:
+    """
+    Where a survey service is and how gently it is asked.
+
+    ``url`` is the documented public address; ``interval_seconds`` passes between two requests, ``max_requests`` are made in one run,
+    ``batch`` things are asked for at once, and at most ``cutouts`` stamps of an object (0: all).
+    """
+
+    url: str
+    interval_seconds: float = 0.5
+    max_requests: int = 20_000
+    batch: int = 10
+    cutouts: int = 0
+
+
+def _service(url: str, **asked: Any) -> Any:
+    return field(default_factory=lambda: ServiceSettings(url, **asked))
+
+
+@dataclass(frozen=True)
+class FetchSettings:
+    """How the landing folder is filled from live services."""
+
+    bts: ServiceSettings = _service("https://sites.astro.caltech.edu/ztf/bts/explorer.php?f=s&format=csv")
+    alerce: ServiceSettings = _service("https://api.alerce.online/ztf/v1", batch=50)
+    alerce_packets: ServiceSettings = _service("https://avro.alerce.online")
+    lasair: ServiceSettings = _service("https://lasair-ztf.lsst.ac.uk/api", max_requests=100, cutouts=5)
+    lasair_images: ServiceSettings = _service("https://lasair-ztf.lsst.ac.uk", max_requests=2_000)
+    fink: ServiceSettings = _service("https://api.ztf.fink-portal.org/api/v1", interval_seconds=1.0, max_requests=3_000, cutouts=5)
+    panstarrs: ServiceSettings = _service("https://catalogs.mast.stsci.edu/api/v0.1/panstarrs/dr2", batch=50)
+    archive: ServiceSettings = _service("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
+    lasair_conditions: str = ""  # SQL after WHERE; objects it finds are followed beside those of the catalogue
+    lasair_tables: str = "objects"
+    archive_nights: int = 3
+    timeout_seconds: float = 30.0
+    answer_seconds: float = 300.0
+    slowest_bytes_per_second: float = 2_000.0
+    tries: int = 4
+    first_wait_seconds: float = 2.0
+    longest_wait_seconds: float = 300.0
+    failures_in_a_row: int = 5
+    absent_tries: int = 5
+    active_days: float = 150.0
+    ask_again_hours: float = 12.0
+    ask_old_again_days: float = 90.0
+    smallest_catalogue_fraction: float = 0.95
+    host_radius_arcsec: float = 5.0
+    host_duplicate_arcsec: float = 1.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one home. Sections are named after the stage that reads them."""
 
     preset: str = "default"
     seed: int = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     restoration: RestorationSettings = field(default_factory=RestorationSettings)
