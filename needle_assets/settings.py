@@ -211,8 +211,8 @@ class ServiceSettings:
     """
     Where a survey service is and how gently it is asked.
 
-    ``url`` is the documented public address; ``interval_seconds`` passes between two requests, ``max_requests`` are made in one run,
-    ``batch`` things are asked for at once, and at most ``cutouts`` stamps of an object (0: all).
+    ``url`` is the documented public address; ``interval_seconds`` passes between two requests, ``max_requests`` are made in a
+    run, ``batch`` things are asked for at once, and stamps of at most ``cutouts`` detections of an object (0: of all).
     """
 
     url: str
@@ -222,22 +222,20 @@ class ServiceSettings:
     cutouts: int = 0
 
 
-def _service(url: str, **asked: Any) -> Any:
-    return field(default_factory=lambda: ServiceSettings(url, **asked))
-
-
 @dataclass(frozen=True)
 class FetchSettings:
     """How the landing folder is filled from live services."""
 
-    bts: ServiceSettings = _service("https://sites.astro.caltech.edu/ztf/bts/explorer.php?f=s&format=csv")
-    alerce: ServiceSettings = _service("https://api.alerce.online/ztf/v1", batch=50)
-    alerce_packets: ServiceSettings = _service("https://avro.alerce.online")
-    lasair: ServiceSettings = _service("https://lasair-ztf.lsst.ac.uk/api", max_requests=100, cutouts=5)
-    lasair_images: ServiceSettings = _service("https://lasair-ztf.lsst.ac.uk", max_requests=2_000)
-    fink: ServiceSettings = _service("https://api.ztf.fink-portal.org/api/v1", interval_seconds=1.0, max_requests=3_000, cutouts=5)
-    panstarrs: ServiceSettings = _service("https://catalogs.mast.stsci.edu/api/v0.1/panstarrs/dr2", batch=50)
-    archive: ServiceSettings = _service("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
+    bts: ServiceSettings = ServiceSettings("https://sites.astro.caltech.edu/ztf/bts/explorer.php?f=s&format=csv")
+    alerce: ServiceSettings = ServiceSettings("https://api.alerce.online/ztf/v1", batch=50)
+    alerce_packets: ServiceSettings = ServiceSettings("https://avro.alerce.online")
+    lasair: ServiceSettings = ServiceSettings("https://lasair-ztf.lsst.ac.uk/api", max_requests=100, cutouts=5)
+    lasair_images: ServiceSettings = ServiceSettings("https://lasair-ztf.lsst.ac.uk", max_requests=2_000)
+    fink: ServiceSettings = ServiceSettings(
+        "https://api.ztf.fink-portal.org/api/v1", interval_seconds=1.0, max_requests=3_000, cutouts=5
+    )
+    panstarrs: ServiceSettings = ServiceSettings("https://catalogs.mast.stsci.edu/api/v0.1/panstarrs/dr2", batch=50)
+    archive: ServiceSettings = ServiceSettings("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
     lasair_conditions: str = ""  # SQL after WHERE; objects it finds are followed beside those of the catalogue
     lasair_tables: str = "objects"
     archive_nights: int = 3
