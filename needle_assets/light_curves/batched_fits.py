@@ -99,8 +99,8 @@ def _fit_batch(objects: Sequence[FluxPoints], wavelength_scale: float) -> list[G
     return [
         GaussianProcessFit(
             points,
-            amplitude=points.scale * float(np.exp(best[k, 0] / 2)),
-            length_scale_days=float(np.exp(best[k, 1] / 2)),
+            amplitude=points.scale * float(torch.exp(best[k, 0] / 2)),
+            length_scale_days=float(torch.exp(best[k, 1] / 2)),
             wavelength_scale_angstrom=wavelength_scale,
             log_likelihood=float(value[k]) - len(points.days) * float(np.log(points.scale)),
             is_converged=bool(converged[k]),
