@@ -1,10 +1,16 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from needle_assets.home import Home
+from needle_assets_tests.folders import filled, own
+
+__all__ = ["filled", "own"]
 
 
 @pytest.fixture
@@ -27,3 +33,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("NEEDLE_FAIL_ON_SKIP") and reporter is not None and reporter.stats.get("skipped") and exitstatus == 0:
         session.exitstatus = 1
+
+
+@pytest.fixture
+def home(filled: tuple[Path, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the filled home, Dagster's records included, named by NEEDLE_HOME; its landing folder may not be changed."""
+    path = tmp_path / "home"
+    shutil.copytree(filled[1].path, path)
+    monkeypatch.setenv("NEEDLE_HOME", str(path))
+    monkeypatch.setenv("DAGSTER_HOME", str(path / ".state" / "dagster"))
+    monkeypatch.setattr("needle_assets.orchestration.pictures.OBJECTS_PER_RUN", 0)
+    return path

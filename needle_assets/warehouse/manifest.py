@@ -114,7 +114,7 @@ def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
     connection.execute("delete from lineage.landing_files where path in (select path from read_files)")
     connection.execute("insert into lineage.landing_files select *, ? from read_files", [now()])
     connection.execute(
-        "delete from core.rejections where stage = ? and measured->>'path' in (select path from read_files)", [STAGE]
+        "delete from core.rejections where stage = ? and (measured->>'path') in (select path from read_files)", [STAGE]
     )
     rows = [(r, refusal) for r in reports for refusal in r.refused]
     for report, refusal in rows:

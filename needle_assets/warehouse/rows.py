@@ -178,7 +178,7 @@ def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Se
     with transaction(connection):
         for failure in failed:
             connection.execute(
-                "delete from core.rejections where stage = ? and ztf_id is not distinct from ? and measured->>'traceback' is not null",
+                "delete from core.rejections where stage = ? and ztf_id is not distinct from ? and (measured->>'traceback') is not null",
                 [stage, failure.ztf_id],
             )
         _insert_refused(connection, stage, failed)

@@ -1,0 +1,143 @@
+"""What a refresh computes, and what it leaves alone."""
+
+import dataclasses
+import hashlib
+import shutil
+
+import pytest
+
+from needle_assets import refresh, stages
+from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.stages import STAGES
+from needle_assets_tests.folders import N_OBJECTS, contents, edit_catalogue, refreshed, rows
+
+PER_OBJECT = {stage.table.replace(".", "/") for stage in STAGES if stage.is_per_object}
+
+
+@pytest.fixture
+def someone(own):
+    """An object with packets and photometry."""
+    return str(rows(own[1], "select ztf_id from raw.alerts group by 1 order by count(*) desc, 1 limit 1")[0][0])
+
+
+def test_the_first_refresh_computes_everything(filled):
+    counted = dict(rows(filled[1], "select asset, count(*) from lineage.ledger where ztf_id is not null group by 1"))
+    assert {name.replace(".", "/"): n for name, n in counted.items()} == dict.fromkeys(PER_OBJECT, N_OBJECTS)
+
+
+def test_the_second_refresh_computes_nothing_and_publishes_nothing(own):
+    before = own[1].published.stat().st_ino
+    assert refreshed(own[1]) == {}
+    assert own[1].published.stat().st_ino == before
+
+
+def test_every_packet_is_a_row_or_a_rejection(filled):
+    landing, home = filled
+    n_rows = rows(home, "select count(*) from raw.alerts")[0][0]
+    n_refused = rows(
+        home, "select count(*) from core.rejections where stage in ('landing', 'raw.alerts') and candid is not null"
+    )[0][0]
+    assert n_rows + n_refused >= len(list((landing / "alerts").rglob("*.avro"))) > 0
+
+
+def test_one_new_packet_computes_only_its_objects_chain(own, someone):
+    landing, home = own
+    path = str(rows(home, f"select path from raw.alerts where ztf_id = '{someone}' order by jd desc limit 1")[0][0])
+    others = f"select * exclude (content_hash), content_hash from lineage.contents where ztf_id <> '{someone}' order by all"
+    _forget_packet(own, path)
+    before = rows(home, others)
+    (landing / "late").rename(landing / path)
+    done = refreshed(home)
+    assert done["raw/alerts"] == done["core/detections"] == done["core/stamps"] == 1
+    assert set(done.values()) == {1}
+    assert rows(home, others) == before
+
+
+def _forget_packet(own, path):
+    """Refresh from a landing folder in which one packet has not arrived yet."""
+    landing, home = own
+    (landing / path).rename(landing / "late")
+    shutil.rmtree(home.path)
+    home.prepare().remember_landing(landing)
+    refreshed(home)
+
+
+def test_a_changed_fade_computes_nothing_below_the_catalogue(own, someone):
+    edit_catalogue(own[0], someone, "fade", "33.25")
+    assert refreshed(own[1]) == {"raw/objects": 1}
+    assert rows(own[1], f"select fade_days from raw.objects where ztf_id = '{someone}'") == [(33.25,)]
+
+
+def test_a_changed_extinction_computes_what_reads_it_for_that_object(own, someone):
+    edit_catalogue(own[0], someone, "A_V", "0.777")
+    done = refreshed(own[1])
+    assert done.keys() >= {"raw/objects", "core/hosts", "core/light_curves", "core/gp_fits"}
+    assert set(done.values()) == {1}
+    assert not done.keys() & {"raw/alerts", "core/detections", "core/upper_limits"}
+
+
+def test_a_raised_code_version_stops_where_the_outputs_are_equal(own, monkeypatch):
+    raised = [dataclasses.replace(s, code_version="2") if s.table == "core.detections" else s for s in STAGES]
+    monkeypatch.setattr("needle_assets.commands.STAGES", raised)
+    monkeypatch.setattr(refresh.Session, "__init__", _with_stages(refresh.Session.__init__, raised))
+    assert refreshed(own[1]) == {"core/detections": N_OBJECTS}
+    assert refreshed(own[1]) == {}
+
+
+def _with_stages(original, pipeline):
+    def init(self, *args, **kwargs):
+        original(self, *args, **{**kwargs, "stages": pipeline})
+
+    return init
+
+
+def test_a_changed_setting_computes_the_stages_that_read_it(own):
+    own[1].settings_file.write_text("[hosts]\nlargest_p_chance = 0.05\n", encoding="utf-8")
+    done = refreshed(own[1])
+    assert done["core/hosts"] == N_OBJECTS
+    assert not done.keys() & {"raw/alerts", "core/detections", "core/light_curves"}
+
+
+def test_a_row_that_vanishes_from_the_catalogue_is_removed_with_what_hangs_on_it(own, someone):
+    landing, home = own
+    lines = (landing / "bts.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (landing / "bts.csv").write_text("".join(line for line in lines if someone not in line), encoding="utf-8")
+    refreshed(home)
+    assert rows(home, f"select is_candidate, label from core.objects where ztf_id = '{someone}'") == [(True, None)]
+
+
+def test_a_vanished_packet_file_removes_nothing(own, someone):
+    landing, home = own
+    before = contents(home)
+    for (path,) in rows(home, f"select path from raw.alerts where ztf_id = '{someone}'"):
+        (landing / str(path)).unlink()
+    done = refreshed(home, recompute=("all",))
+    assert done["raw/alerts"] == N_OBJECTS
+    assert contents(home) == before
+
+
+def test_recomputing_everything_changes_no_byte(own):
+    before = contents(own[1])
+    assert refreshed(own[1], recompute=("all",)).keys() == {stage.table.replace(".", "/") for stage in STAGES}
+    assert contents(own[1]) == before
+
+
+def test_the_order_and_number_of_workers_change_nothing(own, tmp_path, filled, monkeypatch):
+    monkeypatch.setattr(refresh, "POOL_FROM_OBJECTS", 0)
+    monkeypatch.setattr(stages.Stage, "chunk_objects", 2)
+    again = type(own[1])(tmp_path / "again").prepare()
+    again.remember_landing(own[0])
+    run_refresh(again, RefreshOptions(workers=2))
+    assert contents(again) == contents(filled[1])
+
+
+def test_selecting_a_product_brings_what_it_needs_and_no_more(own, tmp_path):
+    home = type(own[1])(tmp_path / "other").prepare()
+    done = refreshed(home, landing=own[0], select=("core/hosts",))
+    assert done.keys() == {"raw/objects", "raw/alerts", "raw/hosts", "core/hosts"}
+
+
+def test_lineage_leads_from_a_row_to_the_packets_it_came_from(filled):
+    landing, home = filled
+    found = rows(home, "select path, sha256 from lineage.packets_of where asset = 'core.features' order by path limit 1")
+    assert hashlib.sha256((landing / str(found[0][0])).read_bytes()).hexdigest() == found[0][1]
