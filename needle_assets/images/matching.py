@@ -183,7 +183,7 @@ def _fit(columns: NDArray[np.float64], flux: NDArray[np.float64], variance: NDAr
     precision = 1.0 / variance
     for _ in range(_N_ITERATIONS):
         weighted = columns * precision[:, None]
-        weights = np.linalg.solve(columns.T @ weighted + prior, weighted.T @ flux + prior @ centre)
+        weights = np.asarray(np.linalg.solve(columns.T @ weighted + prior, weighted.T @ flux + prior @ centre))
         pull = np.abs(flux - columns @ weights) / np.sqrt(variance)
         precision = np.minimum(1.0, _ROBUST_SIGMA / np.maximum(pull, 1e-9)) / variance
     return weights
