@@ -14,9 +14,14 @@ from needle_assets.images.augmentation import Orientation, Pair, oriented
 from needle_assets.light_curves.features import Host, features
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit
 from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
-from needle_assets.light_curves.resampling import observe_at_redshift, sample_epochs
+from needle_assets.light_curves.redshifting import bandwidth_mag, shift_redshift, wavelength_factor, within_limit
+from needle_assets.light_curves.resampling import perturb, resample, sample_epochs
 from needle_assets.rejections import Rejection
 from needle_assets.settings import FeatureSettings, SyntheticSettings
+from needle_assets.survey import DETECTION_LIMIT_MAG
+
+# Equation A7 gives a point of 28 mag an error of 9 mag. Only points this close to the limit can scatter above it by their error.
+SCATTER_MARGIN_MAG = 0.5
 
 
 @dataclass(frozen=True)
@@ -199,14 +204,7 @@ def draw_recipe(
     rng = np.random.default_rng([seed, 1])
     chosen = drawing.settings
     epochs = sample_epochs(parent.points, parent.rise_end, rng, min_points=chosen.min_points, cadence=chosen.cadence)
-    seen = observe_at_redshift(
-        parent.fit,
-        epochs,
-        (parent.redshift, image.redshift),
-        rng,
-        is_posterior_drawn=chosen.is_posterior_drawn,
-        is_spectrum_shifted=chosen.is_spectrum_shifted,
-    )
+    seen = _observed(parent, epochs, image.redshift, rng, chosen)
     if len(seen) == 0:
         return None
     as_of = float(min(peak_mjd(seen) + drawing.days_after_peak, seen.mjd.max()))
@@ -230,6 +228,27 @@ def draw_recipe(
         n_det_r=len(known.in_band("r")),
         features=values,
     )
+
+
+def _observed(
+    parent: LightCurveParent, epochs: LightCurve, redshift: float, rng: np.random.Generator, settings: SyntheticSettings
+) -> LightCurve:
+    """
+    The parent's light curve as the survey would see it at another redshift, from its first detection on; may be empty.
+
+    Sections 4.3 to 5: draw, redshift, errors of Equation A7, scatter of Equation A8, limit. Points far below the limit are left
+    out before the scatter, as their errors are larger than their distance from it.
+    """
+    redshifts = (parent.redshift, redshift)
+    is_shifted = settings.is_spectrum_shifted
+    factor = wavelength_factor(*redshifts) if is_shifted else 1.0
+    drawn = resample(parent.fit, epochs, rng if settings.is_posterior_drawn else None, wavelength_factor=factor)
+    moved = shift_redshift(drawn, *redshifts)
+    if is_shifted:
+        moved = LightCurve(moved.mjd, moved.band, moved.mag + bandwidth_mag(*redshifts), moved.mag_err)
+    seen = within_limit(perturb(within_limit(moved, DETECTION_LIMIT_MAG + SCATTER_MARGIN_MAG), rng))
+    start = seen.mjd.min() if len(seen) else 0.0
+    return LightCurve(seen.mjd - start, seen.band, seen.mag, seen.mag_err).sorted()
 
 
 def _orientation(image: ImageParent, rng: np.random.Generator) -> Orientation:

@@ -1,0 +1,71 @@
+"""Scaling is fitted once and applied to anything; the realism test tells what can be told."""
+
+import numpy as np
+import pytest
+
+from needle_assets.rejections import Rejection
+from needle_assets.samples.realism import area, recognisability
+from needle_assets.samples.scaling import LARGEST_SIGMA, Scaler, feature_weights, normalised_pair
+
+NAMES = ("a", "b")
+
+
+def test_scaled_features_have_mean_0_and_scatter_1_and_missing_ones_are_the_median(rng):
+    x = np.column_stack([rng.normal(5.0, 2.0, 500), rng.exponential(3.0, 500)])
+    scaler = Scaler.fit(NAMES, x)
+    scaled = scaler.apply(x)
+    np.testing.assert_allclose(scaled.mean(axis=0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(scaled[:, 0].std(), 1.0, atol=1e-3)
+    missing = scaler.apply(np.full((1, 2), np.nan))
+    np.testing.assert_allclose(missing[0], (np.median(x, axis=0) - x.mean(axis=0)) / x.std(axis=0), atol=1e-5)
+
+
+def test_a_feature_that_is_never_there_or_never_changes_harms_nothing():
+    scaler = Scaler.fit(NAMES, np.array([[np.nan, 3.0], [np.nan, 3.0]]))
+    assert np.isfinite(scaler.apply(np.array([[1.0, 1e30], [np.nan, np.inf]]))).all()
+    assert np.abs(scaler.apply(np.array([[0.0, 1e30]]))).max() <= LARGEST_SIGMA
+
+
+def test_a_scaler_survives_json(rng):
+    scaler = Scaler.fit(NAMES, rng.normal(size=(20, 2)))
+    assert Scaler.from_dict(scaler.as_dict()) == scaler
+
+
+def test_a_telling_feature_weighs_more_and_weights_average_1(rng):
+    y = rng.integers(0, 2, 400)
+    weights = feature_weights(np.column_stack([y + rng.normal(0, 0.3, 400), rng.normal(size=400)]), y, 1)
+    assert weights[0] > 3 * weights[1]
+    assert weights.mean() == pytest.approx(1.0, abs=1e-5)
+    assert feature_weights(np.zeros((4, 2)), np.array([0, 0, 0, 0]), 1).tolist() == [1.0, 1.0]
+
+
+def test_a_pair_is_scaled_together_and_holes_are_filled(rng):
+    science, reference = rng.normal(100, 1, (60, 60)), rng.normal(50, 1, (60, 60))
+    science[3, 4] = np.nan
+    pair = normalised_pair(science, reference)
+    assert pair.shape == (2, 60, 60)
+    assert pair.min() == 0.0
+    assert pair.max() == 1.0
+    assert pair[0].mean() > 0.8 > 0.2 > pair[1].mean()
+
+
+def test_area_by_hand():
+    assert area(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == 0.75
+    assert area(np.array([1.0, 1.0]), np.array([False, True])) == 0.5
+    assert np.isnan(area(np.array([1.0]), np.array([True])))
+
+
+def test_samples_of_one_kind_are_not_told_apart_and_shifted_ones_are(rng):
+    real, same = rng.normal(size=(60, 4)), rng.normal(size=(200, 4))
+    groups = (np.array([f"h{i}" for i in range(60)]), np.array([f"h{i % 60}" for i in range(200)]))
+    names = ("a", "b", "c", "d")
+    assert recognisability(real, same, groups, names, rng).auc < 0.65
+    told = recognisability(real, same + np.array([0, 0, 3, 0]), groups, names, rng)
+    assert told.is_failed
+    assert told.telling[0] == "c"
+    assert told.ci_low < told.auc < told.ci_high
+
+
+def test_too_few_samples_are_not_compared(rng):
+    with pytest.raises(Rejection, match="3 real"):
+        recognisability(np.zeros((3, 1)), np.zeros((30, 1)), (np.array(["a"] * 3), np.array(["a"] * 30)), ("a",), rng)
