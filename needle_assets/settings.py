@@ -41,6 +41,7 @@ class GaussianProcessSettings:
 
     background: str = "zero"  # "zero" or "biweight", the authors' typical flux per band
     flux_error_floor: float = 0.02
+    is_error_scale_fitted: bool = True
     wavelength_scale_angstrom: float = 6000.0
     max_days_since_first: float = 3000.0
     max_days_after_peak: float = 3000.0
@@ -282,12 +283,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
         "light_curves": {"merge_in_flux": False},
+        "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False},
         "restoration": {"method": "paper", "restored_threshold": 0.5},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
     },
     "needle2": {
         "light_curves": {"merge_in_flux": False},
-        "gaussian_process": {"background": "biweight", "flux_error_floor": 0.0, "max_days_since_first": 300.0},
+        "gaussian_process": {
+            "background": "biweight",
+            "flux_error_floor": 0.0,
+            "is_error_scale_fitted": False,
+            "max_days_since_first": 300.0,
+        },
         "quality": {"good_threshold": 0.5},
         "restoration": {"method": "needle2", "restored_threshold": 0.8},
         "masking": {"method": "needle2"},

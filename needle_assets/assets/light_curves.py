@@ -61,7 +61,11 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
             objects[ztf_id] = flux_points(curves[ztf_id], process)
         except Rejection as why:
             product.rejections.append(Rejection(why.reason, candid=why.candid, ztf_id=ztf_id, **why.measured))
-    fits = fit_many(list(objects.values()), wavelength_scale_angstrom=process.wavelength_scale_angstrom)
+    fits = fit_many(
+        list(objects.values()),
+        wavelength_scale_angstrom=process.wavelength_scale_angstrom,
+        is_error_scale_fitted=process.is_error_scale_fitted,
+    )
     for ztf_id, fit in zip(objects, fits, strict=True):
         rise_end = peak_mjd(curves[ztf_id]) + settings.epochs.days_after_peak
         product.rows.append({"ztf_id": ztf_id, **_fit_row(fit, rise_end, process)})
@@ -105,6 +109,7 @@ def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcess
         "amplitude": fit.amplitude,
         "length_scale_days": fit.length_scale_days,
         "wavelength_scale_angstrom": fit.wavelength_scale_angstrom,
+        "error_scale": fit.points.error_scale,
         "log_likelihood": fit.log_likelihood,
         "n_points": len(fit.points.days),
         "reduced_chi2": _null_if_nan(judgement.reduced_chi2),

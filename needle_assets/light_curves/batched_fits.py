@@ -16,6 +16,7 @@ from needle_assets.light_curves.gaussian_process import (
     START_LENGTH_SCALE_DAYS,
     FluxPoints,
     GaussianProcessFit,
+    rescaled,
 )
 from needle_assets.light_curves.light_curve import FloatArray
 
@@ -31,7 +32,9 @@ LOW = torch.tensor([START[0] - LOG_VARIANCE_RANGE, 2 * np.log(LENGTH_SCALE_BOUND
 HIGH = torch.tensor([START[0] + LOG_VARIANCE_RANGE, 2 * np.log(LENGTH_SCALE_BOUNDS_DAYS[1])], dtype=torch.float64)
 
 
-def fit_many(objects: Sequence[FluxPoints], *, wavelength_scale_angstrom: float) -> list[GaussianProcessFit]:
+def fit_many(
+    objects: Sequence[FluxPoints], *, wavelength_scale_angstrom: float, is_error_scale_fitted: bool = False
+) -> list[GaussianProcessFit]:
     """
     Fit each object as :func:`gaussian_process.fit` does, many at a time.
 
@@ -41,6 +44,8 @@ def fit_many(objects: Sequence[FluxPoints], *, wavelength_scale_angstrom: float)
         What to fit, in any order.
     wavelength_scale_angstrom : float
         The fixed scale l_lambda.
+    is_error_scale_fitted : bool
+        Fit once more with errors from :func:`gaussian_process.rescaled`.
 
     Returns
     -------
@@ -57,7 +62,10 @@ def fit_many(objects: Sequence[FluxPoints], *, wavelength_scale_angstrom: float)
         for batch in _batches([len(points.days) for points in objects]):
             found = _fit_batch([objects[k] for k in batch], wavelength_scale_angstrom)
             fits.update(zip(batch, found, strict=True))
-    return [fits[k] for k in range(len(objects))]
+    found = [fits[k] for k in range(len(objects))]
+    if is_error_scale_fitted:
+        return fit_many([rescaled(fit) for fit in found], wavelength_scale_angstrom=wavelength_scale_angstrom)
+    return found
 
 
 @contextmanager

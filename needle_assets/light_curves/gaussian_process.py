@@ -4,7 +4,7 @@ george is the engine here; ``batched_fits`` fits many at once. Whether a fit is 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import george
 import numpy as np
@@ -25,6 +25,8 @@ START_LENGTH_SCALE_DAYS = 20.0
 LENGTH_SCALE_BOUNDS_DAYS = (1.0, 1000.0)
 LOG_VARIANCE_RANGE = 10.0
 MIN_POINTS = 2
+PRIOR_RESIDUALS = 10
+MAX_RESIDUAL = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class FluxPoints:
         Flux without background and its error with the floor [microjansky].
     background : mapping of band to float
         What was subtracted in each band and is added back at prediction [microjansky].
+    error_scale : float
+        What the stated errors were multiplied by; ``flux_err`` includes it.
     """
 
     days: FloatArray
@@ -52,6 +56,7 @@ class FluxPoints:
     flux: FloatArray
     flux_err: FloatArray
     background: Mapping[str, float]
+    error_scale: float = 1.0
 
     @property
     def scale(self) -> float:
@@ -147,7 +152,8 @@ def fit(light_curve: LightCurve, settings: GaussianProcessSettings) -> GaussianP
     light_curve : LightCurve
         Clean points; i band ignored. Times are kept as they are.
     settings : GaussianProcessSettings
-        Background, error floor, span, wavelength scale.
+        Background, error floor, span, wavelength scale, and whether the errors are rescaled (see :func:`rescaled`), which takes
+        a second fit.
 
     Raises
     ------
@@ -158,11 +164,16 @@ def fit(light_curve: LightCurve, settings: GaussianProcessSettings) -> GaussianP
     -----
     Section 4.2 after Boone (2019): A = half the scale of the fluxes and l_t = 20 d to start from, ln A^2 within 10 of its start,
     l_t from 1 to 1000 d, l_lambda fixed; L-BFGS-B with analytic gradients. The authors' code stops with a NameError where the
-    optimiser fails; here the better of start and end is kept and ``is_converged`` is false.
+    optimiser fails; here the best point met is kept and ``is_converged`` is false.
     """
-    points = flux_points(light_curve, settings)
+    found = fit_points(flux_points(light_curve, settings), settings.wavelength_scale_angstrom)
+    return fit_points(rescaled(found), settings.wavelength_scale_angstrom) if settings.is_error_scale_fitted else found
+
+
+def fit_points(points: FluxPoints, wavelength_scale_angstrom: float) -> GaussianProcessFit:
+    """Fit points with george as they are; see :func:`fit`."""
     start = np.log([(0.5 * points.scale) ** 2, START_LENGTH_SCALE_DAYS**2])
-    kernel = np.exp(start[0]) * kernels.Matern32Kernel([np.exp(start[1]), settings.wavelength_scale_angstrom**2], ndim=2)
+    kernel = np.exp(start[0]) * kernels.Matern32Kernel([np.exp(start[1]), wavelength_scale_angstrom**2], ndim=2)
     kernel.freeze_parameter("k2:metric:log_M_1_1")
     process = george.GP(kernel)
     to_george = process.get_parameter_vector() - start  # george's constant is the variance over the number of dimensions
@@ -177,8 +188,32 @@ def fit(light_curve: LightCurve, settings: GaussianProcessSettings) -> GaussianP
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     amplitude, length_scale = np.exp(found.x / 2)
     return GaussianProcessFit(
-        points, float(amplitude), float(length_scale), settings.wavelength_scale_angstrom, -float(found.fun), bool(found.success)
+        points, float(amplitude), float(length_scale), wavelength_scale_angstrom, -float(found.fun), bool(found.success)
     )
+
+
+def rescaled(fit: GaussianProcessFit) -> FluxPoints:
+    """
+    The points of a fit with errors that agree with their scatter about it.
+
+    Notes
+    -----
+    The factor is the root mean square of the leave-one-out residuals, each counted as at most 3, together with ten residuals of
+    1 so that few points change little. Errors of ZTF alerts are about twice the scatter: over 1,094 real light curves with 20 or
+    more points 89 % of the left-out points lie within 1 sigma of their prediction, over 83 of forced photometry 71 %.
+    """
+    squared = np.minimum(standardised_residuals(fit)[1] ** 2, MAX_RESIDUAL**2)
+    factor = float(np.sqrt((squared.sum() + PRIOR_RESIDUALS) / (len(squared) + PRIOR_RESIDUALS)))
+    return replace(fit.points, flux_err=factor * fit.points.flux_err, error_scale=factor * fit.points.error_scale)
+
+
+def restored_fit(
+    light_curve: LightCurve, settings: GaussianProcessSettings, *, amplitude: float, length_scale_days: float, error_scale: float
+) -> GaussianProcessFit:
+    """The fit of a light curve from its stored numbers, without fitting; the likelihood is NaN."""
+    points = flux_points(light_curve, settings)
+    points = replace(points, flux_err=error_scale * points.flux_err, error_scale=error_scale)
+    return GaussianProcessFit(points, amplitude, length_scale_days, settings.wavelength_scale_angstrom, float("nan"))
 
 
 def predict(

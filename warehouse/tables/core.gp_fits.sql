@@ -3,6 +3,7 @@ create table core.gp_fits (
     amplitude double not null check (amplitude > 0),
     length_scale_days double not null check (length_scale_days > 0),
     wavelength_scale_angstrom double not null,
+    error_scale double not null check (error_scale > 0),
     log_likelihood double not null,
     n_points integer not null check (n_points >= 2),
     reduced_chi2 double,
@@ -22,6 +23,7 @@ comment on column core.gp_fits.ztf_id is 'ZTF object id.';
 comment on column core.gp_fits.amplitude is 'Square root of the variance of the Matern-3/2 kernel [microjansky].';
 comment on column core.gp_fits.length_scale_days is 'Time scale of the kernel [d].';
 comment on column core.gp_fits.wavelength_scale_angstrom is 'Wavelength scale of the kernel, not fitted [angstrom].';
+comment on column core.gp_fits.error_scale is 'What the stated errors were multiplied by to agree with the scatter; 1 where that is switched off.';
 comment on column core.gp_fits.log_likelihood is 'Natural logarithm of the marginal likelihood of the fluxes in microjansky.';
 comment on column core.gp_fits.n_points is 'Cleaned g and r epochs that were fitted.';
 comment on column core.gp_fits.reduced_chi2 is 'Mean square residual of the rising epochs in units of their errors; null without any.';
