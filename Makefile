@@ -22,6 +22,9 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,postgres,services]'
 	@touch $(READY)
 
+demo: $(READY)
+	$(BIN)/python -m needle_assets.demo
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

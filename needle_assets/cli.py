@@ -29,6 +29,25 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 
 
 @app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Written if it does not exist; a folder of the same seed grows.")],
+    objects: Annotated[int, typer.Option(help="How many objects.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")],
+    nights: Annotated[int | None, typer.Option(help="Nights from the start of the survey; all 2,700 if left out.")] = None,
+    mix: Annotated[
+        str | None, typer.Option(help="default, demo (rare classes enriched), or shares such as SN=0.8,TDE=0.2.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Write a simulated survey: a landing folder, with the truth beside it."""
+    from needle_assets.commands import run_simulate
+
+    result = run_simulate(folder, objects=objects, seed=seed, nights=nights, mix=mix, workers=workers, show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _simulation_text(result))
+
+
+@app.command()
 def refresh(
     landing: Annotated[Path | None, typer.Option(help="Landing folder; the one used before if left out.")] = None,
     preset: Preset = None,
@@ -128,6 +147,14 @@ def _fail(sentence: str, code: int = 1) -> NoReturn:
 
 def _names(given: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in given.split(",") if name.strip()) if given else ()
+
+
+def _simulation_text(result: dict[str, Any]) -> str:
+    labels = ", ".join(f"{count} {label}" for label, count in result["labels"].items())
+    return (
+        f"{result['folder']}: {result['objects']} simulated objects ({labels}), {result['packets']} packets "
+        f"({result['new_packets']} new), {result['detections']} detections; the truth is in truth/."
+    )
 
 
 def _refresh_text(result: dict[str, Any]) -> str:

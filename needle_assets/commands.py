@@ -31,6 +31,37 @@ class RefreshOptions:
     wait_seconds: float = 0.0
 
 
+def run_simulate(
+    folder: Path, *, objects: int, seed: int, nights: int | None, mix: str | None, workers: int, show: bool = False
+) -> dict[str, Any]:
+    """Write a simulated survey; returns what ``--json`` prints. Raises SimulationError for a request that makes no sense."""
+    from needle_assets.simulation import simulate
+
+    with _progress(show) as progress:
+        summary = simulate(
+            folder,
+            objects=objects,
+            seed=seed,
+            nights=nights,
+            mix=_mix(mix),
+            workers=workers,
+            progress=lambda done, total: progress("simulation", done, total),
+        )
+    return {**asdict(summary), "folder": str(summary.folder)}
+
+
+def _mix(given: str | None) -> dict[str, float] | None:
+    """Shares by class from ``default``, ``demo`` or text like SN=0.8,TDE=0.2."""
+    from needle_assets.simulation import DEFAULT_MIX, DEMO_MIX, SimulationError
+
+    if given in (None, "default", "demo"):
+        return dict(DEMO_MIX if given == "demo" else DEFAULT_MIX)
+    try:
+        return {name.strip(): float(share) for name, share in (part.split("=") for part in str(given).split(","))}
+    except ValueError as error:
+        raise SimulationError(f"--mix {given!r} cannot be read; give shares such as SN=0.8,SLSN-I=0.1,TDE=0.1.") from error
+
+
 def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> dict[str, Any]:
     """
     Refresh a home; returns what ``--json`` prints.

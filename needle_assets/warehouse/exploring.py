@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from needle_assets.warehouse.connection import reading
 
@@ -25,6 +26,17 @@ def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
             raise QueryError(str(error).strip()) from error
+
+
+def frame(published: Path, query: str) -> pl.DataFrame:
+    """The answer as a polars frame. Raises QueryError like :func:`ask`."""
+    with reading(published) as connection:
+        try:
+            answer = pl.from_arrow(connection.execute(query).to_arrow_table())
+        except duckdb.Error as error:
+            raise QueryError(str(error).strip()) from error
+    assert isinstance(answer, pl.DataFrame)
+    return answer
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
