@@ -23,12 +23,14 @@ _CHUNK = 2**18
 _MAX_EXTENSION_BYTES = 2**16
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _KINDS = {
+    tarfile.DIRTYPE: "a directory with content",
     tarfile.LNKTYPE: "a hard link",
     tarfile.SYMTYPE: "a symbolic link",
     tarfile.CHRTYPE: "a device",
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
+_WITHOUT_CONTENT = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE)
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,12 @@ def read_archive(file: BinaryIO) -> Iterator[Member]:
             long_name = _extended_name(header.type, content) or long_name
             continue
         name, long_name = long_name or header.name, None
-        if header.type == tarfile.DIRTYPE:
-            stream.skip(_padded(header.size))
+        if header.type == tarfile.DIRTYPE and header.size == 0:
             continue
         refusal = _refusal(name, header) or _repeated(name, names)
         names.add(name)
         if refusal:
-            stream.skip(_padded(header.size) if header.type not in _KINDS else 0)
+            stream.skip(_padded(header.size) if header.type not in _WITHOUT_CONTENT else 0)
             yield Member(name, None, refusal)
         else:
             data = stream.read(header.size)
@@ -144,13 +145,22 @@ def _extension(stream: _Stream, header: tarfile.TarInfo) -> bytes:
 def _extended_name(kind: bytes, content: bytes) -> str | None:
     if kind == tarfile.GNUTYPE_LONGNAME:
         return content.rstrip(b"\0").decode("utf-8", "backslashreplace")
-    if kind != tarfile.XHDTYPE:
-        return None
-    for record in content.split(b"\n"):  # "27 path=alerts/123.avro"; a name with a newline in it would be refused anyway
-        key, _, value = record.partition(b" ")[2].partition(b"=")
-        if key == b"path":
-            return value.decode("utf-8", "backslashreplace")
-    return None
+    path = _pax_records(content).get(b"path")
+    return path.decode("utf-8", "backslashreplace") if path is not None and kind != tarfile.XGLTYPE else None
+
+
+def _pax_records(content: bytes) -> dict[bytes, bytes]:
+    """Records such as ``27 path=alerts/123.avro``, each with its own length in front and a newline behind."""
+    records = {}
+    while content:
+        digits = content.partition(b" ")[0]
+        length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
+        record, content = content[:length], content[length:]
+        key, is_pair, value = record[len(digits) + 1 : -1].partition(b"=")
+        if not is_pair or not record.endswith(b"\n") or len(record) < length:
+            raise Rejection("the archive is damaged: an extension header cannot be read; the members before are used.")
+        records[key] = value
+    return records
 
 
 def _refusal(name: str, header: tarfile.TarInfo) -> Rejection | None:

@@ -51,7 +51,7 @@ _HOST_OPTIONAL_BOUNDS = {"separation_arcsec": (0.0, 36_000.0)} | dict.fromkeys(_
 _TRUE, _FALSE = ("true", "t", "1", "1.0", "yes"), ("false", "f", "0", "0.0", "no", "", "-", "none", "null", "nan")
 
 
-def read_catalogue(path: Path) -> tuple[list[dict[str, Any]], list[Rejection]]:
+def read_catalogue(path: Path) -> tuple[list[Mapping[str, Any]], list[Rejection]]:
     """
     The BTS explorer's CSV export as rows of ``raw.objects``.
 
@@ -84,7 +84,7 @@ def read_catalogue(path: Path) -> tuple[list[dict[str, Any]], list[Rejection]]:
     rejections = list(table.rejections)
     missing = [name for name in _CATALOGUE_COLUMNS if name not in table.header]
     rejections += [Rejection(f"{path.name} has no column {name}; it is null for every object.", column=name) for name in missing]
-    rows: dict[str, tuple[int, dict[str, Any]]] = {}
+    rows: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for number, record in _records(table):
         row = _catalogue_row(record, number, rejections)
         if row is None:

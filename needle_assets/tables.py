@@ -143,5 +143,6 @@ def _flat(path: Path, table: pa.Table) -> pl.DataFrame:
         if not any(is_kind(field.type) for is_kind in plain + texts):
             kind = shown(str(field.type))
             raise Rejection(f"column {field.name} of {path.name} holds {kind}; text, numbers or booleans are needed.")
-    frame = pl.DataFrame(pl.from_arrow(table)).with_columns(pl.col(pl.Categorical, pl.Enum, pl.Decimal).cast(pl.String))
+    bare = pa.Table.from_arrays(table.columns, names=table.column_names)  # polars panics on metadata that is not UTF-8
+    frame = pl.DataFrame(pl.from_arrow(bare)).with_columns(pl.col(pl.Categorical, pl.Enum, pl.Decimal).cast(pl.String))
     return frame.with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))

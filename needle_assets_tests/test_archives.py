@@ -134,11 +134,16 @@ def test_what_is_no_archive_is_refused(data):
     assert reason != "not refused"
 
 
+def _sum_up(header: bytearray) -> None:
+    """Give a header the checksum of what it says."""
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+
+
 def test_a_negative_size_is_damage_and_ends_it():
     header = bytearray(tar(("a.avro", b"1"), compressed=False)[:512])
     header[124:136] = b"\xff" * 12  # base-256, minus one
-    header[148:156] = b" " * 8
-    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    _sum_up(header)
     with pytest.raises(Rejection, match=r"negative|header"):
         members(bytes(header) + bytes(1024))
 
@@ -148,3 +153,21 @@ def test_a_large_extension_header_is_not_read():
     info.pax_headers = {"comment": "x" * 2**17}
     with pytest.raises(Rejection, match="extension header"):
         members(tar(info, tar_format=tarfile.PAX_FORMAT))
+
+
+def test_an_extension_header_that_is_none_is_damage():
+    data = tar(("x.avro", b"not a record of an extension header"), ("y.avro", b"2"), compressed=False)
+    header = bytearray(data[:512])
+    header[156:157] = tarfile.XHDTYPE
+    _sum_up(header)
+    found, reason = until_refused(bytes(header) + data[512:])
+    assert (found, "extension header" in reason) == ([], True)
+
+
+def test_a_directory_with_content_is_refused():
+    data = tar(("x.avro", b"1"), compressed=False)
+    header = bytearray(data[:512])
+    header[156:157] = tarfile.DIRTYPE
+    _sum_up(header)
+    (found,) = members(bytes(header) + data[512:])
+    assert "directory with content" in found.refusal.reason

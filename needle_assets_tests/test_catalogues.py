@@ -4,6 +4,8 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from needle_assets.catalogues import label_of, read_catalogue, read_hosts, read_photometry
@@ -202,6 +204,14 @@ def test_a_table_without_a_needed_column_or_of_lists_is_refused(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no PAR1")
     with pytest.raises(Rejection, match="not a Parquet file"):
         read_photometry(tmp_path / "bad.parquet")
+
+
+def test_metadata_that_is_no_text_does_not_matter(tmp_path):
+    table = light_curve().to_arrow().replace_schema_metadata({b"\xff": b"\xfe"})
+    table = table.cast(pa.schema([field.with_metadata({b"\xff": b"\xfe"}) for field in table.schema]))
+    pq.write_table(table, tmp_path / "odd.parquet")
+    frame, rejections = read_photometry(tmp_path / "odd.parquet")
+    assert (len(frame), rejections) == (3, [])
 
 
 def hosts(tmp_path, *lines, header="ztf_id,host_ra,host_dec,separation_arcsec,gAp,rAp,iAp,zAp,yAp,mw_corrected,source"):

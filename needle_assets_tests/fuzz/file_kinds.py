@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -68,8 +69,12 @@ def archive_headers(rng: np.random.Generator, real: list[bytes]) -> bytes:
 
 
 def archive_bomb(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    big = (f"{k}.avro" for k in range(int(rng.integers(1, 3))))
-    return tar(*((name, bytes(int(rng.integers(9, 20)) * 2**20)) for name in big))
+    return _bomb(int(pick(rng, (1, 2))), int(pick(rng, (9, 20, 80))))
+
+
+@lru_cache
+def _bomb(n_members: int, n_mib: int) -> bytes:
+    return tar(*((f"{k}.avro", bytes(n_mib * 2**20)) for k in range(n_members)))
 
 
 def table_of_noise(rng: np.random.Generator, real: list[bytes]) -> bytes:

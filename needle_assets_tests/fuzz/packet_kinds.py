@@ -7,6 +7,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import fastavro
@@ -178,10 +179,15 @@ def _growing(n_levels: int) -> dict[str, Any]:
 
 
 def deflate_bomb(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    n_bytes = int(rng.integers(9, 30)) * 2**20
+    bomb = _deflated_zeros(int(pick(rng, (9, 12, 25))))
+    junk = rng.bytes(int(rng.integers(0, 20)))
+    return container(json.dumps(schema()).encode(), bomb + junk, codec=b"deflate")
+
+
+@lru_cache
+def _deflated_zeros(n_mib: int) -> bytes:
     squeeze = zlib.compressobj(1, wbits=-15)
-    bomb = squeeze.compress(bytes(n_bytes)) + squeeze.flush()
-    return container(json.dumps(schema()).encode(), bomb, codec=b"deflate")
+    return squeeze.compress(bytes(n_mib * 2**20)) + squeeze.flush()
 
 
 def lying_counts(rng: np.random.Generator, real: list[bytes]) -> bytes:
@@ -217,7 +223,12 @@ def cutout_not_gzip(rng: np.random.Generator, real: list[bytes]) -> bytes:
 
 
 def cutout_bomb(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    return _with_cutout(gzip.compress(b"SIMPLE  =" + bytes(int(rng.integers(5, 40)) * 2**20), 1))
+    return _with_cutout(_gzipped_zeros(int(pick(rng, (5, 8, 40)))) + rng.bytes(int(rng.integers(0, 20))))
+
+
+@lru_cache
+def _gzipped_zeros(n_mib: int) -> bytes:
+    return gzip.compress(b"SIMPLE  =" + bytes(n_mib * 2**20), 1)
 
 
 def bad_fits(rng: np.random.Generator, real: list[bytes]) -> bytes:
