@@ -1,0 +1,307 @@
+"""Glue of the sample stages: splits, synthetic samples, and whether these are told from real ones. No arithmetic, no SQL."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from needle_assets.images.augmentation import Pair, is_complete
+from needle_assets.light_curves.features import HOST_BANDS, HOSTED_FEATURES, NO_HOST, Host
+from needle_assets.light_curves.gaussian_process import restored_fit
+from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
+from needle_assets.products import Product
+from needle_assets.randomness import rng_for
+from needle_assets.rejections import Rejection
+from needle_assets.samples import splits as places
+from needle_assets.samples.crossmatch import Drawing, ImageParent, LightCurveParent, Recipe, draw_recipes
+from needle_assets.samples.realism import recognisability
+from needle_assets.settings import Settings
+from needle_assets.survey import STAMP_SIZE_PX
+
+MODEL_KINDS = ("TH", "T", "metadata")
+RECIPE_VERSION = "1"
+
+
+def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    Which labelled objects are kept untouched and which model validates on which of the others (paper, sections 6.2 and 6.3).
+
+    An object gets its place when it first has a label and a detection up to a few days after its peak, and keeps it. Another rule
+    in the settings (folds, window, ids, ``deal``) is a request to give all places anew.
+    """
+    facts = _labelled(tables)
+    rising = facts.filter(pl.col("n_rising_g") + pl.col("n_rising_r") > 0)
+    product = Product(
+        rejections=[_without_rise(row) for row in facts.join(rising, on="ztf_id", how="anti").iter_rows(named=True)]
+    )
+    rule = places.rule(settings.splits)
+    known = {
+        row["ztf_id"]: places.Place(row["is_untouched"], tuple(row["validation_of"]))
+        for row in tables["core.splits"].iter_rows(named=True)
+        if row["rule"] == rule
+    }
+    rows = rising.to_dicts()
+    found = places.assign(
+        [places.Labelled(row["ztf_id"], row["label"], row["is_hosted"], row["first_mjd"]) for row in rows], known, settings.splits
+    )
+    product.rows += [_split_row(row, found[row["ztf_id"]], rule, settings) for row in rows]
+    return product
+
+
+def _labelled(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """One row per labelled object with a light curve, with everything a split says of it."""
+    sources = (
+        tables["core.detections"]
+        .group_by("ztf_id", "source")
+        .len()
+        .sort("ztf_id", "len", "source", descending=[False, True, False])
+    )
+    main = sources.group_by("ztf_id", maintain_order=True).first().select("ztf_id", main_source="source")
+    pairs = tables["core.masked_stamps"].select("ztf_id", has_good_pair=pl.lit(value=True))
+    return (
+        tables["raw.objects"]
+        .filter(pl.col("label").is_not_null())
+        .join(tables["core.epochs"], on="ztf_id")
+        .join(tables["core.hosts"], on="ztf_id", how="left")
+        .join(pairs, on="ztf_id", how="left")
+        .join(main, on="ztf_id", how="left")
+        .with_columns(pl.col("is_hosted", "has_good_pair").fill_null(value=False))
+        .sort("ztf_id")
+    )
+
+
+def _without_rise(row: Mapping[str, Any]) -> Rejection:
+    return Rejection(
+        "no detection in g or r up to a few days after the peak; one is needed to train on the object or to judge by it.",
+        ztf_id=row["ztf_id"],
+        label=row["label"],
+    )
+
+
+def _split_row(row: Mapping[str, Any], place: places.Place, rule: str, settings: Settings) -> dict[str, Any]:
+    in_fold = settings.splits.scheme == "folds" and place.validation_of
+    return {
+        **{name: row[name] for name in ("ztf_id", "label", "is_hosted", "has_good_pair", "main_source")},
+        "has_redshift": row["redshift"] is not None,
+        "is_untouched": place.is_untouched,
+        "fold": place.validation_of[0] if in_fold else None,
+        "validation_of": list(place.validation_of),
+        "n_folds": settings.splits.n_folds,
+        "rule": rule,
+    }
+
+
+def synthetic_samples(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    Recipes of synthetic samples, exactly as many as asked of every class in every training part (paper, section 5).
+
+    Both parents are in the training part. Samples are drawn again only where a possible parent has changed.
+    """
+    product, parents = Product(), _Parents.read(tables, settings)
+    before = {
+        key: rows.sort("sample")
+        for key, rows in tables["core.synthetic_samples"].partition_by("model_kind", "fold", "label", as_dict=True).items()
+    }
+    reasons: dict[tuple[str, str], Rejection] = {}
+    for part in _parts(tables["core.splits"], settings):
+        rows = _rows_of_part(part, parents, before.get((part.model_kind, part.fold, part.label)), settings, reasons)
+        product.rows += rows
+    product.rejections += reasons.values()
+    return product
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One class of one training part, as one kind of model uses it."""
+
+    model_kind: str
+    fold: int
+    label: str
+    light_curves: tuple[str, ...]
+    images: tuple[str, ...]
+
+
+def _parts(rows: pl.DataFrame, settings: Settings) -> Iterator[_Part]:
+    among = rows.filter(~pl.col("is_untouched") & pl.col("has_redshift"))
+    n_folds = int(rows["n_folds"][0]) if len(rows) else 0
+    for kind in MODEL_KINDS:
+        for fold in range(n_folds):
+            trained = among.filter(~pl.col("validation_of").list.contains(fold))
+            for label in settings.synthetic.classes:
+                of_class = trained.filter(pl.col("label") == label)
+                images = of_class.filter(usable_by(kind))
+                if len(images):
+                    yield _Part(kind, fold, label, tuple(of_class["ztf_id"]), tuple(images["ztf_id"]))
+
+
+def usable_by(model_kind: str) -> pl.Expr:
+    """Rows of core.splits that a kind of model can use: TH hosted ones with stamps, T hostless ones with stamps, metadata all."""
+    if model_kind == "metadata":
+        return pl.lit(value=True)
+    return pl.col("has_good_pair") & (pl.col("is_hosted") if model_kind == "TH" else ~pl.col("is_hosted"))
+
+
+@dataclass(frozen=True)
+class _Parents:
+    """Everything that may become a parent, by ztf_id, and a hash of each."""
+
+    light_curves: Mapping[str, LightCurveParent]
+    images: Mapping[str, ImageParent]
+    hashes: Mapping[str, str]
+    salt: str
+
+    @classmethod
+    def read(cls, tables: Mapping[str, pl.DataFrame], settings: Settings) -> "_Parents":
+        wanted = tables["core.splits"].filter(
+            pl.col("label").is_in(settings.synthetic.classes) & ~pl.col("is_untouched") & pl.col("has_redshift")
+        )
+        ids = wanted.select("ztf_id")
+        own = {name: _by_object(tables[name].join(ids, on="ztf_id", how="semi")) for name in tables if name in PARENT_TABLES}
+        names = wanted["ztf_id"].to_list()
+        sections = {name: asdict(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")}
+        light_curves = {name: _light_curve_parent({t: own[t].get(name) for t in own}, settings) for name in names}
+        return cls(
+            light_curves={name: found for name, found in light_curves.items() if found is not None},
+            images={name: _image_parent({t: own[t].get(name) for t in own}) for name in names},
+            hashes={name: _hash([own[t][name].rows() if name in own[t] else None for t in sorted(own)]) for name in names},
+            salt=RECIPE_VERSION + json.dumps(sections, sort_keys=True),
+        )
+
+    def hash_of(self, part: _Part) -> str:
+        """Changes when a possible parent of the part, or a setting, does."""
+        named = [[name, self.hashes[name]] for name in (*part.light_curves, "images", *part.images) if name in self.hashes]
+        return _hash([self.salt, len(part.images), named])
+
+
+PARENT_TABLES = ("raw.objects", "core.light_curves", "core.gp_fits", "core.hosts", "core.masked_stamps")
+
+
+def _by_object(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {str(key[0]): part for key, part in frame.partition_by("ztf_id", as_dict=True, maintain_order=True).items()}
+
+
+def _hash(values: object) -> str:
+    return hashlib.md5(repr(values).encode(), usedforsecurity=False).hexdigest()
+
+
+def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], settings: Settings) -> LightCurveParent | None:
+    found, objects, points = own["core.gp_fits"], own["raw.objects"], own["core.light_curves"]
+    if found is None or objects is None or points is None or not found["is_usable"][0]:
+        return None
+    curve = LightCurve.of(*(points[column].to_numpy() for column in ("days_since_first", "band", "mag", "mag_err")))
+    fit = restored_fit(
+        curve,
+        settings.gaussian_process,
+        amplitude=found["amplitude"][0],
+        length_scale_days=found["length_scale_days"][0],
+        error_scale=found["error_scale"][0],
+    )
+    rise_end = peak_mjd(curve) + settings.epochs.days_after_peak
+    return LightCurveParent(found["ztf_id"][0], objects["redshift"][0], fit, curve, rise_end)
+
+
+def _image_parent(own: Mapping[str, pl.DataFrame | None]) -> ImageParent:
+    objects, stamps = own["raw.objects"], own["core.masked_stamps"]
+    assert objects is not None
+    is_whole = stamps is not None and is_complete(_outline(stamps.row(0, named=True)))
+    return ImageParent(objects["ztf_id"][0], objects["redshift"][0], _host(own["core.hosts"]), is_whole)
+
+
+def _outline(row: Mapping[str, Any]) -> Pair:
+    mask = np.asarray(row["mask"], dtype=bool).reshape(STAMP_SIZE_PX, STAMP_SIZE_PX)
+    nothing = np.zeros((0, 0))
+    host = None if row["host_x_px"] is None else (row["host_x_px"], row["host_y_px"])
+    return Pair(nothing, nothing, mask, (row["target_x_px"], row["target_y_px"]), host)
+
+
+def _host(hosts: pl.DataFrame | None) -> Host:
+    if hosts is None or not hosts["is_hosted"][0]:
+        return NO_HOST
+    row = hosts.select(pl.col("separation_arcsec", *(f"{band}_mag" for band in HOST_BANDS)).fill_null(math.nan)).row(0)
+    return Host(dict(zip(HOST_BANDS, row[1:], strict=True)), separation_arcsec=row[0])
+
+
+def _rows_of_part(
+    part: _Part,
+    parents: _Parents,
+    before: pl.DataFrame | None,
+    settings: Settings,
+    reasons: dict[tuple[str, str], Rejection],
+) -> Sequence[Mapping[str, Any]]:
+    wanted, parents_hash = settings.synthetic.n_per_class, parents.hash_of(part)
+    if before is not None and before["parents_hash"][0] == parents_hash and len(before) == wanted:
+        return before.to_dicts()
+
+    def seed_of(sample: int, attempt: int) -> int:
+        key = ("core.synthetic_samples", part.model_kind, part.fold, part.label, sample, attempt)
+        return int(rng_for(settings.seed, *key).integers(2**62))
+
+    light_curves = [parents.light_curves[name] for name in part.light_curves if name in parents.light_curves]
+    images = [parents.images[name] for name in part.images]
+    drawing = Drawing(settings.synthetic, settings.features, settings.epochs.days_after_peak)
+    try:
+        recipes = draw_recipes(light_curves, images, wanted, seed_of, drawing)
+    except Rejection as why:
+        reason = f"NEEDLE-{part.model_kind}, {part.label}, fold {part.fold}: {why.reason}"
+        reasons.setdefault((part.model_kind, part.label), Rejection(reason, **why.measured))
+        return []
+    return [_recipe_row(part, sample, recipe, parents_hash) for sample, recipe in enumerate(recipes)]
+
+
+def _recipe_row(part: _Part, sample: int, recipe: Recipe, parents_hash: str) -> dict[str, Any]:
+    same = (
+        "light_curve_parent",
+        "image_parent",
+        "light_curve_redshift",
+        "image_redshift",
+        "seed",
+        "n_attempts",
+        "n_det_g",
+        "n_det_r",
+    )
+    return {
+        "model_kind": part.model_kind,
+        "fold": part.fold,
+        "label": part.label,
+        "sample": sample,
+        **{name: getattr(recipe, name) for name in same},
+        "rotation_deg": recipe.orientation.angle_deg,
+        "flip": recipe.orientation.is_flipped,
+        "parents_hash": parents_hash,
+        **recipe.features,
+    }
+
+
+def realism(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """Whether a classifier tells synthetic samples from real ones of their class; from an area of 0.65 on they have failed."""
+    product = Product()
+    real = tables["core.splits"].filter(~pl.col("is_untouched")).join(tables["core.features"], on="ztf_id")
+    synthetic = tables["core.synthetic_samples"].filter(pl.col("fold") == 0)
+    for (kind, label), drawn in sorted(synthetic.partition_by("model_kind", "label", as_dict=True).items(), key=str):
+        trained = real.filter((pl.col("label") == label) & usable_by(str(kind)) & ~pl.col("validation_of").list.contains(0))
+        try:
+            product.rows.append(_realism_row(str(kind), str(label), trained, drawn, settings))
+        except Rejection as why:
+            product.rejections.append(Rejection(f"NEEDLE-{kind}, {label}: {why.reason}", **why.measured))
+    return product
+
+
+def _realism_row(kind: str, label: str, real: pl.DataFrame, drawn: pl.DataFrame, settings: Settings) -> dict[str, Any]:
+    found = recognisability(
+        feature_matrix(real),
+        feature_matrix(drawn),
+        (real["ztf_id"].to_numpy(), drawn["image_parent"].to_numpy()),
+        HOSTED_FEATURES,
+        rng_for(settings.seed, "results.realism", kind, label),
+    )
+    return {"model_kind": kind, "label": label, "fold": 0, **asdict(found), "is_failed": found.is_failed}
+
+
+def feature_matrix(frame: pl.DataFrame) -> np.ndarray:
+    """The 33 features of Table 1 in order, shape (n, 33); NaN = missing."""
+    return frame.select(pl.col(HOSTED_FEATURES).cast(pl.Float64).fill_null(math.nan)).to_numpy()

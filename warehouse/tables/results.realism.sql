@@ -1,0 +1,24 @@
+create table results.realism (
+    model_kind varchar not null check (model_kind in ('TH', 'T', 'metadata')),
+    label varchar not null check (label in ('SN', 'SLSN-I', 'TDE')),
+    fold integer not null,
+    auc double not null check (auc between 0 and 1),
+    ci_low double not null,
+    ci_high double not null,
+    n_real integer not null,
+    n_synthetic integer not null,
+    is_failed boolean not null,
+    telling varchar[] not null,
+    primary key (model_kind, label)
+);
+comment on table results.realism is 'How well a classifier tells synthetic samples from real ones of their class by features, hosts held out; 0.5 = not at all. From 0.65 on it has failed: "synthetic" would stand for "rare". One row per model kind and class.';
+comment on column results.realism.model_kind is 'TH (hosted, with stamps), T (hostless, with stamps) or metadata.';
+comment on column results.realism.label is 'Class.';
+comment on column results.realism.fold is 'Number of the model whose training part is compared.';
+comment on column results.realism.auc is 'Area under the ROC curve of held-out scores.';
+comment on column results.realism.ci_low is 'Lower end of the 95 % interval, bootstrap over hosts.';
+comment on column results.realism.ci_high is 'Upper end of the 95 % interval.';
+comment on column results.realism.n_real is 'Real objects compared.';
+comment on column results.realism.n_synthetic is 'Synthetic samples compared.';
+comment on column results.realism.is_failed is 'Whether they are told apart too well: an area of 0.65 or more.';
+comment on column results.realism.telling is 'The three features that alone tell most.';
