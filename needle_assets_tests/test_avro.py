@@ -144,7 +144,7 @@ def test_counts_are_not_believed():
 
 
 def test_a_deflate_bomb_is_not_unpacked():
-    bomb = zlib.compress(bytes(100 * 2**20), 9)[2:-4]
+    bomb = zlib.compress(bytes(20 * 2**20), 1)[2:-4]
     assert len(bomb) < 10**6
     with pytest.raises(Rejection, match="unpack"):
         list(read_records(container(json.dumps(fields("int")).encode(), bomb, codec=b"deflate")))

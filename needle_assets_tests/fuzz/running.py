@@ -24,7 +24,7 @@ from needle_assets_tests.fuzz.packet_kinds import Make
 from needle_assets_tests.packets import packet
 
 TABLES = Path(__file__).parents[2] / "warehouse" / "tables"
-MAX_SECONDS = 2.0
+MAX_SECONDS = 2.0  # of processor time, so that a busy machine fails no test
 Outcome = tuple[list[Any], list[Rejection]]
 
 
@@ -117,7 +117,7 @@ def fingerprint(folder: Path) -> str:
 
 def _run_case(tally: Tally, case: int, folder: Path, *, before: str) -> list[Any]:
     tally.n_cases += 1
-    started = time.perf_counter()
+    started = time.process_time()
     rows: list[Any] = []
     try:
         rows, rejections = READERS[tally.kind.path](folder, tally.kind.path)
@@ -131,7 +131,7 @@ def _run_case(tally: Tally, case: int, folder: Path, *, before: str) -> list[Any
         if isinstance(error, KeyboardInterrupt):
             raise
         tally.crashes.append(f"case {case}: " + traceback.format_exc(limit=-4))
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     tally.total_seconds += seconds
     tally.slowest_seconds = max(tally.slowest_seconds, seconds)
     return rows
