@@ -91,20 +91,17 @@ def read_packet(data: bytes) -> Packet:
 
 
 def read_packets(data: bytes) -> Iterator[Packet | Rejection]:
-    """Every packet in the bytes of an Avro file, or why it was refused. Damage to the file itself ends it with a Rejection."""
-    records = read_records(data)
-    while True:
-        try:
-            record = next(records)
-        except StopIteration:
-            return
-        except Rejection as why:
-            yield why
-            return
-        try:
-            yield packet_of(record)
-        except Rejection as why:
-            yield why
+    """Every packet in the bytes of an Avro file, or why it was refused; at least one of the two. Damage ends it with a refusal."""
+    n_records = 0
+    try:
+        for record in read_records(data):
+            n_records += 1
+            yield _packet_or_refusal(record)
+    except Rejection as why:
+        yield why
+        return
+    if n_records == 0:
+        yield Rejection("the file holds no packet.", n_bytes=len(data))
 
 
 def packet_of(record: Mapping[str, Any]) -> Packet:
@@ -197,6 +194,13 @@ def shown(value: object, n_characters: int = 60) -> str:
     """``value`` as short plain text for a message: no markup, no control characters, never long."""
     text = value[: 2 * n_characters] if isinstance(value, str | bytes) else value
     return _UNSAFE.sub("?", repr(text).strip("'\""))[:n_characters] or "empty"
+
+
+def _packet_or_refusal(record: Mapping[str, Any]) -> Packet | Rejection:
+    try:
+        return packet_of(record)
+    except Rejection as why:
+        return why
 
 
 def _preference(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -30,6 +30,10 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
+_EXTENSIONS = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
 _WITHOUT_CONTENT = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE)
 
 
@@ -58,7 +62,7 @@ def read_archive(file: BinaryIO) -> Iterator[Member]:
     names: set[str] = set()
     long_name: str | None = None
     while (header := _next_header(stream)) is not None:
-        if header.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE):
+        if header.type in _EXTENSIONS:
             content = _extension(stream, header)
             long_name = _extended_name(header.type, content) or long_name
             continue
@@ -145,6 +149,8 @@ def _extension(stream: _Stream, header: tarfile.TarInfo) -> bytes:
 def _extended_name(kind: bytes, content: bytes) -> str | None:
     if kind == tarfile.GNUTYPE_LONGNAME:
         return content.rstrip(b"\0").decode("utf-8", "backslashreplace")
+    if kind == tarfile.GNUTYPE_LONGLINK:
+        return None
     path = _pax_records(content).get(b"path")
     return path.decode("utf-8", "backslashreplace") if path is not None and kind != tarfile.XGLTYPE else None
 

@@ -116,6 +116,8 @@ def _records(block: bytes, count: int, schema: dict[str, Any]) -> Iterator[dict[
         if not isinstance(record, dict):
             raise Rejection("the Avro file holds values, not records; an alert packet is needed.")
         yield record
+    if stream.tell() != len(block):
+        raise Rejection(f"a block holds more than the {count} records it claims; the file is damaged.", n_bytes=len(block))
 
 
 def _inflated(block: bytes, max_bytes: int) -> bytes:

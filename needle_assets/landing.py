@@ -171,7 +171,10 @@ def _unknown(path: str, problem: str) -> LandingFile:
 
 def _looked_at(entry: os.DirEntry[str], relative: str, root: str, names: set[str]) -> LandingFile:
     if not relative.isprintable():
-        return _unknown(shown(relative, 200), "the name has characters that cannot be written; rename the file.")
+        told_apart_by = hashlib.sha256(os.fsencode(relative)).hexdigest()[:8]
+        return _unknown(
+            f"{shown(relative, 200)} {told_apart_by}", "the name has characters that cannot be written; rename the file."
+        )
     try:
         if entry.is_symlink():
             target = os.path.realpath(entry.path)

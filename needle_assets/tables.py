@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from needle_assets.alerts import shown
 from needle_assets.rejections import Rejection
 
-MAX_TABLE_BYTES = 2**29
-MAX_ROWS = 20_000_000
+MAX_CSV_BYTES = 2**27
+MAX_PARQUET_ROWS = 10_000_000
 MAX_LINE_CHARACTERS = 100_000
 MAX_COLUMNS = 1_000
 
@@ -47,7 +47,7 @@ def read_csv(path: Path) -> TextTable:
     Raises
     ------
     Rejection
-        If the file is empty or larger than 512 MiB. OSError if it cannot be opened.
+        If the file is empty or larger than 128 MiB. OSError if it cannot be opened.
     """
     lines = _decoded(_contents(path)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     numbered = [(number, line) for number, line in enumerate(lines) if line.strip()]
@@ -69,20 +69,20 @@ def read_csv(path: Path) -> TextTable:
 
 def read_parquet(path: Path, wanted: Collection[str]) -> pl.DataFrame:
     """
-    The wanted columns that a Parquet file has, as they are typed there, with ``row`` (the first is 1).
+    The wanted columns that a Parquet file has, as they are typed there, under lower-case names, with ``row`` (the first is 1).
 
     Raises
     ------
     Rejection
-        If the file is not Parquet, is damaged, has more than 20 million rows, or holds dates, bytes, lists or records in a
+        If the file is not Parquet, is damaged, has more than 10 million rows, or holds dates, bytes, lists or records in a
         wanted column.
     """
     try:
         with pq.ParquetFile(path) as file:
             n_rows = file.metadata.num_rows
-            if not 0 <= n_rows <= MAX_ROWS:
-                raise Rejection(f"{path.name} claims {n_rows} rows, at most {MAX_ROWS} are read.", n_rows=n_rows)
-            table = file.read([name for name in file.schema_arrow.names if name in wanted], use_threads=False)
+            if not 0 <= n_rows <= MAX_PARQUET_ROWS:
+                raise Rejection(f"{path.name} claims {n_rows} rows, at most {MAX_PARQUET_ROWS} are read.", n_rows=n_rows)
+            table = file.read([name for name in file.schema_arrow.names if name.lower() in wanted], use_threads=False)
             table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
@@ -93,9 +93,9 @@ def read_parquet(path: Path, wanted: Collection[str]) -> pl.DataFrame:
 
 def _contents(path: Path) -> bytes:
     with path.open("rb") as file:
-        data = file.read(MAX_TABLE_BYTES + 1)
-    if len(data) > MAX_TABLE_BYTES:
-        raise Rejection(f"{path.name} is larger than {MAX_TABLE_BYTES} bytes; split it or give Parquet.")
+        data = file.read(MAX_CSV_BYTES + 1)
+    if len(data) > MAX_CSV_BYTES:
+        raise Rejection(f"{path.name} is larger than {MAX_CSV_BYTES} bytes; give it as Parquet.")
     return data
 
 
@@ -143,6 +143,9 @@ def _flat(path: Path, table: pa.Table) -> pl.DataFrame:
         if not any(is_kind(field.type) for is_kind in plain + texts):
             kind = shown(str(field.type))
             raise Rejection(f"column {field.name} of {path.name} holds {kind}; text, numbers or booleans are needed.")
-    bare = pa.Table.from_arrays(table.columns, names=table.column_names)  # polars panics on metadata that is not UTF-8
+    names = [name.lower() for name in table.column_names]
+    if len(set(names)) < len(names):
+        raise Rejection(f"{path.name} has a column twice: {', '.join(sorted(names))}.")
+    bare = pa.Table.from_arrays(table.columns, names=names)  # polars panics on metadata that is not UTF-8
     frame = pl.DataFrame(pl.from_arrow(bare)).with_columns(pl.col(pl.Categorical, pl.Enum, pl.Decimal).cast(pl.String))
     return frame.with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))

@@ -131,6 +131,11 @@ def test_every_packet_of_a_file_comes_out_and_a_bad_one_costs_only_itself():
         read_packet(avro([good, good]))
 
 
+def test_a_file_without_packets_says_so():
+    (found,) = read_packets(avro([]))
+    assert "no packet" in found.reason
+
+
 def test_a_file_cut_off_gives_the_packets_before_the_cut():
     data = avro([record()] * 2)
     whole = list(read_packets(data[:-20] + b"x" * 20))

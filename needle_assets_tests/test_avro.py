@@ -143,6 +143,10 @@ def test_counts_are_not_believed():
         list(read_records(MAGIC + number(2**40) + b"\0" * 100))
 
 
+def test_records_beyond_the_count_are_not_passed_over_in_silence():
+    assert "more than the 1 records" in refused(fields("int"), b"\x02\x04")
+
+
 def test_a_deflate_bomb_is_not_unpacked():
     bomb = zlib.compress(bytes(20 * 2**20), 1)[2:-4]
     assert len(bomb) < 10**6

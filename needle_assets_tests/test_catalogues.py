@@ -206,6 +206,13 @@ def test_a_table_without_a_needed_column_or_of_lists_is_refused(tmp_path):
         read_photometry(tmp_path / "bad.parquet")
 
 
+def test_a_column_that_comes_twice_is_refused(tmp_path):
+    table = light_curve().to_arrow()
+    pq.write_table(table.append_column("MAG", table["mag"]), tmp_path / "twice.parquet")
+    with pytest.raises(Rejection, match="twice"):
+        read_photometry(tmp_path / "twice.parquet")
+
+
 def test_metadata_that_is_no_text_does_not_matter(tmp_path):
     table = light_curve().to_arrow().replace_schema_metadata({b"\xff": b"\xfe"})
     table = table.cast(pa.schema([field.with_metadata({b"\xff": b"\xfe"}) for field in table.schema]))
