@@ -1,1 +1,91 @@
-"""Fills a landing folder from live services. The only code that talks to the network."""
+"""Fills a landing folder from live services. The only code that talks to the network.
+
+``fetch`` runs one source by name; ``SOURCES`` lists them in the order in which a night goes: the catalogue first, then packets,
+then what brokers know, then the magnitudes of hosts. Each writes the landing folder only (see ``docs/fetch.md``).
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from needle_assets.fetch.archive import fetch_archive
+from needle_assets.fetch.around import AnswerError, Around, FetchError, Progress
+from needle_assets.fetch.brokers.alerce import fetch_alerce
+from needle_assets.fetch.brokers.fink import fetch_fink
+from needle_assets.fetch.brokers.lasair import fetch_lasair
+from needle_assets.fetch.catalogues.bts import fetch_bts
+from needle_assets.fetch.catalogues.panstarrs import fetch_panstarrs
+from needle_assets.fetch.run import Failure, FetchSummary
+from needle_assets.settings import Settings
+
+__all__ = [
+    "SOURCES",
+    "AnswerError",
+    "Around",
+    "Failure",
+    "FetchError",
+    "FetchSummary",
+    "Progress",
+    "fetch",
+    "fetch_alerce",
+    "fetch_archive",
+    "fetch_bts",
+    "fetch_fink",
+    "fetch_lasair",
+    "fetch_panstarrs",
+]
+
+SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
+    "bts": fetch_bts,
+    "archive": fetch_archive,
+    "alerce": fetch_alerce,
+    "lasair": fetch_lasair,
+    "fink": fetch_fink,
+    "panstarrs": fetch_panstarrs,
+}
+
+
+def fetch(
+    source: str,
+    landing: Path,
+    *,
+    settings: Settings,
+    ids: Collection[str] | None = None,
+    nights: Collection[str] | None = None,
+    around: Around | None = None,
+) -> FetchSummary:
+    """
+    Fill the landing folder from one source.
+
+    Parameters
+    ----------
+    source : str
+        A name in ``SOURCES``.
+    landing : Path
+        The landing folder; made if it is missing.
+    settings : Settings
+        Its section ``fetch`` says where the services are and how they are asked.
+    ids, nights : collection of str, optional
+        Only these objects or nights, where the source can be told so.
+    around : Around, optional
+        Clock, chance, environment, and who is told of the progress.
+
+    Returns
+    -------
+    FetchSummary
+        What landed, what failed and what is left. Single failures are listed there and asked for again in the next run.
+
+    Raises
+    ------
+    FetchError
+        If the source is unknown or cannot start: no token, no known objects, another fetch of it under way.
+    """
+    if source not in SOURCES:
+        raise FetchError(f"source {source!r} is unknown; choose one of {', '.join(SOURCES)}.")
+    known = inspect.signature(SOURCES[source]).parameters
+    asked = {"ids": ids, "nights": nights}
+    unusable = [name for name, value in asked.items() if value is not None and name not in known]
+    if unusable:
+        raise FetchError(f"{source} cannot be told {' or '.join(unusable)}; leave that out.")
+    given = {name: value for name, value in asked.items() if value is not None}
+    return SOURCES[source](landing, settings=settings, around=around, **given)

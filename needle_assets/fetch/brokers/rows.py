@@ -1,0 +1,166 @@
+"""What the alert brokers (ALeRCE, Lasair, Fink) share: detections from rows, packets into the folder, photometry merged.
+
+Each broker's own requests and field names are in its module.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from needle_assets.alerts import read_packet, shown
+from needle_assets.fetch.around import AnswerError, DamagedError
+from needle_assets.fetch.run import Run
+from needle_assets.fetch.service import read_json
+from needle_assets.fetch.snapshots import merge_photometry
+from needle_assets.rejections import Rejection
+from needle_assets.survey import BAND_OF_FID
+
+DETECTIONS = "detections"
+MERGE_AT_ONCE = 2_000
+
+_POSITIVE, _NEGATIVE = ("t", "true", "1"), ("f", "false", "0", "-1")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One detection as a broker gives it; ``candid`` is its packet's number, ``row`` all that was said of it."""
+
+    candid: int
+    mjd: float
+    band: str
+    mag: float
+    mag_err: float
+    is_positive: bool
+    row: Mapping[str, Any]
+
+
+ReadDetections = Callable[[Any], list[Detection]]
+
+
+def batches(things: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """``things`` in order, ``size`` at a time."""
+    for start in range(0, len(things), max(1, size)):
+        yield things[start : start + size]
+
+
+def named(ids: Sequence[str]) -> str:
+    """A batch of objects as a failure names it."""
+    return ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1} more"
+
+
+def checked_list(value: Any, what: str) -> list[Any]:
+    """``value`` if it is a list. Raises AnswerError naming what was expected."""
+    if not isinstance(value, list):
+        raise AnswerError(f"{what}: a list was expected, the answer is {shown(value)}.")
+    return value
+
+
+def checked_rows(value: Any, what: str) -> list[dict[str, Any]]:
+    """``value`` if it is a list of records. Raises AnswerError naming what was expected."""
+    if any(not isinstance(row, dict) for row in checked_list(value, what)):
+        raise AnswerError(f"{what}: a list of records was expected, the answer is {shown(value)}.")
+    return list(value)
+
+
+def number(row: Mapping[str, Any], *names: str) -> float:
+    """The finite number under the first of ``names`` that the row has. Raises AnswerError if there is none."""
+    value = next((row[name] for name in names if row.get(name) is not None), None)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise AnswerError(f"{names[0]} of a detection is {shown(value)}, a number is needed.")
+    return float(value)
+
+
+def candid_of(value: Any) -> int:
+    """A packet's number given as integer or digits. A float is refused: it has lost the last digits."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 20:
+        value = int(value)
+    if type(value) is not int or not 0 < value < 2**63:
+        raise AnswerError(f"candid of a detection is {shown(value)}, a whole number is needed.")
+    return value
+
+
+def detection(row: Mapping[str, Any], *, candid: Any, mjd: float, mag: Sequence[str], mag_err: Sequence[str]) -> Detection | None:
+    """A broker's row as a detection; None for a filter other than g, r, i. Raises AnswerError if the row has another shape."""
+    fid = row.get("fid")
+    band = BAND_OF_FID.get(fid) if type(fid) is int else fid if fid in BAND_OF_FID.values() else None
+    said = str(row.get("isdiffpos")).lower()
+    if said not in _POSITIVE + _NEGATIVE:
+        raise AnswerError(f"isdiffpos of a detection is {shown(said)}, a sign is needed.")
+    if fid is None:
+        raise AnswerError("a detection has no fid.")
+    if band is None:
+        return None
+    return Detection(candid_of(candid), mjd, band, number(row, *mag), number(row, *mag_err), said in _POSITIVE, row)
+
+
+def land_packet(run: Run, content: bytes, ztf_id: str, candid: int) -> None:
+    """Put a packet that is the one asked for into the folder. Raises DamagedError or AnswerError if it is not."""
+    try:
+        packet = read_packet(content)
+    except Rejection as why:
+        raise DamagedError(f"packet {candid}: {why.reason}") from None
+    if (packet.ztf_id, packet.candid) != (ztf_id, candid):
+        raise AnswerError(f"packet {candid} of {ztf_id} was asked for, {packet.candid} of {packet.ztf_id} came.")
+    run.packets += run.folder.write(run.folder.packet_path(ztf_id, candid), content)
+
+
+def keep_answer(run: Run, ztf_id: str, content: bytes) -> None:
+    """Keep what a broker said of one object, as it came; its photometry is due to be merged."""
+    run.folder.write(run.folder.answer_path(DETECTIONS, ztf_id), content)
+
+
+def kept_detections(run: Run, ztf_id: str, read: ReadDetections) -> list[Detection] | None:
+    """The detections of the answer that is kept; None if there is none, or it can no longer be read."""
+    answer = _kept_answer(run, ztf_id)
+    try:
+        return None if answer is None else read(answer)
+    except AnswerError:
+        return None
+
+
+def newest_mjd(detections: Sequence[Detection]) -> float | None:
+    """Time of the newest detection [MJD]."""
+    return max((found.mjd for found in detections), default=None)
+
+
+def merge_kept(run: Run, read: ReadDetections, take_in: Callable[[Mapping[str, Any]], None] = lambda _answers: None) -> None:
+    """
+    Bring the photometry up to date with the answers that are kept and were not merged as they are now.
+
+    An interrupted run leaves answers that are not merged; the next one finds them here. Negative differences are left out: landed
+    photometry has no sign. ``take_in`` is given the same answers by object, for what else they say.
+    """
+    folder, merged = run.folder, run.state["merged"]
+    if not any((folder.path / f"photometry.{kind}").exists() for kind in ("parquet", "csv")):
+        merged.clear()
+    states = {path.stem: _state_of(path) for path in sorted((folder.answers / DETECTIONS).glob("ZTF*.json"))}
+    waiting = [ztf_id for ztf_id, state in states.items() if merged.get(ztf_id) != state]
+    for some in batches(waiting, MERGE_AT_ONCE):
+        answers = {ztf_id: answer for ztf_id in some if (answer := _kept_answer(run, ztf_id)) is not None}
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for ztf_id, answer in answers.items():
+            with contextlib.suppress(
+                AnswerError
+            ):  # it was readable when it came; if somebody changed it since, it is asked again
+                rows[ztf_id] = [_photometry_row(found) for found in read(answer) if found.is_positive]
+        run.detections += merge_photometry(folder, folder.source, rows)
+        take_in({ztf_id: answers[ztf_id] for ztf_id in rows})
+        merged.update({ztf_id: states[ztf_id] for ztf_id in rows})
+
+
+def _kept_answer(run: Run, ztf_id: str) -> Any:
+    try:
+        return read_json(run.folder.answer_path(DETECTIONS, ztf_id).read_bytes())
+    except (FileNotFoundError, DamagedError):
+        return None
+
+
+def _state_of(path: Any) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _photometry_row(found: Detection) -> dict[str, Any]:
+    return {"mjd": found.mjd, "band": found.band, "mag": found.mag, "mag_err": found.mag_err}

@@ -1,0 +1,1 @@
+"""Catalogues: the survey's list of transients, and magnitudes of host galaxies by position."""

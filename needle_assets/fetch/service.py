@@ -1,0 +1,282 @@
+"""One survey service asked with manners: in turn, with time-outs, again after a while, never too much. Knows HTTP only.
+
+A token is sent to its own service alone, over HTTPS or to this machine, and taken out of whatever is read, written or said.
+"""
+
+import contextlib
+import email.utils
+import ipaddress
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from needle_assets.alerts import shown
+from needle_assets.fetch.around import (
+    AnswerError,
+    Around,
+    BusyError,
+    DamagedError,
+    FetchError,
+    NotThereError,
+    ServiceStoppedError,
+)
+from needle_assets.settings import FetchSettings, ServiceSettings
+
+MAX_ANSWER_BYTES = 256 * 2**20
+MAX_REDIRECTS = 3
+USER_AGENT = "needle_assets (training sets from public ZTF alerts)"
+
+_BUSY = (429, 500, 502, 503, 504)
+_ABSENT = (404, 410)
+_WIRE_LOGGERS = ("httpcore", "httpx")
+
+T = TypeVar("T")
+
+
+class Service:
+    """
+    A service at one address; use it in a ``with`` block.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages.
+    asked : ServiceSettings
+        Address, pace and most requests of this run.
+    manners : FetchSettings
+        Time-outs, tries and waiting times.
+    around : Around
+        Clock, sleep and chance.
+    token : str, optional
+        Sent as ``Authorization: Token ...`` to this address and nowhere else.
+    """
+
+    def __init__(
+        self, name: str, asked: ServiceSettings, manners: FetchSettings, around: Around, *, token: str | None = None
+    ) -> None:
+        self.name, self.manners, self.around = name, manners, around
+        self.url = _checked_url(name, asked.url, has_token=token is not None)
+        self.n_requests = self.n_bytes = 0
+        self._asked, self._token = asked, token
+        self._free_at = 0.0
+        self._levels: dict[str, int] = {}
+        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Token {token}"} if token else {})
+        self._client = httpx.Client(timeout=manners.timeout_seconds, headers=headers, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        for name in _WIRE_LOGGERS:  # at their debug level they print headers, and a service may echo the token in one
+            logger = logging.getLogger(name)
+            self._levels[name] = logger.level
+            logger.setLevel(max(logger.level, logging.WARNING))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._client.close()
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
+
+    def ask(
+        self,
+        path: str,
+        read: Callable[[bytes], T],
+        *,
+        query: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> T:
+        """
+        What ``read`` makes of the answer to one request (POST with ``form`` or a JSON ``body``, else GET).
+
+        Parameters
+        ----------
+        path : str
+            Appended to the service's address.
+        read : callable
+            Takes the answer's bytes. If it raises DamagedError the request is made again.
+        query, form, body : mapping, optional
+            Parameters of the address, fields of a form, a JSON record.
+
+        Raises
+        ------
+        NotThereError
+            If the service says so (404, 410).
+        AnswerError
+            If no usable answer came in the allowed number of tries.
+        ServiceStoppedError
+            If the service asks for a longer pause, refuses the token, or the run's requests are used up.
+        """
+        sent = {"params": query, "data": form, "json": body}
+        method = "GET" if form is None and body is None else "POST"
+        why: BusyError | DamagedError | None = None
+        for attempt in range(self.manners.tries):
+            if why is not None:
+                self.pause(attempt, why)
+            try:
+                return read(self._scrubbed(self._body(method, self.url + path, sent)))
+            except (BusyError, DamagedError) as error:
+                why = error
+        assert why is not None
+        if isinstance(why, BusyError) and why.status == 429:
+            raise ServiceStoppedError(f"{why} It was asked {self.manners.tries} times; the rest is left for the next run.")
+        raise AnswerError(f"{why} ({self.manners.tries} tries)")
+
+    def pause(self, attempt: int, why: AnswerError) -> None:
+        """Wait before another try: longer each time, spread by chance, at least as long as the service asks for."""
+        asked_for = why.retry_after if isinstance(why, BusyError) and why.retry_after is not None else 0.0
+        if asked_for > self.manners.longest_wait_seconds:
+            raise ServiceStoppedError(f"{why} It asks to wait {asked_for:.0f} s; the rest is left for the next run.")
+        usual = self.manners.first_wait_seconds * 2 ** (attempt - 1) * (0.5 + self.around.rng.random())
+        self.around.sleep(max(asked_for, min(usual, self.manners.longest_wait_seconds)))
+
+    @contextlib.contextmanager
+    def opened(self, method: str, url: str, sent: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """A response whose status is good and whose body is still to be read; faults of the connection become BusyError."""
+        self._take_turn()
+        try:
+            with contextlib.ExitStack() as stack:
+                yield self._answered(stack, method, url, sent)
+        except httpx.TimeoutException:
+            raise BusyError(self._says(f"no answer within {self.manners.timeout_seconds:g} s.")) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # Not chained: the library's error holds the request with its headers.
+            raise BusyError(self._says(f"the connection failed ({type(error).__name__}: {self._quoted(str(error))}).")) from None
+
+    def count(self, n_bytes: int) -> None:
+        """Add bytes that came."""
+        self.n_bytes += n_bytes
+
+    def _answered(self, stack: contextlib.ExitStack, method: str, url: str, sent: Mapping[str, Any]) -> httpx.Response:
+        for _ in range(MAX_REDIRECTS + 1):
+            response = stack.enter_context(self._client.stream(method, url, **sent))
+            if not 300 <= response.status_code < 400:
+                self._check_status(response)
+                return response
+            url = self._new_place(response, method)
+            sent = {**sent, "params": None}
+        raise AnswerError(self._says(f"it redirects more than {MAX_REDIRECTS} times."))
+
+    def _body(self, method: str, url: str, sent: Mapping[str, Any]) -> bytes:
+        started = self.around.clock()
+        parts: list[bytes] = []
+        n_bytes = 0
+        with self.opened(method, url, sent) as response:
+            for part in response.iter_bytes():
+                parts.append(part)
+                n_bytes += len(part)
+                if n_bytes > MAX_ANSWER_BYTES:
+                    raise AnswerError(self._says(f"the answer is larger than {MAX_ANSWER_BYTES} bytes."))
+                if self.around.clock() - started > self.manners.answer_seconds:
+                    raise BusyError(self._says(f"the answer took longer than {self.manners.answer_seconds:g} s."))
+        self.count(n_bytes)
+        return b"".join(parts)
+
+    def _take_turn(self) -> None:
+        if self.n_requests >= self._asked.max_requests:
+            raise ServiceStoppedError(
+                self._says(f"all {self._asked.max_requests} requests of this run are made; the rest is left for the next run.")
+            )
+        wait = self._free_at - self.around.clock()
+        if wait > 0:
+            self.around.sleep(wait)
+        self.n_requests += 1
+        self._free_at = self.around.clock() + self._asked.interval_seconds
+
+    def _check_status(self, response: httpx.Response) -> None:
+        status = response.status_code
+        said = f"it answered {status} {self._quoted(response.reason_phrase, 30)}"
+        if status in _BUSY:
+            raise BusyError(self._says(said + "."), status=status, retry_after=self._retry_after(response))
+        if status in _ABSENT:
+            raise NotThereError(self._says(said + "."))
+        if status in (401, 403):
+            remedy = "check the token" if self._token else "it may not be public any more"
+            raise ServiceStoppedError(self._says(f"{said}; {remedy}."))
+        if status != 200 and status != 206:
+            # With a token in use the body is not quoted: it may hold the token in pieces.
+            excerpt = "" if self._token else ": " + _excerpt(next(response.iter_bytes(), b""))
+            raise AnswerError(self._says(f"{said}{excerpt}."))
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        """What the header says [s], given as seconds or as a date."""
+        value = response.headers.get("Retry-After", "").strip()
+        if value.isdigit():
+            return float(value[:9])
+        with contextlib.suppress(ValueError):
+            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - self.around.clock())
+        return None
+
+    def _new_place(self, response: httpx.Response, method: str) -> str:
+        """Where a redirect leads, if it stays with this service; credentials and trust do not travel."""
+        place = httpx.URL(str(response.request.url)).join(response.headers.get("Location", ""))
+        if _origin(place) != _origin(response.request.url):
+            raise AnswerError(
+                self._says(
+                    f"it redirects to another place ({self._quoted(place.host)}); if it moved, set its new address under [fetch]."
+                )
+            )
+        if method != "GET" and response.status_code not in (307, 308):
+            raise AnswerError(
+                self._says(f"it redirects a question with {response.status_code}; set its new address under [fetch].")
+            )
+        return str(place)
+
+    def _says(self, sentence: str) -> str:
+        return f"{self.name}: {sentence}"
+
+    def _quoted(self, text: str, n_characters: int = 60) -> str:
+        without = re.sub(re.escape(self._token), "[token]", text, flags=re.IGNORECASE) if self._token else text
+        return shown(without, n_characters)
+
+    def _scrubbed(self, content: bytes) -> bytes:
+        return content.replace(self._token.encode(), b"[token]") if self._token else content
+
+
+def read_json(content: bytes) -> Any:
+    """The JSON value in an answer. Raises DamagedError if it is none, as half an answer is."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise DamagedError(f"the answer of {len(content)} bytes is not JSON: {_excerpt(content)}") from None
+
+
+def token_from(environment: Mapping[str, str], name: str, remedy: str) -> str:
+    """The token in an environment variable. Raises FetchError with the remedy if there is none."""
+    token = environment.get(name, "").strip()
+    if not token:
+        raise FetchError(f"{name} is not set; {remedy}")
+    if not token.isascii() or not token.isprintable() or " " in token or len(token) < 8:
+        raise FetchError(f"{name} does not hold a token: 8 or more plain characters without spaces are needed.")
+    return token
+
+
+def _excerpt(content: bytes) -> str:
+    return shown(content[:240].decode("utf-8", "replace"))
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _checked_url(name: str, url: str, *, has_token: bool) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
+        raise FetchError(
+            f"the address of {name} is {shown(url, 100)!r}; an http(s) URL without a user name is needed under [fetch]."
+        )
+    if has_token and parsed.scheme != "https" and not _is_this_machine(parsed.host):
+        raise FetchError(f"the address of {name} is not https; a token is not sent in the clear.")
+    return url.rstrip("/")
+
+
+def _is_this_machine(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
