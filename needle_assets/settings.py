@@ -44,10 +44,11 @@ class GaussianProcessSettings:
     is_error_scale_fitted: bool = True
     wavelength_scale_angstrom: float = 6000.0
     max_days_since_first: float = 3000.0
-    max_days_after_peak: float = 3000.0
+    max_days_after_peak: float = 150.0
     faintest_mag: float = 25.0
     min_rising_points: int = 3
     min_rising_points_in_a_band: int = 2
+    min_rise_mag: float = 0.2
     usable_length_scale_days: tuple[float, float] = (2.0, 500.0)
     max_chi2: float = 5.0
     max_left_out_chi2: float = 5.0
@@ -75,11 +76,11 @@ class QualitySettings:
     sentinels: tuple[float, ...] = (-999.0,)
     line_sigma: float = 5.0
     negative_sigma: float = 20.0
-    epochs: int = 8
-    learning_rate: float = 1e-3
-    batch_size: int = 64
+    epochs: int = 20
+    learning_rate: float = 5e-4
+    batch_size: int = 32
     max_training_images: int = 3000
-    damaged_fraction: float = 0.5
+    held_out_fraction: float = 0.3
     bad_weight: float = 2.0
 
 
@@ -283,7 +284,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
         "light_curves": {"merge_in_flux": False},
-        "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False},
+        "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False, "max_days_after_peak": 3000.0},
         "restoration": {"method": "paper", "restored_threshold": 0.5},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
     },
@@ -294,6 +295,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "flux_error_floor": 0.0,
             "is_error_scale_fitted": False,
             "max_days_since_first": 300.0,
+            "max_days_after_peak": 3000.0,
         },
         "quality": {"good_threshold": 0.5},
         "restoration": {"method": "needle2", "restored_threshold": 0.8},

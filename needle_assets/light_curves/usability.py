@@ -88,10 +88,12 @@ def judge(fit: GaussianProcessFit, curve: DailyCurve, rise_end: float, settings:
     errors = np.concatenate([curve.mag_err[band][days] for band in sampled] or [np.zeros(0)])
     median_err = float(np.median(errors)) if len(errors) else float("nan")
     dips = [_unsupported_dip(curve.days_since_first[days], curve.mag[band][days], fit.points.days) for band in sampled]
+    rises = [_rise(curve.mag[band][days]) for band in sampled]
     shortest, longest = settings.usable_length_scale_days
     failed = {
         f"{sum(counts.values())} rising epochs": sum(counts.values()) < settings.min_rising_points
         or max(counts.values(), default=0) < settings.min_rising_points_in_a_band,
+        f"no rise, {max(rises, default=0.0):.2g} mag": max(rises, default=0.0) < settings.min_rise_mag,
         "optimiser did not converge": not fit.is_converged,
         f"length scale {fit.length_scale_days:.3g} d": not shortest < fit.length_scale_days < longest,
         f"under-fitted, reduced chi2 {chi2:.3g}": chi2 > settings.max_chi2,
@@ -100,6 +102,11 @@ def judge(fit: GaussianProcessFit, curve: DailyCurve, rise_end: float, settings:
         f"dip of {max(dips, default=0.0):.2g} mag in the rise without a detection": max(dips, default=0.0) > settings.max_dip_mag,
     }
     return Judgement(chi2, left_out_chi2, median_err, tuple(reason for reason, is_failed in failed.items() if is_failed))
+
+
+def _rise(mag: FloatArray) -> float:
+    """How much the curve brightens up to its peak [mag]."""
+    return float((mag[: np.argmin(mag) + 1] - mag.min()).max()) if len(mag) else 0.0
 
 
 def _unsupported_dip(days: FloatArray, mag: FloatArray, detected_days: FloatArray) -> float:

@@ -1,0 +1,70 @@
+"""How the features correlate and which of them tell the classes apart (paper, figures 1 and 2). No pictures here."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import train_test_split
+
+from needle_assets.light_curves.light_curve import FloatArray
+
+MIN_COMMON_VALUES = 10
+
+
+def correlation_matrix(values: FloatArray) -> FloatArray:
+    """
+    Pearson correlation of each pair of features over the objects that have both.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_objects, n_features)
+        Features; NaN = missing.
+
+    Returns
+    -------
+    ndarray, shape (n_features, n_features)
+        NaN where fewer than ten objects have both, or one of the two does not vary.
+    """
+    missing = np.isnan(values)
+    matrix = np.ma.corrcoef(np.ma.masked_array(values, missing), rowvar=False, allow_masked=True).filled(np.nan)
+    common = (~missing).T.astype(int) @ (~missing).astype(int)
+    return np.where(common >= MIN_COMMON_VALUES, np.atleast_2d(matrix), np.nan)
+
+
+def permutation_ranking(
+    values: FloatArray, labels: NDArray[np.str_], *, seed: int, n_repeats: int = 10
+) -> tuple[FloatArray, FloatArray]:
+    """
+    Loss of balanced accuracy when one feature is shuffled among held-out objects.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_objects, n_features)
+        Features of training objects only; NaN = missing, which the trees handle.
+    labels : ndarray, shape (n_objects,)
+        Classes; those with fewer than four objects are left out.
+    seed : int
+        Seed of the split, the trees and the shuffles.
+    n_repeats : int
+        Shuffles of each feature.
+
+    Returns
+    -------
+    mean, scatter : ndarray, shape (n_features,)
+        Over the shuffles; zero where fewer than two classes are left.
+
+    Notes
+    -----
+    Figure 2 ranks the features by the gain in a boosted ensemble, which favours features with many distinct values and counts
+    correlated ones twice; shuffling held-out objects does not. A quarter of the objects, by class, is held out.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    kept = np.isin(labels, names[counts >= 4])
+    if len(np.unique(labels[kept])) < 2:
+        return np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    parts = train_test_split(values[kept], labels[kept], test_size=0.25, stratify=labels[kept], random_state=seed)
+    trees = HistGradientBoostingClassifier(max_iter=100, class_weight="balanced", random_state=seed).fit(parts[0], parts[2])
+    found = permutation_importance(
+        trees, parts[1], parts[3], scoring="balanced_accuracy", n_repeats=n_repeats, random_state=seed, n_jobs=1
+    )
+    return found.importances_mean, found.importances_std
