@@ -76,6 +76,8 @@ _PS1_SOURCES = tuple(
     f"{name}{k}" for name in ("objectidps", "distpsnr", "sgscore", "sgmag", "srmag", "simag", "szmag") for k in (1, 2, 3)
 )
 
+_POSITIONS = ("target_x_px", "target_y_px", "host_x_px", "host_y_px")
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         table="raw.objects",
@@ -188,6 +190,54 @@ STAGES: tuple[Stage, ...] = (
         reads={"core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err"), "raw.objects": ("label",)},
         settings=("epochs",),
         group="light_curves",
+    ),
+    Stage(
+        table="core.stamp_quality",
+        compute="needle_assets.assets.images:stamp_quality",
+        reads={"core.stamps": ("candid", "science", "reference")},
+        settings=("quality",),
+        group="images",
+        is_bulk=True,
+        chunk_rows=256,
+    ),
+    Stage(
+        table="core.restored_stamps",
+        compute="needle_assets.assets.images:restored_stamps",
+        reads={
+            "core.stamps": ("candid", "band", "mjd", "science", "reference", "target_x_px", "target_y_px"),
+            "core.stamp_quality": ("candid", "image", "is_good", "reasons"),
+        },
+        settings=("quality", "restoration", "seed"),
+        group="images",
+        is_bulk=True,
+        chunk_rows=256,
+    ),
+    Stage(
+        table="core.masks",
+        compute="needle_assets.assets.images:masks",
+        reads={
+            "core.stamps": ("candid", "science", "reference", *_POSITIONS),
+            "core.stamp_quality": ("candid", "image", "is_good"),
+            "core.restored_stamps": ("candid", "image", "pixels", "is_accepted"),
+        },
+        settings=("masking",),
+        group="images",
+        chunk_rows=256,
+    ),
+    Stage(
+        table="core.masked_stamps",
+        compute="needle_assets.assets.images:masked_stamps",
+        reads={
+            "core.stamps": ("candid", "band", "mjd", "science", "reference", *_POSITIONS),
+            "core.stamp_quality": ("candid", "image", "is_good"),
+            "core.restored_stamps": ("candid", "image", "pixels", "is_accepted"),
+            "core.masks": ("candid", "mask", "replaced", "is_blended", "touches_border"),
+            "core.epochs": ("classification_mjd",),
+            "core.detections": ("candid", "mag", "is_positive"),
+        },
+        settings=("masking", "seed"),
+        group="images",
+        chunk_objects=64,
     ),
     Stage(
         table="core.gp_fits",

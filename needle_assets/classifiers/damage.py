@@ -86,6 +86,16 @@ def _line(shape: tuple[int, ...], rng: np.random.Generator, bend: float = 0.0) -
     return np.asarray(np.abs(across - rng.uniform(-20.0, 20.0) - bend * along**2 / shape[0]))
 
 
+def _stroke(shape: tuple[int, ...], rng: np.random.Generator, length_px: tuple[float, float]) -> NDArray[np.float64]:
+    """Distance of every pixel from a short straight line around a place inside [px]."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    x, y = rng.uniform(5.0, shape[0] - 5.0, 2)
+    angle, half = rng.uniform(0.0, np.pi), rng.uniform(*length_px) / 2
+    along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+    across = -(columns - x) * np.sin(angle) + (rows - y) * np.cos(angle)
+    return np.asarray(np.hypot(across, np.maximum(np.abs(along) - half, 0.0)))
+
+
 def _added(image: NDArray[np.float64], extra: NDArray[np.float64], sky: Sky) -> Damaged:
     return image + extra, np.abs(extra) > 0.5 * sky.sigma
 
@@ -175,6 +185,41 @@ def _ramp(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Dam
     return _added(image, rng.uniform(10.0, 40.0) * sky.sigma * (np.cos(angle) * columns + np.sin(angle) * rows), sky)
 
 
+def _stripes(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+    angle, period = rng.uniform(0.0, np.pi), rng.uniform(3.0, 12.0)
+    wave = np.sin(2.0 * np.pi * (np.cos(angle) * columns + np.sin(angle) * rows) / period + rng.uniform(0.0, 6.0))
+    return _added(image, rng.uniform(1.5, 6.0) * sky.sigma * wave, sky)
+
+
+def _scratches(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    mask = np.zeros(image.shape, bool)
+    for _ in range(int(rng.integers(1, 4))):
+        mask |= _stroke(image.shape, rng, (15.0, 45.0)) < rng.uniform(0.6, 1.2)
+    return _set(image, mask, image + rng.choice([-1.0, 1.0, 1.0]) * rng.uniform(6.0, 18.0) * sky.sigma)
+
+
+def _dark_pixels(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    mask = rng.random(image.shape) < rng.uniform(0.003, 0.03)
+    return _set(image, mask, image - rng.uniform(8.0, 19.0, image.shape) * sky.sigma)
+
+
+def _wrapped_cores(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    """Bright stars whose centres have overflowed; where there is none, one is put there."""
+    bright = image.copy()
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
+    mask = np.zeros(image.shape, bool)
+    for _ in range(int(rng.integers(1, 4))):
+        row, column = divmod(int(np.argmax(np.where(mask, -np.inf, bright))), image.shape[1])
+        if bright[row, column] < sky.level + 50.0 * sky.sigma:
+            row, column = (int(place) for place in rng.integers(5, image.shape[0] - 5, 2))
+            profile = np.exp(-0.5 * ((rows - row) ** 2 + (columns - column) ** 2) / rng.uniform(1.0, 1.6) ** 2)
+            bright = bright + rng.uniform(80.0, 400.0) * sky.sigma * profile
+        height, width = int(rng.integers(1, 3)), int(rng.integers(1, 4))
+        mask[row : row + height, max(column - width // 2, 0) : column + width] = True
+    return _set(bright, mask, sky.level - rng.uniform(0.0, 10.0) * sky.sigma)
+
+
 def _dashed_trail(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
     distance = _line(image.shape, rng, bend=rng.uniform(-1.0, 1.0))
     dashes = np.sin(np.add.outer(np.arange(image.shape[0]), np.arange(image.shape[1])) * rng.uniform(0.4, 0.9)) > -0.2
@@ -208,8 +253,7 @@ def _checkerboard(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator
 def _cosmic_rays(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
     mask = np.zeros(image.shape, bool)
     for _ in range(int(rng.integers(3, 9))):
-        distance = _line(image.shape, rng)
-        mask |= (distance < 0.6) & _box(image.shape, rng, (6, 16))
+        mask |= _stroke(image.shape, rng, (3.0, 15.0)) < 0.7
     return _set(image, mask, image + rng.uniform(20.0, 200.0, image.shape) * sky.sigma)
 
 
@@ -235,6 +279,10 @@ TRAINING_KINDS: Mapping[str, Damage] = {
     "hot_pixels": _hot_pixels,
     "smear": _smear,
     "ramp": _ramp,
+    "stripes": _stripes,
+    "scratches": _scratches,
+    "dark_pixels": _dark_pixels,
+    "wrapped_cores": _wrapped_cores,
 }
 # ... and to be judged on without ever having seen the like.
 HELD_OUT_KINDS: Mapping[str, Damage] = {

@@ -1,10 +1,10 @@
 """The learned quality checker: a plain CNN and a ResNet-18 that score how good an image is (paper, section 3.1).
 
-Images in, probabilities out. Rules (``images/defects.py``) come before and need none of this. Training learns from good images,
-half of them damaged on purpose (``classifiers/damage.py``), because labelled bad images that rules miss are rare.
+Images in, probabilities out. Rules (``images/defects.py``) come before and need none of this. Training shows every good image
+twice, as it is and damaged on purpose (``classifiers/damage.py``), because labelled bad images that rules miss are rare.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,9 @@ BAD, GOOD = 0, 1
 _SOFTENING_SIGMA = 2.0
 _SCALE = 3.0
 _SCORING_BATCH = 64
+# The image that defines the limit itself stays on the good side of it, whatever rounding does.
+_CALIBRATION_MARGIN = 1e-3
+_KINDS = tuple(TRAINING_KINDS)
 
 
 class PlainCNN(nn.Module):
@@ -38,14 +41,14 @@ class PlainCNN(nn.Module):
         self.conv2 = nn.Conv2d(128, 256, 3)
         self.full1 = nn.Linear(256 * 13 * 13, 128)
         self.full2 = nn.Linear(128, 64)
-        self.full3 = nn.Linear(64, 2)
+        self.last = nn.Linear(64, 2)
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities of bad and good, shape (n, 2), of prepared images, shape (n, 1, 60, 60)."""
         x = functional.relu(functional.max_pool2d(self.conv1(images), 2))  # (n, 128, 29, 29); pooling first changes nothing
         x = functional.relu(functional.max_pool2d(self.conv2(x), 2))  # (n, 256, 13, 13)
         x = functional.relu(self.full1(x.flatten(1)))
-        return functional.log_softmax(self.full3(functional.relu(self.full2(x))), dim=1)
+        return functional.log_softmax(self.last(functional.relu(self.full2(x))), dim=1)
 
 
 class _Block(nn.Module):
@@ -76,23 +79,22 @@ class ResNet18(nn.Module):
         self.norm = nn.BatchNorm2d(64)
         widths = [64, 64, 64, 128, 128, 256, 256, 512, 512]
         self.blocks = nn.Sequential(*(_Block(a, b) for a, b in pairwise(widths)))
-        self.full = nn.Linear(512, 2)
+        self.last = nn.Linear(512, 2)
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities of bad and good, shape (n, 2), of prepared images, shape (n, 1, 60, 60)."""
         x = functional.relu(functional.max_pool2d(self.norm(self.conv(images)), 2))  # (n, 64, 15, 15)
         x = self.blocks(x).mean(dim=(2, 3))  # (n, 512)
-        return functional.log_softmax(self.full(x), dim=1)
+        return functional.log_softmax(self.last(x), dim=1)
 
 
 @dataclass
 class Training:
-    """A trained checker and what its training saw: loss and accuracy per epoch, images of either class per epoch."""
+    """A trained checker, and mean loss and accuracy of every epoch."""
 
     model: nn.Module
-    history: list[dict[str, float]] = field(default_factory=list)
-    n_good: int = 0
-    n_bad: int = 0
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
 
 
 def build(kind: str) -> nn.Module:
@@ -156,7 +158,7 @@ def score(model: nn.Module, images: NDArray[np.floating]) -> NDArray[np.float64]
 
 def train(kind: str, images: NDArray[np.floating], *, seed: int, settings: QualitySettings | None = None) -> Training:
     """
-    Train a checker on good images, half of which are damaged anew in every epoch.
+    Train a checker on good images and damaged copies of them, made anew in every epoch.
 
     Parameters
     ----------
@@ -185,6 +187,21 @@ def train(kind: str, images: NDArray[np.floating], *, seed: int, settings: Quali
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _trained(build(kind), images, np.random.default_rng(seed), settings)
+
+
+def calibrate(model: nn.Module, good: NDArray[np.floating], *, threshold: float, rejected: float = 0.01) -> None:
+    """
+    Shift a model's scores so that a fraction ``rejected`` of known good images falls below ``threshold``.
+
+    The order of scores, and so the trade between purity and completeness, stays; the threshold gets the same meaning for every
+    model. ``good``, shape (n, 60, 60) [DN], must not have been trained on. Too few images for the fraction count their lowest.
+    """
+    p_good = np.clip(score(model, good), 1e-9, 1.0 - 1e-9)
+    lowest = float(np.quantile(np.log(p_good / (1.0 - p_good)), rejected, method="higher"))
+    last = model.get_submodule("last")
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        last.bias[GOOD] += float(np.log(threshold / (1.0 - threshold))) - lowest + _CALIBRATION_MARGIN
 
 
 def to_bytes(model: nn.Module) -> bytes:
@@ -243,16 +260,16 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def _trained(model: nn.Module, images: NDArray[np.floating], rng: np.random.Generator, settings: QualitySettings) -> Training:
-    n_batches = -(-len(images) // settings.batch_size) * settings.epochs
+    n_batches = -(-len(images) // (settings.batch_size // 2)) * settings.epochs
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(n_batches, 1))
     weights = torch.ones(2)
     weights[BAD] = settings.bad_weight
     training = Training(model)
-    for epoch in range(settings.epochs):
+    for _ in range(settings.epochs):
         model.train()
-        losses, right, n_bad = 0.0, 0, 0
-        for batch, labels in _epoch(images, rng, settings):
+        losses, right = 0.0, 0
+        for batch, labels in _epoch(images, rng, settings.batch_size // 2):
             log_p = model(batch)
             loss = functional.nll_loss(log_p, labels, weight=weights)
             optimiser.zero_grad()
@@ -261,31 +278,23 @@ def _trained(model: nn.Module, images: NDArray[np.floating], rng: np.random.Gene
             schedule.step()
             losses += float(loss.detach()) * len(labels)
             right += int((log_p.argmax(1) == labels).sum())
-            n_bad += int((labels == BAD).sum())
-        training.history.append({"epoch": epoch, "loss": losses / len(images), "accuracy": right / len(images)})
-        training.n_bad, training.n_good = n_bad, len(images) - n_bad
+        training.loss.append(losses / (2 * len(images)))
+        training.accuracy.append(right / (2 * len(images)))
     return training
 
 
-def _epoch(images: NDArray[np.floating], rng: np.random.Generator, settings: QualitySettings) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of one pass: shuffled, turned at random, about ``damaged_per_good`` of them damaged."""
+def _epoch(images: NDArray[np.floating], rng: np.random.Generator, n_images: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of one pass, shuffled: ``n_images`` turned at random, each once as it is and once damaged."""
     order = rng.permutation(len(images))
-    for start in range(0, len(order), settings.batch_size):
-        chosen = order[start : start + settings.batch_size]
-        if len(chosen) == 1 and len(order) > 1:
-            chosen = np.append(chosen, order[0])  # batch normalisation needs two
-        examples = [_example(images[index], rng, settings.damaged_fraction) for index in chosen]
-        yield prepared(np.stack([image for image, _ in examples])), torch.tensor([label for _, label in examples])
+    for start in range(0, len(order), n_images):
+        good = [_turned(images[index], rng) for index in order[start : start + n_images]]
+        bad = [damaged(image, _KINDS[int(rng.integers(len(_KINDS)))], rng)[0] for image in good]
+        yield prepared(np.stack([*good, *bad])), torch.tensor([GOOD] * len(good) + [BAD] * len(bad))
 
 
-def _example(
-    image: NDArray[np.floating], rng: np.random.Generator, damaged_fraction: float, kinds: Sequence[str] = tuple(TRAINING_KINDS)
-) -> tuple[NDArray[np.floating], int]:
+def _turned(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
     turned = np.rot90(image, int(rng.integers(4)))
-    turned = turned[:, ::-1] if rng.random() < 0.5 else turned
-    if rng.random() >= damaged_fraction:
-        return turned, GOOD
-    return damaged(turned, kinds[int(rng.integers(len(kinds)))], rng)[0], BAD
+    return turned[:, ::-1] if rng.random() < 0.5 else turned
 
 
 def _folded(model: ResNet18) -> ResNet18:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from needle_assets.images import needle2
 from needle_assets.images.noise import Sky, draw_noise, one_sided_noise, symmetric_noise
 from needle_assets.images.sources import Sources, distance_px, find_sources, grown
 from needle_assets.settings import MaskSettings
@@ -48,10 +49,16 @@ class SourceMask(NamedTuple):
 
 
 class MaskedPair(NamedTuple):
-    """Science and reference [DN] with other sources replaced, and the noise of each, shape (n,), for filling corners later."""
+    """
+    Science and reference [DN] with other sources replaced, the same with all sources, and the noise of each, shape (n,).
+
+    The masked reference and its noise are on the scale of science; the unmasked one is on its own. No pixel is missing.
+    """
 
     science: NDArray[np.float64]
     reference: NDArray[np.float64]
+    science_unmasked: NDArray[np.float64]
+    reference_unmasked: NDArray[np.float64]
     science_noise: NDArray[np.float64]
     reference_noise: NDArray[np.float64]
 
@@ -84,6 +91,8 @@ def source_mask(
     stamp to its border. A turned pair gives the turned mask.
     """
     settings = settings or MaskSettings()
+    if settings.method == "needle2":
+        return _like_needle2(science, reference, target_px, host_px)
     found = [_kept_clusters(image, target_px, host_px, settings) for image in (science, reference)]
     others = found[0].others | found[1].others
     kept = found[0].kept | found[1].kept | _fixed_mask(science.shape, target_px, host_px, settings)
@@ -105,6 +114,8 @@ def masked_pair(
     replaced: NDArray[np.bool_],
     *,
     rng: np.random.Generator,
+    target_px: Position = (30.0, 30.0),
+    host_px: Position | None = None,
     settings: MaskSettings | None = None,
 ) -> MaskedPair:
     """
@@ -118,6 +129,8 @@ def masked_pair(
         Pixels to overwrite, from :func:`source_mask`.
     rng : numpy.random.Generator
         Draws the noise: first for the reference, then for science.
+    target_px, host_px : tuple of float
+        Needed by ``method="needle2"`` only, which leaves a block around both out of the noise.
     settings : MaskSettings, optional
         How the noise is sampled; ``default`` if left out.
 
@@ -132,12 +145,24 @@ def masked_pair(
     from Eq. 3 as printed, which on Gaussian sky is 0.29 sigma too dark and has 0.79 of the scatter.
     """
     settings = settings or MaskSettings()
-    reference_noise = background_noise(reference, settings)
-    science_noise = background_noise(science, settings)
-    filled_reference = _filled(reference, replaced, reference_noise, rng)
-    filled_science = _filled(science, replaced, science_noise, rng)
-    gain, offset = density_adjustment(filled_reference, filled_science)
-    return MaskedPair(filled_science, filled_reference * gain + offset, science_noise, reference_noise * gain + offset)
+    if settings.method == "needle2":
+        reference_noise, science_noise = (needle2.background_noise(i, target_px, host_px) for i in (reference, science))
+    else:
+        reference_noise, science_noise = (background_noise(image, settings) for image in (reference, science))
+    nothing = np.zeros_like(replaced)
+    reference_unmasked = filled(reference, nothing, reference_noise, rng)
+    science_unmasked = filled(science, nothing, science_noise, rng)
+    masked_reference = filled(reference_unmasked, replaced, reference_noise, rng)
+    masked_science = filled(science_unmasked, replaced, science_noise, rng)
+    gain, offset = density_adjustment(masked_reference, masked_science)
+    return MaskedPair(
+        masked_science,
+        masked_reference * gain + offset,
+        science_unmasked,
+        reference_unmasked,
+        science_noise,
+        reference_noise * gain + offset,
+    )
 
 
 def background_noise(image: NDArray[np.floating], settings: MaskSettings | None = None) -> NDArray[np.float64]:
@@ -147,6 +172,16 @@ def background_noise(image: NDArray[np.floating], settings: MaskSettings | None 
         return one_sided_noise(image, bright_sigma=settings.threshold_sigma, faint_sigma=settings.faint_sigma)
     sources = _sources(image, settings)
     return symmetric_noise(image, grown(sources.labels > 0, settings.noise_gap_px), sources.sky)
+
+
+def filled(
+    image: NDArray[np.floating], replaced: NDArray[np.bool_], noise: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """The image with ``replaced`` and missing pixels drawn from ``noise``."""
+    result = image.astype(np.float64)
+    holes = replaced | ~np.isfinite(image)
+    result[holes] = draw_noise(noise, int(holes.sum()), rng)
+    return result
 
 
 def density_adjustment(reference: NDArray[np.floating], science: NDArray[np.floating]) -> tuple[float, float]:
@@ -258,10 +293,17 @@ def _host_state(
     return "not_detected" if inside else "outside"
 
 
-def _filled(
-    image: NDArray[np.floating], replaced: NDArray[np.bool_], noise: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    filled = image.astype(np.float64)
-    holes = replaced | ~np.isfinite(image)
-    filled[holes] = draw_noise(noise, int(holes.sum()), rng)
-    return filled
+def _like_needle2(
+    science: NDArray[np.floating], reference: NDArray[np.floating], target_px: Position, host_px: Position | None
+) -> SourceMask:
+    """The authors' mask; they keep no record of blends, and a host outside is on the border for them."""
+    found = needle2.source_mask(science, reference, target_px=target_px, host_px=host_px)
+    return SourceMask(
+        mask=found.mask,
+        replaced=found.replaced,
+        n_kept=int(found.mask.sum()),
+        host_state="none" if host_px is None else "found",
+        is_blended=False,
+        touches_border=bool(found.mask[[0, -1]].any() or found.mask[:, [0, -1]].any()),
+        n_sources_removed=found.n_sources_removed,
+    )

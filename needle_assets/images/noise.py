@@ -142,6 +142,11 @@ def draw_noise(noise: NDArray[np.floating], n: int, rng: np.random.Generator) ->
     return rng.normal(centre, _MAD_TO_SIGMA * float(np.median(np.abs(noise - centre))), size=n)
 
 
+def noise_quantiles(noise: NDArray[np.floating], n: int = 256) -> NDArray[np.float64]:
+    """A sample of background pixels as ``n`` evenly spaced quantiles: small to store, the same distribution to draw from."""
+    return np.asarray(np.quantile(noise, (np.arange(n) + 0.5) / n), dtype=np.float64)
+
+
 def _finite_values(image: NDArray[np.floating]) -> NDArray[np.float64]:
     values = image[np.isfinite(image)].astype(np.float64)
     if values.size == 0:

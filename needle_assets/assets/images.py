@@ -1,0 +1,301 @@
+"""Quality, restoration and masks of stamps as products: rows in, one science function each, rows out (paper, section 3)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from needle_assets.assets.stored_stamps import (
+    IMAGES,
+    Pair,
+    Quality,
+    Stamp,
+    by_object,
+    pixel_rows,
+    quality_rows,
+    stamps_of,
+    usable_pairs,
+)
+from needle_assets.images import masking
+from needle_assets.images.defects import Defects, find_defects
+from needle_assets.images.noise import noise_quantiles
+from needle_assets.images.pairs import Candidate, choose_pair
+from needle_assets.images.restoration import Detection, Restored, prior_donor, restore
+from needle_assets.products import Product
+from needle_assets.randomness import rng_for
+from needle_assets.rejections import Rejection
+from needle_assets.settings import Settings
+
+
+class Repair(NamedTuple):
+    """An image before and after, and where the pixels came from."""
+
+    stamp: Stamp
+    image: str
+    donor_candid: int
+    donor_image: str
+    restored: Restored
+
+
+def stamp_quality(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    Which images can be used (paper, section 3.1): named rules first, then the learned checker if one has been trained.
+
+    An absent image is bad for the reason ``empty``. Images that break a rule are scored too, so that both can be compared.
+    """
+    judged = [(stamp, name, find_defects(stamp.images[name], settings.quality)) for stamp in stamps_of(tables) for name in IMAGES]
+    checker = Checker.of(tables)
+    scores = checker.score([stamp.images[name] for stamp, name, _ in judged])
+    return Product([_quality_row(entry, score, checker.model_id, settings) for entry, score in zip(judged, scores, strict=True)])
+
+
+def restored_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    Bad images repaired from a good one of the same field (paper, section 3.2).
+
+    A bad science image takes its pixels from the latest good one among five earlier detections in its band, else from its own
+    reference; a bad reference from its own science image. Where both are bad the pair is refused. The result is judged again.
+    """
+    product = Product()
+    quality = quality_rows(tables)
+    repairs = [
+        repair for stamps in by_object(stamps_of(tables)).values() for repair in _repairs(stamps, quality, settings, product)
+    ]
+    scores = Checker.of(tables).score([repair.restored.pixels for repair in repairs])
+    for repair, score in zip(repairs, scores, strict=True):
+        row = _restored_row(repair, score, settings)
+        product.rows.append(row)
+        if not row["is_accepted"]:
+            product.rejections.append(_refusal(repair, row))
+    return product
+
+
+def masks(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """Pixels that belong to the transient or its host, of every pair whose images are good or repaired (paper, 3.3, Eq. 4)."""
+    rows: list[Mapping[str, Any]] = []
+    for pair in usable_pairs(tables):
+        stamp = pair.stamp
+        found = masking.source_mask(
+            pair.science, pair.reference, target_px=stamp.target_px, host_px=stamp.host_px, settings=settings.masking
+        )
+        rows.append(
+            {
+                "ztf_id": stamp.ztf_id,
+                "candid": stamp.candid,
+                **found._asdict(),
+                "host_found": found.host_state == "found",
+                "is_restored": pair.is_restored,
+            }
+        )
+    return Product(rows)
+
+
+def masked_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """The best usable pair at or before the classification epoch, other sources replaced by noise (paper, section 3.3)."""
+    if tables["core.stamps"].is_empty():
+        return Product()
+    masked = set(tables["core.masks"]["candid"])
+    pairs = {pair.stamp.candid: pair for pair in usable_pairs(tables) if pair.stamp.candid in masked}
+    return Product([_masked_row(pairs[_choose(pairs, tables)], tables, settings)])
+
+
+class Checker:
+    """The chosen learned checker, or the lack of one."""
+
+    def __init__(self, model_id: str | None, model: Any) -> None:
+        self.model_id = model_id
+        self._model = model
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pl.DataFrame]) -> "Checker":
+        """The model that ``results.quality_models`` says is chosen; torch is imported only if there is one."""
+        models = tables.get("results.quality_models", pl.DataFrame())
+        chosen = models if models.is_empty() else models.filter(pl.col("is_chosen"))
+        if chosen.is_empty():
+            return cls(None, None)
+        from needle_assets.classifiers.quality import from_bytes
+
+        row = chosen.row(0, named=True)
+        return cls(row["model_id"], from_bytes(row["model_kind"], row["weights"]))
+
+    def score(self, images: Sequence[NDArray[np.floating]]) -> list[float | None]:
+        """Probability that each image is good; None without a model or for an image without a pixel."""
+        if self._model is None:
+            return [None] * len(images)
+        from needle_assets.classifiers.quality import score
+
+        present = [index for index, image in enumerate(images) if np.isfinite(image).any()]
+        scores: list[float | None] = [None] * len(images)
+        values = score(self._model, np.stack([images[index] for index in present])) if present else ()
+        for index, value in zip(present, values, strict=True):
+            scores[index] = float(value)
+        return scores
+
+
+def _quality_row(
+    judged: tuple[Stamp, str, Defects], score: float | None, model_id: str | None, settings: Settings
+) -> dict[str, Any]:
+    stamp, name, defects = judged
+    is_low = score is not None and score < settings.quality.good_threshold
+    reasons = [*defects.reasons, *(["low_score"] if is_low else [])]
+    return {
+        "ztf_id": stamp.ztf_id,
+        "candid": stamp.candid,
+        "image": name,
+        "is_good": not reasons,
+        "reasons": reasons,
+        "n_invalid": int(defects.invalid.sum()),
+        "p_good": score,
+        "model_id": None if score is None else model_id,
+    }
+
+
+def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, product: Product) -> Iterator[Repair]:
+    """Every bad image of an object that could be repaired; what could not is noted in ``product``."""
+    for stamp in stamps:
+        judged = {name: quality[stamp.ztf_id, stamp.candid, name] for name in IMAGES}
+        bad = [name for name in IMAGES if not judged[name]["is_good"]]
+        try:
+            if len(bad) == len(IMAGES):
+                raise _both_bad(judged)
+            yield from (_repair(stamp, name, judged[name]["reasons"], stamps, quality, settings) for name in bad)
+        except Rejection as why:
+            product.rejections.append(Rejection(why.reason, candid=stamp.candid, **{**why.measured, "ztf_id": stamp.ztf_id}))
+
+
+def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
+    reasons = {name: ", ".join(judged[name]["reasons"]) for name in IMAGES}
+    told = " and ".join(f"{name} ({why})" for name, why in reasons.items())
+    return Rejection(
+        f"{told} are both bad; one good image is needed to repair the other.",
+        science_reasons=reasons["science"],
+        reference_reasons=reasons["reference"],
+    )
+
+
+def _repair(
+    stamp: Stamp, name: str, reasons: Sequence[str], stamps: Sequence[Stamp], quality: Quality, settings: Settings
+) -> Repair:
+    donor, donor_image = _donor(stamp, name, stamps, quality, settings)
+    restored = restore(
+        stamp.images[name],
+        donor.images[donor_image],
+        invalid=find_defects(stamp.images[name], settings.quality).invalid,
+        donor_invalid=find_defects(donor.images[donor_image], settings.quality).invalid,
+        target_px=stamp.target_px,
+        donor_target_px=None if donor is stamp else donor.target_px,
+        is_suspect=list(reasons) == ["low_score"],
+        rng=rng_for(settings.seed, "core.restored_stamps", stamp.ztf_id, stamp.candid, name),
+        settings=settings.restoration,
+    )
+    return Repair(stamp, name, donor.candid, donor_image, restored)
+
+
+def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> tuple[Stamp, str]:
+    if name == "reference":
+        return stamp, "science"
+    same_band = {other.candid: other for other in stamps if other.band == stamp.band}
+    earlier = prior_donor(
+        stamp.mjd,
+        [
+            Detection(other.candid, other.mjd, quality[other.ztf_id, other.candid, "science"]["is_good"])
+            for other in same_band.values()
+        ],
+        max_prior_detections=settings.restoration.max_prior_detections,
+    )
+    return (stamp, "reference") if earlier is None else (same_band[earlier.candid], "science")
+
+
+def _restored_row(repair: Repair, score: float | None, settings: Settings) -> dict[str, Any]:
+    restored = repair.restored
+    reasons = list(find_defects(restored.pixels, settings.quality).reasons)
+    if restored.is_transient_lost:
+        reasons.append("transient_lost")
+    if score is not None and score < settings.restoration.restored_threshold:
+        reasons.append("low_score")
+    return {
+        "ztf_id": repair.stamp.ztf_id,
+        "candid": repair.stamp.candid,
+        "image": repair.image,
+        "donor_candid": repair.donor_candid,
+        "donor_image": repair.donor_image,
+        "pixels": restored.pixels,
+        "repaired": restored.repaired,
+        "n_repaired": int(restored.repaired.sum()),
+        "n_from_noise": restored.n_from_noise,
+        "gain": restored.gain if np.isfinite(restored.gain) else None,
+        "is_transient_lost": restored.is_transient_lost,
+        "reasons_after": reasons,
+        "p_good_after": score,
+        "is_accepted": not reasons,
+    }
+
+
+def _refusal(repair: Repair, row: Mapping[str, Any]) -> Rejection:
+    return Rejection(
+        f"The repaired {repair.image} image is refused: {', '.join(row['reasons_after'])}.",
+        candid=repair.stamp.candid,
+        ztf_id=repair.stamp.ztf_id,
+        p_good_after=row["p_good_after"],
+        n_repaired=row["n_repaired"],
+    )
+
+
+def _choose(pairs: Mapping[int, Pair], tables: Mapping[str, pl.DataFrame]) -> int:
+    """The candid of the chosen pair; Rejection if no pair can stand for the object."""
+    epochs = tables["core.epochs"]
+    classification_mjd = None if epochs.is_empty() else epochs["classification_mjd"][0]
+    if classification_mjd is None:
+        raise Rejection("No classification epoch is known: the object has no usable detection.", n_usable_pairs=len(pairs))
+    detections = {row["candid"]: row for row in tables["core.detections"].iter_rows(named=True)}
+    chosen = choose_pair((_candidate(pair, detections.get(candid, {})) for candid, pair in pairs.items()), classification_mjd)
+    if chosen is None:
+        raise Rejection(
+            f"None of {len(tables['core.stamps'])} stamps gives a usable pair in r or g, brighter than the reference, at or "
+            "before the classification epoch; see the refusals of its stamps.",
+            n_usable_pairs=len(pairs),
+            classification_mjd=classification_mjd,
+        )
+    return chosen.candid
+
+
+def _candidate(pair: Pair, detection: Mapping[str, Any]) -> Candidate:
+    stamp = pair.stamp
+    is_positive = detection.get("is_positive") is not False
+    return Candidate(stamp.candid, stamp.band, stamp.mjd, detection.get("mag"), pair.is_restored, is_positive)
+
+
+def _masked_row(pair: Pair, tables: Mapping[str, pl.DataFrame], settings: Settings) -> dict[str, Any]:
+    stamp = pair.stamp
+    stored = tables["core.masks"].filter(pl.col("candid") == stamp.candid)
+    masked = masking.masked_pair(
+        pair.science,
+        pair.reference,
+        pixel_rows(stored["replaced"])[0],
+        rng=rng_for(settings.seed, "core.masked_stamps", stamp.ztf_id, stamp.candid),
+        target_px=stamp.target_px,
+        host_px=stamp.host_px,
+        settings=settings.masking,
+    )
+    return {
+        "ztf_id": stamp.ztf_id,
+        "candid": stamp.candid,
+        "band": stamp.band,
+        "mjd": stamp.mjd,
+        "science": masked.science,
+        "reference": masked.reference,
+        "science_unmasked": masked.science_unmasked,
+        "reference_unmasked": masked.reference_unmasked,
+        "mask": pixel_rows(stored["mask"])[0],
+        "science_noise": noise_quantiles(masked.science_noise),
+        "reference_noise": noise_quantiles(masked.reference_noise),
+        "target_x_px": stamp.target_px[0],
+        "target_y_px": stamp.target_px[1],
+        "host_x_px": None if stamp.host_px is None else stamp.host_px[0],
+        "host_y_px": None if stamp.host_px is None else stamp.host_px[1],
+        "is_restored": pair.is_restored,
+        "is_blended": stored["is_blended"][0],
+        "touches_border": stored["touches_border"][0],
+    }

@@ -1,0 +1,99 @@
+"""Stored stamps as arrays: what every stage on images starts from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from needle_assets.survey import STAMP_SIZE_PX
+
+IMAGES = ("science", "reference")
+SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
+
+Image = NDArray[np.float32]
+# Rows of core.stamp_quality by object, packet and image.
+Quality = Mapping[tuple[str, int, str], Mapping[str, Any]]
+
+
+class Stamp(NamedTuple):
+    """One packet's images by name, shape (60, 60) (all NaN where the packet has none), and positions in them [px]."""
+
+    ztf_id: str
+    candid: int
+    band: str
+    mjd: float
+    images: dict[str, Image]
+    target_px: tuple[float, float]
+    host_px: tuple[float, float] | None
+
+
+class Pair(NamedTuple):
+    """A stamp whose two images are good or repaired."""
+
+    stamp: Stamp
+    science: Image
+    reference: Image
+    is_restored: bool
+
+
+def pixel_rows(column: pl.Series) -> NDArray[Any]:
+    """A column of pixels as an array of shape (n, 60, 60): float (NaN where the cell is null) or bool (False there)."""
+    array = column.rechunk().to_arrow()
+    if len(array) == 0:
+        return np.empty((0, *SHAPE), dtype=np.float32)
+    n_pixels = SHAPE[0] * SHAPE[1]
+    stored = array.values.slice(array.offset * n_pixels, len(array) * n_pixels)
+    values = stored.to_numpy(zero_copy_only=False).reshape(-1, *SHAPE)
+    is_null = array.is_null().to_numpy(zero_copy_only=False)
+    if is_null.any():
+        values = values.copy()
+        values[is_null] = False if values.dtype == bool else np.nan
+    return values
+
+
+def stamps_of(tables: Mapping[str, pl.DataFrame]) -> list[Stamp]:
+    """The stamps in the table, with those of their columns that the stage reads."""
+    frame = tables["core.stamps"]
+    pixels = {name: pixel_rows(frame[name]) for name in IMAGES}
+    return [
+        Stamp(
+            row["ztf_id"],
+            row["candid"],
+            row.get("band", ""),
+            row.get("mjd", np.nan),
+            {name: pixels[name][index] for name in IMAGES},
+            (row.get("target_x_px", np.nan), row.get("target_y_px", np.nan)),
+            None if row.get("host_x_px") is None else (row["host_x_px"], row["host_y_px"]),
+        )
+        for index, row in enumerate(frame.drop(*IMAGES).iter_rows(named=True))
+    ]
+
+
+def by_object(stamps: Sequence[Stamp]) -> dict[str, list[Stamp]]:
+    """Stamps grouped by object, in the order given."""
+    grouped: dict[str, list[Stamp]] = {}
+    for stamp in stamps:
+        grouped.setdefault(stamp.ztf_id, []).append(stamp)
+    return grouped
+
+
+def quality_rows(tables: Mapping[str, pl.DataFrame]) -> Quality:
+    """Rows of ``core.stamp_quality`` by object, packet and image."""
+    return {(row["ztf_id"], row["candid"], row["image"]): row for row in tables["core.stamp_quality"].iter_rows(named=True)}
+
+
+def usable_pairs(tables: Mapping[str, pl.DataFrame]) -> list[Pair]:
+    """Stamps of which each image is good, or repaired and accepted."""
+    quality = quality_rows(tables)
+    accepted = tables["core.restored_stamps"].filter(pl.col("is_accepted"))
+    pixels = pixel_rows(accepted["pixels"])
+    repaired = {(row["candid"], row["image"]): pixels[n] for n, row in enumerate(accepted.drop("pixels").iter_rows(named=True))}
+    pairs = []
+    for stamp in stamps_of(tables):
+        is_good = {name: quality[stamp.ztf_id, stamp.candid, name]["is_good"] for name in IMAGES}
+        science, reference = (stamp.images[name] if is_good[name] else repaired.get((stamp.candid, name)) for name in IMAGES)
+        if science is not None and reference is not None:
+            pairs.append(Pair(stamp, science, reference, not all(is_good.values())))
+    return pairs
