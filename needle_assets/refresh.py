@@ -120,14 +120,16 @@ class Session:
         return folder.resolve()
 
     def changed_files(self, folder: Path) -> list[landing.LandingFile]:
-        """Files of the landing folder that were not read yet as they are now."""
-        files = [file for file in landing.scan(folder) if file.kind != "unknown"]
+        """Files of the landing folder that were not read yet as they are now; unknown ones are no work, unless there is a problem."""
+        return [file for file in self._all_changed_files(folder) if file.kind != "unknown" or file.problem]
+
+    def _all_changed_files(self, folder: Path) -> list[landing.LandingFile]:
         with writing(self.home.working) as connection:
-            return manifest.changed(connection, files)
+            return manifest.changed(connection, landing.scan(folder))
 
     def scan(self, folder: Path) -> int:
         """Read what is new in the landing folder into the manifest; returns the number of files read."""
-        files = self.changed_files(folder)
+        files = self._all_changed_files(folder)
         self.home.remember_landing(folder)
         self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
         for file in files:
@@ -290,9 +292,7 @@ class Session:
             self._store_failures(stage, computed)
             report.failed += len(computed.failures)
 
-    def _tell(
-        self, connection: Connection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell
-    ) -> None:
+    def _tell(self, connection: Connection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell) -> None:
         told = [Told(stage, w.ztf_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written]
         tell(told, ledger.data_versions(connection, list(stage.reads), [w.ztf_id for w in written if w.ztf_id is not None]))
         ledger.mark_published(connection, stage.table, [write_id])

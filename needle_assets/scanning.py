@@ -22,6 +22,10 @@ def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
 
 def _read_one(folder: Path, file: LandingFile) -> FileReport:
     report = FileReport(file)
+    if file.problem:
+        report.refused.append(_refused(file.problem, {}, file.path, None))
+    if file.kind == "unknown":
+        return report
     for item in read_packet_file(folder, file):
         if isinstance(item, Refused):
             report.refused.append(_refused(item.reason, item.measured, item.path, item.member))

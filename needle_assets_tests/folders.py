@@ -22,7 +22,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Home]:
     simulate(folder / "landing", objects=N_OBJECTS, seed=3, mix=MIX, workers=1)
     home = Home(folder / "home").prepare()
     result = run_refresh(home, RefreshOptions(landing=folder / "landing", workers=1))
-    assert not any(done["failed"] for done in result["assets"].values()), rows(home, "select measured from core.rejections limit 1")
+    assert not any(done["failed"] for done in result["assets"].values()), rows(
+        home, "select measured from core.rejections limit 1"
+    )
     return folder / "landing", home
 
 
@@ -46,6 +48,11 @@ def refreshed(home: Home, **options: object) -> dict[str, int]:
 def rows(home: Home, query: str) -> list[tuple[object, ...]]:
     """The answer of the published warehouse."""
     return exploring.ask(home.published, query)[1]
+
+
+def n_objects(home: Home) -> int:
+    """How many objects have data."""
+    return int(str(rows(home, "select count(*) from lineage.objects")[0][0]))
 
 
 def contents(home: Home) -> dict[str, list[tuple[object, ...]]]:
