@@ -91,7 +91,7 @@ def read_packet(data: bytes) -> Packet:
 
 
 def read_packets(data: bytes) -> Iterator[Packet | Rejection]:
-    """Every packet in the bytes of an Avro file, or why it was refused; at least one of the two. Damage ends it with a refusal."""
+    """Every packet in the bytes of an Avro file, or why it was refused; at least one of them. Damage ends it with a refusal."""
     n_records = 0
     try:
         for record in read_records(data):
