@@ -1,0 +1,293 @@
+"""How like the real survey the simulated one is: medians side by side. Measures two landing folders; simulates nothing.
+
+Run as ``python -m needle_assets.simulation.realism REAL SIMULATED``. Quantities that no folder of real packets can give without
+bias (the photometry at hand mixes alerts with forced photometry) are compared with published numbers of NEEDLE's training set.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from needle_assets.alerts import read_packet
+from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.images.noise import measure_sky
+from needle_assets.images.sources import find_sources
+from needle_assets.images.stamps import decode_cutout
+from needle_assets.rejections import Rejection
+from needle_assets.survey import BAND_OF_FID, CUTOUT_SIZE_PX, LABELS, SLSN, SN, TDE
+
+TOLERANCE = 0.25
+SEEN_WITHIN_DAYS = 300.0
+
+# NEEDLE 2.0's training set: medians over 5,148 SN, 120 SLSN-I and 69 TDE of the detections behind its fits.
+PUBLISHED_MEDIANS: Mapping[str, Mapping[str, float]] = {
+    "detections in g": {SN: 10.0, SLSN: 14.0, TDE: 16.0},
+    "detections in r": {SN: 12.0, SLSN: 16.0, TDE: 14.0},
+    "first detection to peak [d]": {SN: 10.0, SLSN: 32.0, TDE: 20.0},
+}
+# Means of its features over hosted objects, nearly all of them SN.
+PUBLISHED_MEANS: Mapping[str, float] = {
+    "discovery to peak in r [mag]": 0.846,
+    "discovery to peak in r, same band [d]": 12.4,
+    "discovery to peak in r, any band [d]": 14.5,
+    "rise in r [mag/d]": 0.066,
+    "peak magnitude in r [mag]": 18.00,
+    "peak g-r [mag]": 0.048,
+}
+
+
+class Row(NamedTuple):
+    """
+    One line of the comparison.
+
+    ``ratio`` is simulated over real; for magnitudes it is that of the fluxes, so that 25 % means 0.24 mag.
+    """
+
+    quantity: str
+    group: str
+    real: float
+    simulated: float
+    ratio: float
+    is_within: bool
+    n_real: int
+    n_simulated: int
+
+
+class StampPair(NamedTuple):
+    """Science and reference of one packet as they came, (ny, nx) [DN], with the object's class and the band."""
+
+    ztf_id: str
+    label: str
+    band: str
+    science: NDArray[np.float32]
+    reference: NDArray[np.float32]
+
+
+def compare(quantity: str, group: str, real: Iterable[float], simulated: Iterable[float], *, n_real: int | None = None) -> Row:
+    """Medians of two samples side by side; what is not finite is left out. ``n_real`` is given for a published median."""
+    real_values, simulated_values = _finite(real), _finite(simulated)
+    if not len(real_values) or not len(simulated_values):
+        return Row(quantity, group, np.nan, np.nan, np.nan, False, len(real_values), len(simulated_values))
+    a, b = float(np.median(real_values)), float(np.median(simulated_values))
+    return _row(quantity, group, (a, b), n_real or len(real_values), len(simulated_values))
+
+
+def _row(quantity: str, group: str, values: tuple[float, float], n_real: int, n_simulated: int) -> Row:
+    real, simulated = values
+    is_magnitude = quantity.endswith("[mag]")
+    ratio = 10.0 ** (-0.4 * (simulated - real)) if is_magnitude else simulated / real if real else np.nan
+    is_within = 1.0 - TOLERANCE <= ratio <= 1.0 + TOLERANCE or (is_magnitude and 0.8 <= ratio <= 1.25)
+    return Row(quantity, group, real, simulated, float(ratio), bool(is_within), n_real, n_simulated)
+
+
+def _finite(values: Iterable[float]) -> NDArray[np.float64]:
+    array = np.array(list(values), dtype=float)
+    return array[np.isfinite(array)]
+
+
+def compare_folders(real: Path, simulated: Path) -> list[Row]:
+    """
+    The realism table.
+
+    Parameters
+    ----------
+    real, simulated : Path
+        Landing folders; labelled objects are compared class by class.
+
+    Returns
+    -------
+    list of Row
+        Catalogue, hosts, light curves, then stamps.
+    """
+    labels = {name: labelled_objects(folder) for name, folder in (("real", real), ("simulated", simulated))}
+    rows = _catalogue_rows(labels["real"], labels["simulated"])
+    rows += _host_rows((real, labels["real"]), (simulated, labels["simulated"]))
+    rows += _light_curve_rows(simulated, labels["simulated"])
+    rows += stamp_rows(read_pairs(real, labels["real"]), read_pairs(simulated, labels["simulated"]))
+    return rows
+
+
+def labelled_objects(folder: Path) -> dict[str, dict[str, Any]]:
+    """Labelled rows of the catalogue by ZTF id."""
+    rows, _ = read_catalogue(folder / "bts.csv")
+    return {row["ztf_id"]: row for row in rows if row["label"] in LABELS}
+
+
+def _catalogue_rows(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    columns: tuple[tuple[str, str], ...] = (
+        ("peak magnitude [mag]", "peak_mag"),
+        ("redshift", "redshift"),
+        ("half flux to peak [d]", "rise_days"),
+    )
+    columns += (("peak to half flux [d]", "fade_days"), ("Milky Way A_V", "a_v_mag"))
+    return [
+        compare(name, label, _column(real, label, column), _column(simulated, label, column))
+        for name, column in columns
+        for label in LABELS
+    ]
+
+
+def _column(rows: Mapping[str, Mapping[str, Any]], label: str, column: str) -> list[float]:
+    """Values of a class; lower limits are left out."""
+    limit = f"is_{column.removesuffix('_days')}_lower_limit"
+    return [r[column] for r in rows.values() if r["label"] == label and r[column] is not None and not r.get(limit)]
+
+
+def _host_rows(real: tuple[Path, Mapping[str, Any]], simulated: tuple[Path, Mapping[str, Any]]) -> list[Row]:
+    rows = []
+    for name, column in (
+        ("host r [mag]", "r_mag"),
+        ("host g-r [mag]", "g_r"),
+        ("host offset [arcsec]", "separation_arcsec"),
+    ):
+        for label in LABELS:
+            a, b = (_host_values(folder, labels, label, column) for folder, labels in (real, simulated))
+            rows.append(compare(name, label, a, b))
+    return rows
+
+
+def _host_values(folder: Path, labels: Mapping[str, Mapping[str, Any]], label: str, column: str) -> list[float]:
+    frame, _ = read_hosts(folder / "hosts.csv")
+    frame = frame.with_columns(g_r=pl.col("g_mag") - pl.col("r_mag"))
+    wanted = [ztf_id for ztf_id, row in labels.items() if row["label"] == label]
+    return frame.filter(pl.col("ztf_id").is_in(wanted))[column].drop_nulls().to_list()
+
+
+def _light_curve_rows(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    frame, _ = read_photometry(folder / "photometry.parquet")
+    by_label: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (ztf_id,), curve in frame.partition_by("ztf_id", as_dict=True).items():
+        if ztf_id in labels:
+            for name, value in _light_curve_numbers(curve, labels[str(ztf_id)]).items():
+                by_label[labels[str(ztf_id)]["label"]][name].append(value)
+    rows = [
+        compare(name, label, [value], by_label[label][name], n_real={SN: 5148, SLSN: 120, TDE: 69}[label])
+        for name, medians in PUBLISHED_MEDIANS.items()
+        for label, value in medians.items()
+    ]
+    for name, value in PUBLISHED_MEANS.items():
+        values = _finite(by_label[SN][name])
+        rows.append(_row(name, f"{SN}, mean", (value, float(np.mean(values)) if len(values) else np.nan), 5335, len(values)))
+    return rows
+
+
+def _light_curve_numbers(curve: pl.DataFrame, row: Mapping[str, Any]) -> dict[str, float]:
+    """Detections, times and magnitudes of one object as NEEDLE's features define them; A_V removed where it is known."""
+    curve = curve.filter(pl.col("mjd") < pl.col("mjd").min() + SEEN_WITHIN_DAYS).sort("mjd")
+    bands = {band: curve.filter(pl.col("band") == band) for band in ("g", "r")}
+    first = float(np.min(curve["mjd"].to_numpy()))
+    peaks = {band: part.row(int(np.argmin(part["mag"].to_numpy())), named=True) for band, part in bands.items() if len(part)}
+    out = {f"detections in {band}": float(len(part)) for band, part in bands.items()}
+    out["first detection to peak [d]"] = min((peak["mjd"] for peak in peaks.values()), default=np.nan) - first
+    if "r" in peaks and row["a_v_mag"] is not None:
+        peak, discovery = peaks["r"], bands["r"].row(0, named=True)
+        risen, days = discovery["mag"] - peak["mag"], peak["mjd"] - discovery["mjd"]
+        out["discovery to peak in r [mag]"] = risen
+        out["discovery to peak in r, same band [d]"] = days
+        out["discovery to peak in r, any band [d]"] = peak["mjd"] - first
+        out["rise in r [mag/d]"] = risen / days if days > 0 else np.nan
+        out["peak magnitude in r [mag]"] = peak["mag"] - 0.78 * row["a_v_mag"]
+        if "g" in peaks:
+            out["peak g-r [mag]"] = peaks["g"]["mag"] - peak["mag"] - 0.40 * row["a_v_mag"]
+    return out
+
+
+def read_pairs(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[StampPair]:
+    """Stamps of labelled objects in g and r that have both science and reference."""
+    pairs = []
+    for path in sorted((folder / "alerts").rglob("*.avro")):
+        try:
+            packet = read_packet(path.read_bytes())
+            label = labels.get(packet.ztf_id, {}).get("label")
+            if label is None or packet.science is None or packet.reference is None or packet.candidate["fid"] not in (1, 2):
+                continue
+            band = BAND_OF_FID[packet.candidate["fid"]]
+            pairs.append(StampPair(packet.ztf_id, label, band, decode_cutout(packet.science), decode_cutout(packet.reference)))
+        except Rejection:
+            continue
+    return pairs
+
+
+def stamp_rows(real: Sequence[StampPair], simulated: Sequence[StampPair]) -> list[Row]:
+    """Sky noise, sources, pixel histogram and damage; every object counts once, with the mean of its stamps."""
+    rows = []
+    for name, band, measure in _stamp_quantities():
+        a, b = (_by_object(pairs, band, measure) for pairs in (real, simulated))
+        rows.append(compare(name, band or "g, r", a, b))
+    damaged = [_by_object(pairs, None, _is_damaged) for pairs in (real, simulated)]
+    shares = (float(np.mean(damaged[0])), float(np.mean(damaged[1])))
+    rows.append(_row("share of damaged stamps", "g, r, mean", shares, len(damaged[0]), len(damaged[1])))
+    return rows
+
+
+def _stamp_quantities() -> list[tuple[str, str | None, Callable[[StampPair], float]]]:
+    quantities: list[tuple[str, str | None, Callable[[StampPair], float]]] = []
+    for band in ("g", "r"):
+        quantities.append(("science sky noise [DN]", band, lambda pair: measure_sky(pair.science).sigma))
+        quantities.append(("reference sky noise [DN]", band, lambda pair: measure_sky(pair.reference).sigma))
+        quantities.append(("sky level [DN]", band, lambda pair: measure_sky(pair.reference).level))
+        quantities.append(("sources in a reference", band, lambda pair: find_sources(pair.reference, threshold_sigma=5.0).n))
+    for percent in (10.0, 90.0, 97.5, 99.0, 99.9):
+        quantities.append((f"science pixels, {percent} % [sky sigma]", None, _pixel_percentile("science", percent)))
+    for percent in (10.0, 90.0, 97.5, 99.0):
+        quantities.append((f"reference pixels, {percent} % [sky sigma]", None, _pixel_percentile("reference", percent)))
+    return quantities
+
+
+def _pixel_percentile(image: str, percent: float) -> Callable[[StampPair], float]:
+    def percentile(pair: StampPair) -> float:
+        pixels = getattr(pair, image)
+        sky = measure_sky(pixels)
+        return float(np.nanpercentile(pixels, percent) - sky.level) / sky.sigma
+
+    return percentile
+
+
+def _is_damaged(pair: StampPair) -> float:
+    return float(pair.science.shape != (CUTOUT_SIZE_PX, CUTOUT_SIZE_PX) or not np.isfinite(pair.science).all())
+
+
+def _by_object(pairs: Sequence[StampPair], band: str | None, measure: Callable[[StampPair], float]) -> list[float]:
+    values = defaultdict(list)
+    for pair in pairs:
+        if band in (None, pair.band):
+            try:
+                values[pair.ztf_id].append(measure(pair))
+            except Rejection:
+                continue
+    return [float(np.mean(v)) for v in values.values()]
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    """The table as Markdown."""
+    lines = [
+        "| quantity | group | real | simulated | ratio | within 25 % | n real | n simulated |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        verdict = "yes" if row.is_within else "**no**"
+        numbers = f"{row.real:.3g} | {row.simulated:.3g} | {row.ratio:.2f} | {verdict} | {row.n_real} | {row.n_simulated}"
+        lines.append(f"| {row.quantity} | {row.group} | {numbers} |")
+    n_within = sum(row.is_within for row in rows)
+    return "\n".join([*lines, "", f"{n_within} of {len(rows)} within 25 %."])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table for two landing folders."""
+    parser = argparse.ArgumentParser(description="Compare a simulated landing folder with a real one.")
+    parser.add_argument("real", type=Path)
+    parser.add_argument("simulated", type=Path)
+    given = parser.parse_args(arguments)
+    sys.stdout.write(as_text(compare_folders(given.real, given.simulated)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
