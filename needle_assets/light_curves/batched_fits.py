@@ -5,10 +5,11 @@ Same model, start and bounds as ``gaussian_process.fit``, which it is tested aga
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from scipy.linalg import solve_triangular
 
 from needle_assets.light_curves.gaussian_process import (
     LENGTH_SCALE_BOUNDS_DAYS,
@@ -24,6 +25,7 @@ MAX_ELEMENTS = 2**15
 MAX_EVALUATIONS = 40
 GAIN_TOLERANCE = 1e-5
 MAX_DAMPING = 1e8
+SETTLED_DECIMALS = 3
 MAX_STEP = 2.0
 FAR = 1e3
 TINY = 1e-300
@@ -50,7 +52,7 @@ def fit_many(
     Returns
     -------
     list of GaussianProcessFit
-        In the order of ``objects``. A result does not depend on what else is in the list beyond rounding.
+        In the order of ``objects``. A result does not depend on what else is in the list.
 
     Notes
     -----
@@ -93,7 +95,7 @@ def _fit_batch(objects: Sequence[FluxPoints], wavelength_scale: float) -> list[G
     processes = _Processes.of(objects, wavelength_scale)
     theta = START.repeat(len(objects), 1)
     state = _State(torch.arange(len(objects)), theta, *processes.evaluate(theta), torch.full((len(objects),), 1e-3).double())
-    best, value, converged = theta.clone(), state.value.clone(), torch.zeros(len(objects), dtype=torch.bool)
+    best, converged = theta.clone(), torch.zeros(len(objects), dtype=torch.bool)
     for _ in range(MAX_EVALUATIONS):
         trial, gain = state.propose()
         going = (gain > GAIN_TOLERANCE) & (state.damping < MAX_DAMPING)
@@ -103,18 +105,37 @@ def _fit_batch(objects: Sequence[FluxPoints], wavelength_scale: float) -> list[G
         if len(state.index) == 0:
             break
         state = state.moved_to(trial, *processes.evaluate(trial))
-        best[state.index], value[state.index] = state.theta, state.value
+        best[state.index] = state.theta
     return [
-        GaussianProcessFit(
-            points,
-            amplitude=points.scale * float(torch.exp(best[k, 0] / 2)),
-            length_scale_days=float(torch.exp(best[k, 1] / 2)),
-            wavelength_scale_angstrom=wavelength_scale,
-            log_likelihood=float(value[k]) - len(points.days) * float(np.log(points.scale)),
-            is_converged=bool(converged[k]),
-        )
+        _settled(points, np.round(best[k].numpy(), SETTLED_DECIMALS), wavelength_scale, is_converged=bool(converged[k]))
         for k, points in enumerate(objects)
     ]
+
+
+def _settled(points: FluxPoints, theta: FloatArray, wavelength_scale: float, *, is_converged: bool) -> GaussianProcessFit:
+    """
+    The fit at the rounded optimum, with its likelihood computed for it alone.
+
+    Neighbours in a batch change the last digits of the optimum; rounding to a thousandth in the logarithm, far below what the
+    points tell, takes them away, so that an object's fit has the same bytes whoever shares its batch.
+    """
+    fit = GaussianProcessFit(
+        points,
+        amplitude=points.scale * float(np.exp(theta[0] / 2)),
+        length_scale_days=float(np.exp(theta[1] / 2)),
+        wavelength_scale_angstrom=wavelength_scale,
+        log_likelihood=np.nan,
+        is_converged=is_converged,
+    )
+    return replace(fit, log_likelihood=_log_likelihood(fit))
+
+
+def _log_likelihood(fit: GaussianProcessFit) -> float:
+    points = fit.points
+    kernel = fit.kernel(points.days, points.wavelength_angstrom, points.days, points.wavelength_angstrom)
+    factor = np.linalg.cholesky(kernel + np.diag(points.flux_err**2))
+    whitened = solve_triangular(factor, points.flux, lower=True)
+    return float(-0.5 * whitened @ whitened - np.log(np.diag(factor)).sum() - 0.5 * len(points.days) * np.log(2 * np.pi))
 
 
 @dataclass
