@@ -70,8 +70,8 @@ def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.Material
     report = session.compute_stage(
         stage,
         tell=tell,
-        run_id=context.run_id,
-        request_id=backfill or context.run_id,
+        run_id=context.run.run_id,
+        request_id=backfill or context.run.run_id,
         only=_chosen(context, stage, backfill),
     )
     context.log.info(f"{report.computed} computed, {report.up_to_date} already done for this request, {report.rejected} rejected")
