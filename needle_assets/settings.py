@@ -21,11 +21,15 @@ class LightCurveSettings:
 
     merge_window_days: float = 0.5
     merge_in_flux: bool = True
+    outlier_method: str = "left_out"  # "left_out" or "residual", the letter of the paper
     outlier_sigma: float = 3.0
     outlier_smoothing_mag: float = 0.1
     outlier_min_points: int = 5
     peak_support_days: float = 3.0
     max_gap_days: float = 100.0
+
+    def __post_init__(self) -> None:
+        _require_choice("light_curves: outlier_method", self.outlier_method, ("left_out", "residual"))
 
 
 @dataclass(frozen=True)
@@ -283,13 +287,21 @@ class Settings:
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
-        "light_curves": {"merge_in_flux": False},
+        "light_curves": {"merge_in_flux": False, "outlier_method": "residual"},
         "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False, "max_days_after_peak": 3000.0},
         "restoration": {"method": "paper", "restored_threshold": 0.5},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
+        "synthetic": {"is_posterior_drawn": False},
+        "training": {
+            "patience": 150,
+            "learning_rate": 8e-5,
+            "weight_decay": 0.0,
+            "is_augmented": False,
+            "feature_weights": "sum_one",
+        },
     },
     "needle2": {
-        "light_curves": {"merge_in_flux": False},
+        "light_curves": {"merge_in_flux": False, "outlier_method": "residual"},
         "gaussian_process": {
             "background": "biweight",
             "flux_error_floor": 0.0,
@@ -300,8 +312,26 @@ PRESETS: dict[str, dict[str, Any]] = {
         "quality": {"good_threshold": 0.5},
         "restoration": {"method": "needle2", "restored_threshold": 0.8},
         "masking": {"method": "needle2"},
+        "splits": {"scheme": "holdouts"},
+        "synthetic": {"cadence": "daily", "is_posterior_drawn": False, "is_self_allowed": True},
+        "training": {
+            "patience": 150,
+            "learning_rate": 8e-5,
+            "weight_decay": 0.0,
+            "is_augmented": False,
+            "feature_weights": "sum_one",
+        },
     },
     "demo": {
+        "splits": {"n_folds": 3},
+        "synthetic": {"n_per_class": 60},
+        "training": {
+            "ablations": ("unmasked", "masked", "masked_upsampled", "metadata_upsampled"),
+            "epochs": 12,
+            "patience": 4,
+            "learning_rate": 1e-3,
+        },
+        "metrics": {"n_bootstrap": 200},
         "quality": {"epochs": 3, "max_training_images": 600},
     },
 }
