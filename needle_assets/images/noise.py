@@ -16,6 +16,8 @@ MIN_NOISE_PIXELS = 50
 _CUT_GAUSSIAN_STD = 0.98658
 _MAD_TO_SIGMA = 1.482602
 _QUARTILES_TO_SIGMA = 0.741301
+_BLOCK_PX = 10
+_QUIET_FRACTION = 0.3
 
 
 class Sky(NamedTuple):
@@ -62,6 +64,21 @@ def measure_sky(image: NDArray[np.floating], *, exclude: NDArray[np.bool_] | Non
         level = _middle(values[low:high])
         sigma = _scatter(sums, squares, low, high) / _CUT_GAUSSIAN_STD
     return Sky(level, sigma)
+
+
+def measure_quiet_sky(image: NDArray[np.floating]) -> Sky:
+    """
+    Level and scatter of the sky in the quietest third of a stamp: for stamps that sources fill.
+
+    The stamp is cut into blocks of about ``_BLOCK_PX`` pixels a side; pixels of the blocks with the lowest medians are used. On
+    blank sky the level comes out about 0.1 sigma low. Raises Rejection if no finite pixel is left.
+    """
+    n_rows, n_columns = max(image.shape[0] // _BLOCK_PX, 1), max(image.shape[1] // _BLOCK_PX, 1)
+    blocks = [part for rows in np.array_split(image, n_rows) for part in np.array_split(rows, n_columns, axis=1)]
+    values = [np.sort(block[np.isfinite(block)].astype(np.float64)) for block in blocks]
+    full = [v for v in values if v.size >= _BLOCK_PX] or [_finite_values(image)]
+    limit = float(np.quantile([_middle(v) for v in full], _QUIET_FRACTION))
+    return measure_sky(np.concatenate([v for v in full if _middle(v) <= limit]))
 
 
 def one_sided_noise(image: NDArray[np.floating], *, bright_sigma: float = 3.0, faint_sigma: float = 1.0) -> NDArray[np.float64]:

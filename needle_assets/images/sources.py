@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.cluster import DBSCAN
 
-from needle_assets.images.noise import Sky, measure_sky
+from needle_assets.images.noise import Sky, measure_quiet_sky, measure_sky
 
 _CROSS = ndimage.generate_binary_structure(2, 1)
 _SQUARE = ndimage.generate_binary_structure(2, 2)
@@ -15,6 +15,8 @@ _SQUARE = ndimage.generate_binary_structure(2, 2)
 _WING_PX = 3
 # With less of the stamp than this left over, the sky is that of the whole stamp.
 _MIN_SKY_FRACTION = 0.1
+# How far above the quietest third of the stamp its sky may lie; 0.1 on blank sky.
+_FILLED_SIGMA = 0.5
 
 
 class Sources(NamedTuple):
@@ -65,7 +67,7 @@ def find_sources(
     makes a source of every noise peak. 1.5 and 3 mean: three touching pixels, corners included, about the smallest
     footprint of a star at ZTF's seeing.
     """
-    sky = measure_sky(image)
+    sky = _first_sky(image)
     if clip == "symmetric":
         first, n = label_clusters(_above(image, sky, threshold_sigma), eps_px=eps_px, min_samples=min_samples)
         sky = _sky_beside(image, grown(first > 0, _WING_PX), sky) if n else sky
@@ -119,6 +121,12 @@ def distance_px(shape: tuple[int, ...], place_px: tuple[float, float]) -> NDArra
     """Distance of every pixel centre from ``place_px`` = (x, y) [px]."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return np.hypot(columns - place_px[0], rows - place_px[1])
+
+
+def _first_sky(image: NDArray[np.floating]) -> Sky:
+    """The clipped sky, unless that is clearly above the quietest parts of the stamp: then a source fills most of it."""
+    sky, quiet = measure_sky(image), measure_quiet_sky(image)
+    return quiet if sky.level - quiet.level > _FILLED_SIGMA * quiet.sigma else sky
 
 
 def _sky_beside(image: NDArray[np.floating], wings: NDArray[np.bool_], otherwise: Sky) -> Sky:

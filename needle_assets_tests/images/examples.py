@@ -1,0 +1,47 @@
+"""Stamps for tests: made ones, and every packet of the real survey, placed; nothing of that is stored."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from needle_assets.alerts import read_packet
+from needle_assets.images.defects import find_defects
+from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.rejections import Rejection
+
+
+class RealPair(NamedTuple):
+    """Science and reference, shape (60, 60), float32, and the target's column and row."""
+
+    ztf_id: str
+    candid: int
+    science: np.ndarray
+    reference: np.ndarray
+    target_px: tuple[float, float]
+
+
+def real_pairs(survey: Path) -> list[RealPair]:
+    """Pairs of every packet that can be placed."""
+    pairs = []
+    for path in sorted((survey / "alerts").glob("*.avro")):
+        packet = read_packet(path.read_bytes())
+        at = {"xpos": packet.candidate["xpos"], "ypos": packet.candidate["ypos"]}
+        try:
+            science, reference = (place_cutout(decode_cutout(data), **at) for data in (packet.science, packet.reference))
+        except Rejection:
+            continue
+        place = (science.target_x_px, science.target_y_px)
+        pairs.append(RealPair(packet.ztf_id, packet.candid, science.image, reference.image, place))
+    return pairs
+
+
+def good_pairs(pairs: list[RealPair]) -> list[RealPair]:
+    """Those of which both images pass the rules."""
+    return [pair for pair in pairs if not (find_defects(pair.science).reasons or find_defects(pair.reference).reasons)]
+
+
+def star(x_px: float, y_px: float, peak: float, *, width_px: float = 1.0) -> np.ndarray:
+    """A Gaussian source on nothing."""
+    rows, columns = np.mgrid[:60, :60]
+    return peak * np.exp(-0.5 * ((columns - x_px) ** 2 + (rows - y_px) ** 2) / width_px**2)

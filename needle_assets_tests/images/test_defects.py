@@ -1,0 +1,115 @@
+"""Rules that say what is wrong with an image."""
+
+import numpy as np
+import pytest
+
+from needle_assets.classifiers.damage import RULE_KINDS, damaged
+from needle_assets.images.defects import RULES, find_defects
+from needle_assets.settings import QualitySettings
+from needle_assets_tests.images.examples import star
+
+NAMED = {
+    "nan_block": "missing_pixels",
+    "nan_rows": "missing_pixels",
+    "crop": "missing_pixels",
+    "pad": "sentinel_values",
+    "saturated_rows": "bright_rows",
+    "saturated_columns": "bright_columns",
+    "dead_columns": "dark_columns",
+}
+
+
+def test_a_clean_stamp_breaks_no_rule(blank):
+    found = find_defects((blank + star(30, 30, 50_000.0)).astype(np.float32))
+    assert found.reasons == ()
+    assert not found.invalid.any()
+
+
+@pytest.mark.parametrize("kind", RULE_KINDS)
+def test_each_kind_of_damage_is_named_and_marked_exactly(kind, blank, rng):
+    for _ in range(10):
+        changed, touched = damaged(blank + star(20, 40, 300.0), kind, rng)
+        found = find_defects(changed)
+        assert found.reasons == (NAMED[kind],)
+        assert np.array_equal(found.invalid, touched)
+
+
+def test_damage_is_named_in_real_images(good_real_pairs, rng):
+    for kind, name in NAMED.items():
+        for pair in good_real_pairs[::40]:
+            changed, touched = damaged(pair.science, kind, rng)
+            found = find_defects(changed)
+            assert name in found.reasons
+            assert np.array_equal(found.invalid, touched)
+
+
+def test_a_block_of_one_value_is_padding(blank):
+    blank[:, :5] = 0.0
+    found = find_defects(blank)
+    assert found.reasons == ("repeated_value",)
+    assert found.invalid.sum() == 300
+
+
+def test_whole_numbers_may_repeat(rng):
+    assert find_defects(rng.normal(100, 5, (60, 60)).round()).reasons == ()
+
+
+def test_a_constant_image_is_only_that():
+    found = find_defects(np.full((60, 60), 3.0))
+    assert found.reasons == ("constant",)
+    assert found.invalid.all()
+
+
+@pytest.mark.parametrize("fill", [np.nan, np.inf, -999.0])
+def test_an_image_without_a_value_is_empty(fill):
+    found = find_defects(np.full((60, 60), fill))
+    assert "empty" in found.reasons
+    assert found.invalid.all()
+
+
+def test_another_shape_is_wrong():
+    assert find_defects(np.zeros((63, 60))).reasons == ("wrong_shape",)
+
+
+def test_a_constant_row_is_named_even_at_the_level_of_the_sky(blank):
+    blank[7] = 100.0
+    assert "repeated_value" in find_defects(blank).reasons
+
+
+def test_a_short_constant_row_is_named(blank):
+    blank[7] = np.nan
+    blank[7, :10] = 100.0
+    assert "constant_rows" in find_defects(blank, QualitySettings(min_finite_fraction=0.5)).reasons
+
+
+def test_fill_values_of_the_real_survey_are_impossible(blank):
+    blank[:, 50:] = -3.4028235e38
+    assert find_defects(blank.astype(np.float32)).reasons == ("impossible_values",)
+
+
+def test_a_dark_pixel_is_named_and_a_bright_one_is_not(blank):
+    blank[10, 10] = -200.0
+    blank[40, 40] = 60_000.0
+    found = find_defects(blank)
+    assert found.reasons == ("negative_pixels",)
+    assert found.invalid.sum() == 1
+
+
+def test_a_galaxy_wider_than_the_stamp_is_no_bright_row(blank):
+    assert find_defects(blank + star(30, 70, 5000.0, width_px=25.0)).reasons == ()
+
+
+def test_some_missing_pixels_can_be_allowed_but_not_at_the_target(blank):
+    lenient = QualitySettings(min_finite_fraction=0.9)
+    blank[:3] = np.nan
+    assert find_defects(blank, lenient).reasons == ()
+    assert find_defects(blank, lenient).invalid.sum() == 180
+    blank[30, 31] = np.nan
+    assert find_defects(blank, lenient).reasons == ("missing_pixels",)
+
+
+def test_reasons_come_in_the_order_of_the_rules(blank):
+    blank[0, 0], blank[3, :], blank[9, 9] = np.nan, -999.0, -900.0
+    reasons = find_defects(blank).reasons
+    assert list(reasons) == sorted(reasons, key=RULES.index)
+    assert len(reasons) == 3
