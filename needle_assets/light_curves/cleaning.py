@@ -165,11 +165,11 @@ def spline_outliers(points: LightCurve, settings: LightCurveSettings) -> BoolArr
 
     Notes
     -----
-    Section 4.2: the cubic spline of ``UnivariateSpline`` and three standard deviations. "residual" is its letter as the
-    authors coded it: one unweighted spline with s = n x (0.1 mag)^2, the scatter clipped; a spline that has to pass near the
-    outlier hides it. "left_out" compares the worst points with a spline through the others, one at a time, first and last never.
-    Of 440 outliers of 0.6 to 2 mag put into simulated light curves it finds 76 % and takes 0.3 % of the good points, the letter
-    25 % and 0.9 %. The authors also delete bands of a single point, which is not done here.
+    Section 4.2: the cubic spline of ``UnivariateSpline`` and three standard deviations. "residual" is its letter as the authors
+    coded it: one unweighted spline with s = n x (0.1 mag)^2, the scatter clipped; a spline that has to pass near the outlier
+    hides it. "left_out" compares suspects with a spline through the others, one at a time, first and last point never. Of
+    outliers of 0.6 to 2 mag put into 250 simulated light curves it finds 69 % and takes 0.4 % of the good points, the letter
+    11 % and 0.5 %. The authors also delete bands of a single point, which is not done here.
     """
     nothing = np.zeros(len(points), dtype=bool)
     if len(points) < settings.outlier_min_points:
@@ -206,18 +206,18 @@ def _clipped(residual: FloatArray, sigma: float, max_rounds: int = 5) -> BoolArr
 
 
 def _strays(days: FloatArray, mag: FloatArray, weight: FloatArray, sigma: float) -> BoolArray:
-    """Remove the worst point as long as it lies beyond ``sigma`` of a spline through the others; at most one in seven."""
+    """Remove, one by one, points far from the line between their neighbours and from a spline through all others."""
     kept = np.arange(len(days))
     for _ in range(max(len(days) // 7, 1)):
         if len(kept) < MIN_SPLINE_POINTS + 1:
             break
-        spline = _smoothed(days[kept], mag[kept], weight[kept], len(kept))
-        inner = np.abs((mag[kept] - spline(days[kept])) * weight[kept])[1:-1]
-        suspects = 1 + np.argsort(-inner, kind="stable")[:N_SUSPECTS]
-        deviations = [_deviation_left_out(days, mag, weight, kept[k], np.delete(kept, k)) for k in suspects]
-        if max(deviations) <= sigma:
+        t, m = days[kept], mag[kept]
+        between = m[:-2] + (m[2:] - m[:-2]) * (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
+        suspects = 1 + np.argsort(-np.abs((m[1:-1] - between) * weight[kept][1:-1]), kind="stable")[:N_SUSPECTS]
+        strays = [k for k in suspects if _deviation_left_out(days, mag, weight, kept[k], np.delete(kept, k)) > sigma]
+        if not strays:
             break
-        kept = np.delete(kept, suspects[int(np.argmax(deviations))])
+        kept = np.delete(kept, strays[0])
     return ~np.isin(np.arange(len(days)), kept)
 
 
