@@ -96,7 +96,7 @@ class RestorationSettings:
     restored_threshold: float = 0.75
     max_prior_detections: int = 5
     max_repaired_fraction: float = 0.5
-    max_mismatch_fraction: float = 0.05
+    max_mismatch_fraction: float = 0.6
     ssim_threshold: float = 0.2
     transient_radius_px: float = 3.0
     guard_radius_px: float = 5.0

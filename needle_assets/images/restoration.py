@@ -26,6 +26,9 @@ _RESIDUAL_FRACTION = 0.2
 _LINE_LENGTH_PX = 15
 _LINE_WIDTH_PX = 4
 _MIN_BLOB_PX = 5
+# On real pairs 5 % of the bright pixels differ in the median and less than half in 98 %; 100 % do beside a foreign field.
+_BRIGHT_SIGMA = 8.0
+_MIN_BRIGHT_PX = 15
 _ATTACHED_PX = 3
 # Science is about four times as noisy as the reference: a donor this much noisier lends only the sources it shows.
 _NOISY_DONOR = 1.5
@@ -111,8 +114,8 @@ def restore(
     Raises
     ------
     Rejection
-        If at least ``max_repaired_fraction`` of the image would have to be written, if no usable pixel is left, or if the two
-        images differ in more than ``max_mismatch_fraction`` of what is not damaged: the donor shows something else.
+        If at least ``max_repaired_fraction`` of the image would have to be written, if no usable pixel is left, or if more than
+        ``max_mismatch_fraction`` of the bright, undamaged pixels differ: the donor shows something else.
 
     Notes
     -----
@@ -131,10 +134,11 @@ def restore(
     if not (invalid.any() or is_suspect):
         return Restored(bad.astype(np.float64), np.zeros(bad.shape, bool), 0, 1.0, False)
     matched = _match(bad, donor, invalid, donor_invalid, target_px, settings)
-    different, is_damage = _damage_by_comparison(bad, matched, invalid, target_px, settings)
-    damaged = invalid | is_damage
+    comparison = _compare(bad, matched, invalid, target_px, settings)
+    damaged = invalid | _damage_by_comparison(comparison, invalid, settings)
     _require_enough(damaged, settings)
-    _require_same_field(different & ~is_damage, settings)
+    if settings.method == "matched":  # by Eq. 2 as printed, sources never agree
+        _require_same_field(comparison, damaged, settings)
     return _written(bad, matched, damaged, target_px, rng, settings)
 
 
@@ -172,25 +176,44 @@ def _match(
     )
 
 
-def _damage_by_comparison(
+class _Comparison(NamedTuple):
+    """Heights above the sky of image and matched donor [sigma of their difference], and where they clearly differ."""
+
+    height: NDArray[np.float64]
+    donor_height: NDArray[np.float64]
+    differs: NDArray[np.bool_]
+    is_bright: NDArray[np.bool_]
+
+
+def _compare(
     bad: NDArray[np.floating],
     matched: MatchedDonor,
     invalid: NDArray[np.bool_],
     target_px: Position,
     settings: RestorationSettings,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Pixels that differ from the donor by more than noise, and those of them that are damage: dissimilar and attached."""
+) -> _Comparison:
+    """Both images on one robust scale; differences count away from the target, and beyond an imperfect point spread."""
     sigma = max(float(np.hypot(matched.sky.sigma, matched.donor_sigma)), np.finfo(float).tiny)
     usable = ~invalid & np.isfinite(matched.image)
     donor_height = np.where(usable, matched.image - matched.sky.level, 0.0) / sigma
     height = np.where(usable, bad - matched.sky.level, 0.0) / sigma
-    different = np.abs(height - donor_height) > _RESIDUAL_SIGMA + _RESIDUAL_FRACTION * np.abs(donor_height)
-    different &= usable & (distance_px(bad.shape, target_px) > settings.guard_radius_px)
-    if not different.any():
-        return different, different
-    scales = [ndimage.gaussian_filter(np.clip(values, *_SCALE_SIGMA), 1.0) for values in (height, donor_height)]
+    counted = usable & (distance_px(bad.shape, target_px) > settings.guard_radius_px)
+    differs = np.abs(height - donor_height) > _RESIDUAL_SIGMA + _RESIDUAL_FRACTION * np.abs(donor_height)
+    is_bright = np.maximum(height, np.abs(donor_height)) > _BRIGHT_SIGMA
+    return _Comparison(height, donor_height, differs & counted, is_bright & counted)
+
+
+def _damage_by_comparison(
+    comparison: _Comparison, invalid: NDArray[np.bool_], settings: RestorationSettings
+) -> NDArray[np.bool_]:
+    """Pixels that differ, are dissimilar, and belong to damage: attached to unusable pixels or in a line."""
+    if not comparison.differs.any():
+        return comparison.differs
+    scales = [
+        ndimage.gaussian_filter(np.clip(values, *_SCALE_SIGMA), 1.0) for values in (comparison.height, comparison.donor_height)
+    ]
     unlike = dissimilarity(*scales, data_range=_SCALE_SIGMA[1] - _SCALE_SIGMA[0]) > settings.ssim_threshold
-    return different, _attached(different & unlike, invalid)
+    return _attached(comparison.differs & unlike, invalid)
 
 
 def _attached(candidates: NDArray[np.bool_], invalid: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -249,13 +272,16 @@ def _require_enough(damaged: NDArray[np.bool_], settings: RestorationSettings) -
         )
 
 
-def _require_same_field(mismatch: NDArray[np.bool_], settings: RestorationSettings) -> None:
-    fraction = float(mismatch.mean())
-    if fraction > settings.max_mismatch_fraction:
+def _require_same_field(comparison: _Comparison, damaged: NDArray[np.bool_], settings: RestorationSettings) -> None:
+    bright = comparison.is_bright & ~damaged
+    n_bright = int(bright.sum())
+    fraction = float((comparison.differs & bright).sum()) / max(n_bright, 1)
+    if n_bright >= _MIN_BRIGHT_PX and fraction > settings.max_mismatch_fraction:
         raise Rejection(
-            f"{fraction:.1%} of the pixels differ between the image and its donor; at most "
+            f"{fraction:.0%} of {n_bright} bright pixels differ between the image and its donor; at most "
             f"{settings.max_mismatch_fraction:.0%} may, or the donor shows something else.",
             mismatch_fraction=fraction,
+            n_bright_px=n_bright,
         )
 
 
