@@ -78,6 +78,32 @@ _PS1_SOURCES = tuple(
 
 _POSITIONS = ("target_x_px", "target_y_px", "host_x_px", "host_y_px")
 
+_OF_BAND = (
+    *("peak_mag", "discovery_mag", "rise_mag", "rise_days", "days_since_discovery", "recent_slope_mag_per_day"),
+    *("discovery_slope_mag_per_day", "slope_change_mag_per_day"),
+)
+_FEATURES = (
+    *(f"{name}_{band}" for band in ("g", "r") for name in _OF_BAND),
+    *("peak_g_minus_r_mag", "peak_g_minus_r_days", "discovery_g_minus_r_mag", "colour_change_mag", "separation_arcsec"),
+    *("peak_minus_host_mag_g", "peak_minus_host_mag_r", "peak_minus_host_g_minus_r_mag"),
+    *(f"host_{band}_mag" for band in "grizy"),
+    *(f"host_{blue}_minus_{red}_mag" for blue, red in ("gr", "ri", "iz", "zy")),
+)
+_MODEL = (
+    *(
+        "model_id",
+        "ablation",
+        "model_kind",
+        "fold",
+        "folds",
+        "classes",
+        "training_set_id",
+        "weights",
+        "scaler",
+        "feature_weights",
+    ),
+)
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         table="raw.objects",
@@ -258,6 +284,95 @@ STAGES: tuple[Stage, ...] = (
         },
         settings=("features",),
         group="light_curves",
+    ),
+    Stage(
+        table="core.splits",
+        compute="needle_assets.assets.samples:splits",
+        reads={
+            "raw.objects": ("label", "redshift"),
+            "core.detections": ("source",),
+            "core.hosts": ("is_hosted",),
+            "core.epochs": ("first_mjd", "n_rising_g", "n_rising_r"),
+            "core.masked_stamps": ("candid",),
+        },
+        settings=("splits",),
+        group="samples",
+        is_per_object=False,
+        keeps_previous=True,
+        has_objects_below=True,
+    ),
+    Stage(
+        table="core.synthetic_samples",
+        compute="needle_assets.assets.samples:synthetic_samples",
+        reads={
+            "raw.objects": ("redshift",),
+            "core.hosts": ("is_hosted", "separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag"),
+            "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
+            "core.gp_fits": ("amplitude", "length_scale_days", "error_scale", "is_usable"),
+            "core.masked_stamps": ("mask", *_POSITIONS),
+            "core.splits": ("label", "is_hosted", "has_good_pair", "has_redshift", "is_untouched", "validation_of", "n_folds"),
+        },
+        settings=("synthetic", "features", "epochs", "gaussian_process", "seed"),
+        group="samples",
+        is_per_object=False,
+        keeps_previous=True,
+    ),
+    Stage(
+        table="results.realism",
+        compute="needle_assets.assets.samples:realism",
+        reads={
+            "core.features": _FEATURES,
+            "core.splits": ("label", "is_hosted", "has_good_pair", "is_untouched", "validation_of"),
+            "core.synthetic_samples": ("model_kind", "fold", "label", "image_parent", *_FEATURES),
+        },
+        settings=("seed",),
+        group="samples",
+        is_per_object=False,
+    ),
+    Stage(
+        table="results.predictions",
+        compute="needle_assets.assets.models:predictions",
+        reads={
+            "core.features": _FEATURES,
+            "core.masked_stamps": ("science", "reference", "science_unmasked", "reference_unmasked", "mask"),
+            "core.splits": ("is_hosted", "has_good_pair", "is_untouched", "validation_of"),
+            "results.training_sets": ("training_set_id", "validation_of"),
+            "results.fold_models": _MODEL,
+        },
+        group="results",
+        is_bulk=True,
+        chunk_objects=1024,
+    ),
+    Stage(
+        table="results.metrics",
+        compute="needle_assets.assets.models:metrics",
+        reads={
+            "core.splits": ("label", "main_source"),
+            "results.predictions": (
+                *("ablation", "model_kind", "fold", "set", "p_sn", "p_slsn", "p_tde", "attention_fraction", "source_fraction"),
+            ),
+        },
+        settings=("metrics", "seed"),
+        group="results",
+        is_per_object=False,
+    ),
+    Stage(
+        table="results.candidates",
+        compute="needle_assets.assets.models:candidates",
+        reads={
+            "raw.objects": ("type",),
+            "raw.alerts": ("ra", "dec"),
+            "core.hosts": ("is_hosted",),
+            "core.epochs": ("first_mjd",),
+            "core.features": ("as_of_mjd", "n_det_g", "n_det_r", *_FEATURES),
+            "core.masked_stamps": ("candid", "science", "reference", "science_unmasked", "reference_unmasked", "mask"),
+            "results.fold_models": _MODEL,
+        },
+        settings=("training",),
+        group="results",
+        is_bulk=True,
+        keeps_previous=True,
+        chunk_objects=1024,
     ),
 )
 

@@ -74,11 +74,13 @@ class Needle(nn.Module):
 
     def forward(self, images: Tensor | None, features: Tensor) -> Tensor:
         """Logits, shape (n, n_classes), of images (n, 2, 60, 60) or None, and standardised features (n, n_features)."""
-        branches = [self._feature_branch(features)]
-        if images is not None:
-            branches.insert(0, self.after_convolution(self.last_convolution(images)))
-        joined = functional.relu(self.joined_1(torch.cat(branches, dim=1)))
-        return self.classes(functional.relu(self.joined_2(joined)))
+        return self.joined_logits(None if images is None else self.after_convolution(self.last_convolution(images)), features)
+
+    def joined_logits(self, image_outputs: Tensor | None, features: Tensor) -> Tensor:
+        """Logits from the image branch's outputs, shape (n, 3200), or None, and the features."""
+        own = self._feature_branch(features)
+        both = own if image_outputs is None else torch.cat([image_outputs, own], dim=1)
+        return self.classes(functional.relu(self.joined_2(functional.relu(self.joined_1(both)))))
 
     def last_convolution(self, images: Tensor) -> Tensor:
         """Output of the last convolution before ReLU, shape (n, 128, 17, 17)."""

@@ -104,7 +104,11 @@ def _held_out_scores(
         model = HistGradientBoostingClassifier(
             max_iter=60, max_leaf_nodes=8, learning_rate=0.1, class_weight="balanced", early_stopping=False, random_state=seed
         )
-        score[test] = model.fit(x[train], is_synthetic[train]).predict_proba(x[test])[:, 1]
+        # scikit-learn cannot bin a feature without two values, such as every host feature of hostless objects
+        varies = np.array([len(np.unique(column[np.isfinite(column)])) > 1 for column in x[train].T])
+        if not varies.any() or len(np.unique(is_synthetic[train])) < 2:
+            continue
+        score[test] = model.fit(x[train][:, varies], is_synthetic[train]).predict_proba(x[test][:, varies])[:, 1]
     return score
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,10 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.schema import Table, bump_change, primary_key
+
+# DuckDB keeps 2,048 rows of each column at hand, 28 MiB of a stamp column, several times in one query.
+PIXEL_COLUMN = re.compile(r"^\s*(\w+)\s+\w+\[3600\]", re.MULTILINE)
+PIXEL_COLUMNS_PER_QUERY = 2
 
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
 LANDING_QUERIES = {
@@ -91,8 +96,15 @@ def _frame(
         source, order = parent, primary_key(tables[parent].create)
     among = "where ztf_id in (select ztf_id from wanted_keys)" if keys is not None and has_objects else ""
     ordered = f"order by {', '.join(order)}" if order else ""
-    table = connection.execute(f"select {names} from {source} {among} {ordered}").to_arrow_table()
-    frame = pl.from_arrow(table)
+    pixels = PIXEL_COLUMN.findall(tables[parent].create) if order and parent in tables and names != "*" else []
+    apart = [name for name in columns if name in pixels][PIXEL_COLUMNS_PER_QUERY:]
+    first = ", ".join(name for name in names.split(", ") if name not in apart)
+    frames = [_polars(connection, f"select {group} from {source} {among} {ordered}") for group in (first, *apart)]
+    return pl.concat(frames, how="horizontal")
+
+
+def _polars(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+    frame = pl.from_arrow(connection.execute(query).to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     return frame
 

@@ -1,0 +1,313 @@
+"""Glue of the result stages: predictions, metrics, candidates. Scores with the models that exist and never trains."""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from needle_assets.assets.samples import usable_by
+from needle_assets.classifiers import calibration, evaluation
+from needle_assets.products import Product
+from needle_assets.randomness import rng_for
+from needle_assets.rejections import Rejection
+from needle_assets.samples.ablations import ablation_named
+from needle_assets.samples.scaling import Scaler, normalised_pair
+from needle_assets.settings import Settings
+from needle_assets.survey import LABELS, STAMP_SIZE_PX
+
+if TYPE_CHECKING:
+    from needle_assets.classifiers.needle import Needle
+
+P_COLUMNS = ("p_sn", "p_slsn", "p_tde")
+SIMULATED_ID = re.compile(r"ZTF\d{2}zz")
+SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
+# Above this association between class and source of photometry, scores say so.
+CONFOUNDED_FROM = 0.3
+
+
+def predictions(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """
+    Probabilities of labelled objects from every model that was not trained on them (paper, sections 6.2 and 6.3).
+
+    An object of a fold is scored by the model that validates on it, an untouched one by all. Where an object stood elsewhere when
+    a model was trained, that model may not judge it, and the row is refused until it is trained again.
+    """
+    product = Product()
+    objects = tables["core.splits"].join(tables["core.features"], on="ztf_id")
+    stamps = _stamps_by_object(tables["core.masked_stamps"])
+    then = _places_then(tables["results.training_sets"])
+    for model in tables["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
+        chosen = objects.filter(usable_by(model["model_kind"]) & _may_be_judged(model))
+        allowed = [_was_apart(row, model, then, product) for row in chosen.iter_rows(named=True)]
+        judged = chosen.filter(pl.Series(allowed, dtype=pl.Boolean))
+        if len(judged):
+            product.rows += _prediction_rows(model, judged, stamps)
+    return product
+
+
+def _may_be_judged(model: Mapping[str, Any]) -> pl.Expr:
+    return pl.col("is_untouched") | pl.col("validation_of").list.eval(pl.element().is_in(model["folds"])).list.any()
+
+
+def _places_then(snapshots: pl.DataFrame) -> dict[tuple[str, str], set[int]]:
+    return {(row["training_set_id"], row["ztf_id"]): set(row["validation_of"]) for row in snapshots.iter_rows(named=True)}
+
+
+def _was_apart(
+    row: Mapping[str, Any], model: Mapping[str, Any], then: Mapping[tuple[str, str], set[int]], product: Product
+) -> bool:
+    """Whether the model was trained without this object; if not, the refusal says so."""
+    place = then.get((model["training_set_id"], row["ztf_id"]))
+    if place is None or (not row["is_untouched"] and place & set(model["folds"])):
+        return True
+    reason = (
+        f"model {model['fold']} of {model['ablation']} was trained on this object, which has another place now; "
+        "it may not judge it: run `needle train`."
+    )
+    product.rejections.append(Rejection(reason, ztf_id=row["ztf_id"], model_id=model["model_id"]))
+    return False
+
+
+def _prediction_rows(
+    model: Mapping[str, Any], judged: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    p = probabilities(model, judged, stamps)
+    untouched = judged["is_untouched"].to_list()
+    attention = (
+        _attention(model, judged, stamps) if ablation_named(model["ablation"]).has_images else [(None, None)] * len(judged)
+    )
+    for k, ztf_id in enumerate(judged["ztf_id"]):
+        yield {
+            "ztf_id": ztf_id,
+            **{name: model[name] for name in ("ablation", "model_kind", "fold", "model_id")},
+            "set": "untouched" if untouched[k] else "validation",
+            **dict(zip(P_COLUMNS, p[k].tolist(), strict=True)),
+            "attention_fraction": attention[k][0],
+            "source_fraction": attention[k][1],
+        }
+
+
+def probabilities(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """Probabilities of SN, SLSN-I, TDE, shape (n, 3), of objects by one stored model; 0 for a class it does not know."""
+    from needle_assets.classifiers.needle import score
+    from needle_assets.classifiers.training import deterministic
+
+    images = _images(model, objects, stamps)
+    with deterministic():
+        known = score(_network(model), images, _scaled(model, objects))
+    p = np.zeros((len(objects), len(LABELS)))
+    p[:, [LABELS.index(label) for label in model["classes"]]] = known
+    return p
+
+
+def _images(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray | None:
+    ablation = ablation_named(model["ablation"])
+    if not ablation.has_images:
+        return None
+    return np.stack([stamp_pair(stamps[ztf_id], is_masked=ablation.is_masked) for ztf_id in objects["ztf_id"]])
+
+
+def stamp_pair(row: Mapping[str, Any], *, is_masked: bool) -> np.ndarray:
+    """One object's pair between 0 and 1 as networks see it, shape (60, 60, 2), from its row of core.masked_stamps."""
+    names = ("science", "reference") if is_masked else ("science_unmasked", "reference_unmasked")
+    science, reference = (np.asarray(row[name], dtype=np.float32).reshape(SHAPE) for name in names)
+    return np.moveaxis(normalised_pair(science, reference), 0, -1)
+
+
+def _scaled(model: Mapping[str, Any], objects: pl.DataFrame) -> np.ndarray:
+    scaler = Scaler.from_dict(json.loads(model["scaler"]))
+    columns = pl.col(scaler.names).cast(pl.Float64).fill_null(float("nan"))
+    return scaler.apply(objects.select(columns).to_numpy())
+
+
+def _network(model: Mapping[str, Any]) -> "Needle":
+    return _loaded(
+        model["weights"], ablation_named(model["ablation"]).has_images, len(model["feature_weights"]), len(model["classes"])
+    )
+
+
+@lru_cache(maxsize=64)
+def _loaded(weights: bytes, has_images: bool, n_features: int, n_classes: int) -> "Needle":
+    from needle_assets.classifiers.needle import Architecture, from_bytes
+
+    return from_bytes(weights, Architecture(has_images, n_features, n_classes))
+
+
+def _attention(
+    model: Mapping[str, Any], judged: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[float | None, float | None]]:
+    """Attention on transient and host of validated objects, and the share of the stamp these cover; None for untouched ones."""
+    from needle_assets.classifiers.attention import attention_fraction, attention_maps
+
+    rows = np.flatnonzero(~judged["is_untouched"].to_numpy())
+    found: list[tuple[float | None, float | None]] = [(None, None)] * len(judged)
+    if len(rows) == 0:
+        return found
+    chosen = judged[rows.tolist()]
+    images = _images(model, chosen, stamps)
+    assert images is not None
+    masks = np.stack([np.asarray(stamps[z]["mask"], dtype=bool).reshape(SHAPE) for z in chosen["ztf_id"]])
+    fractions = attention_fraction(attention_maps(_network(model), images, _scaled(model, chosen)), masks)
+    for row, fraction, mask in zip(rows, fractions, masks, strict=True):
+        found[row] = (None if np.isnan(fraction) else float(fraction), float(mask.mean()))
+    return found
+
+
+def _stamps_by_object(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    columns = {name: _pixels(frame[name]) for name in frame.columns if frame.schema[name].is_nested()}
+    return {ztf_id: {name: values[k] for name, values in columns.items()} for k, ztf_id in enumerate(frame["ztf_id"])}
+
+
+def _pixels(column: pl.Series) -> np.ndarray:
+    return np.asarray(column.to_numpy()).reshape(len(column), -1)
+
+
+def metrics(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    How good the models are by the metrics of Table 6, for the ensemble, every model, and mean and scatter over models.
+
+    Rates of a class with fewer than ten untouched objects are withheld. Where class and source of photometry go together, every
+    row says so.
+    """
+    scores = tables["results.predictions"].join(tables["core.splits"], on="ztf_id")
+    product = Product()
+    for (ablation, kind, part), found in sorted(
+        scores.partition_by("ablation", "model_kind", "set", as_dict=True).items(), key=str
+    ):
+        common = {"ablation": ablation, "model_kind": kind, "set": part, **_caveats(found)}
+        rng = rng_for(settings.seed, "results.metrics", ablation, kind, part)
+        validation = scores.filter(
+            (pl.col("ablation") == ablation) & (pl.col("model_kind") == kind) & (pl.col("set") == "validation")
+        )
+        temperature = calibration.fit_temperature(*_scored(validation)[:2]) if len(validation) else None
+        for measure in evaluation.all_measures(
+            _by_model(found), _attention_of(found), temperature, str(part), rng, settings.metrics
+        ):
+            product.rows.append({**common, **_metric_row(measure)})
+    return product
+
+
+def _by_model(found: pl.DataFrame) -> dict[int, evaluation.Scores]:
+    """Scores by number of the model."""
+    return {
+        int(key[0]): evaluation.Scores(part["ztf_id"].to_numpy(), *_scored(part))
+        for key, part in sorted(found.partition_by("fold", as_dict=True).items())
+    }
+
+
+def _scored(found: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return found.select(P_COLUMNS).to_numpy(), np.array([LABELS.index(label) for label in found["label"]], dtype=np.int64)
+
+
+def _attention_of(found: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Attention on transient and host of the objects that have it, by class, with the share these cover: shape (n, 2)."""
+    known = found.filter(pl.col("attention_fraction").is_not_null())
+    parts = known.partition_by("label", as_dict=True).items()
+    return {str(key[0]): part.select("attention_fraction", "source_fraction").to_numpy() for key, part in sorted(parts)}
+
+
+def _metric_row(measure: evaluation.Aggregated) -> dict[str, Any]:
+    values = asdict(measure.measure)
+    return {**values, "class": values.pop("label"), "aggregate": measure.aggregate, "fold": measure.fold}
+
+
+def _caveats(found: pl.DataFrame) -> dict[str, Any]:
+    once = found.unique("ztf_id")
+    association = evaluation.association(once["label"].to_list(), once["main_source"].fill_null("none").to_list())
+    warning = None
+    if association >= CONFOUNDED_FROM:
+        warning = (
+            f"class and source of photometry go together (Cramer's V = {association:.2f}): "
+            "a model can tell sources apart instead of classes."
+        )
+    return {"warning": warning, "is_simulated": any(is_simulated(ztf_id) for ztf_id in once["ztf_id"])}
+
+
+def is_simulated(ztf_id: str) -> bool:
+    """Whether an id belongs to the simulated survey: its letters begin with zz, which the survey itself does not reach."""
+    return SIMULATED_ID.match(ztf_id) is not None
+
+
+def candidates(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    Unclassified objects scored by the deployed models as of their newest epoch; what was said before stays (paper, Table 2).
+
+    An object that has been classified since is no longer scored, but its rows remain.
+    """
+    product = Product()
+    catalogue = tables["raw.objects"].select("ztf_id", "type")
+    waiting = tables["core.features"].join(catalogue, on="ztf_id", how="left").filter(pl.col("type").is_null()).drop("type")
+    before = {str(k[0]): p for k, p in tables["results.candidates"].partition_by("ztf_id", as_dict=True).items()}
+    now = {row["ztf_id"]: row for row in _candidate_rows(waiting, tables, settings)}
+    for ztf_id in sorted(before.keys() | now.keys()):
+        history = before[ztf_id].sort("as_of_mjd").to_dicts() if ztf_id in before else []
+        product.rows += _with_history(history, now.get(ztf_id))
+    return product
+
+
+def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
+    stamps = _stamps_by_object(tables["core.masked_stamps"])
+    packets = {row["ztf_id"]: row for row in tables["core.masked_stamps"].select("ztf_id", "candid").iter_rows(named=True)}
+    hosted = set(tables["core.hosts"].filter(pl.col("is_hosted"))["ztf_id"])
+    ensembles = _ensembles(tables["results.fold_models"], settings)
+    kinds = [_kind_for(ztf_id, stamps.keys(), hosted, ensembles.keys()) for ztf_id in waiting["ztf_id"]]
+    first = dict(tables["core.epochs"].select("ztf_id", "first_mjd").iter_rows())
+    places = tables["raw.alerts"].group_by("ztf_id").agg(pl.col("ra", "dec").median())
+    place = {row["ztf_id"]: row for row in places.iter_rows(named=True)}
+    for kind in sorted({k for k in kinds if k}):
+        chosen = waiting.filter(pl.Series([k == kind for k in kinds], dtype=pl.Boolean))
+        models = ensembles[kind]
+        scored = np.stack([probabilities(model, chosen, stamps) for model in models])
+        for k, row in enumerate(chosen.iter_rows(named=True)):
+            mean, spread = scored[:, k].mean(axis=0).round(6), scored[:, k].std(axis=0).round(6)
+            yield {
+                **{name: row[name] for name in ("ztf_id", "as_of_mjd", "n_det_g", "n_det_r", "peak_mag_g", "peak_mag_r")},
+                **{name: row[name] for name in ("separation_arcsec", "host_r_mag")},
+                "ablation": models[0]["ablation"],
+                "model_kind": kind,
+                "n_models": len(models),
+                "model_set": _model_set(models),
+                **dict(zip(P_COLUMNS, mean.tolist(), strict=True)),
+                "p_slsn_std": float(spread[1]),
+                "p_tde_std": float(spread[2]),
+                "ra_deg": place.get(row["ztf_id"], {}).get("ra"),
+                "dec_deg": place.get(row["ztf_id"], {}).get("dec"),
+                "days_since_first": row["as_of_mjd"] - first[row["ztf_id"]],
+                "stamp_candid": packets[row["ztf_id"]]["candid"] if kind != "metadata" else None,
+                "is_simulated": is_simulated(row["ztf_id"]),
+            }
+
+
+def _ensembles(models: pl.DataFrame, settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The models that score candidates, by kind: those of the first deployed ablation that has been trained."""
+    chosen: dict[str, list[dict[str, Any]]] = {}
+    for name in settings.training.deployed:
+        of_ablation = models.filter(pl.col("ablation") == name).sort("model_kind", "fold")
+        for key, part in of_ablation.partition_by("model_kind", as_dict=True, maintain_order=True).items():
+            chosen.setdefault(str(key[0]), part.to_dicts())
+    return chosen
+
+
+def _kind_for(ztf_id: str, stamped: Collection[str], hosted: Collection[str], ensembles: Collection[str]) -> str | None:
+    """Which kind of model looks at a candidate: the one made for it, else the one that needs no stamps, else none."""
+    wanted = ("TH" if ztf_id in hosted else "T") if ztf_id in stamped else "metadata"
+    return next((kind for kind in (wanted, "metadata") if kind in ensembles), None)
+
+
+def _model_set(models: Sequence[Mapping[str, Any]]) -> str:
+    return hashlib.md5(",".join(sorted(m["model_id"] for m in models)).encode(), usedforsecurity=False).hexdigest()
+
+
+def _with_history(history: list[dict[str, Any]], now: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """What was said at earlier epochs, and what is said now in place of anything said of the same epoch or of later ones."""
+    if now is None:
+        return history
+    kept = [row for row in history if row["as_of_mjd"] < now["as_of_mjd"]]
+    above = next((row["as_of_mjd"] for row in [*kept, now] if max(row["p_slsn"], row["p_tde"]) > 0.5), None)
+    return [*kept, {**now, "first_above_half_mjd": above}]
