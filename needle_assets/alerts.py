@@ -161,14 +161,14 @@ def one_row_per_packet(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[
     Rows of ``raw.alerts`` with each (ztf_id, candid) once, and the others as rejections.
 
     The fuller copy stays (more cutouts, then more previous candidates); between equals the first by path and member, so that the
-    order of reading does not matter. An exact copy (same sha256) is left out without a rejection: nothing is lost with it.
+    order of reading does not matter. An exact copy is refused like any other, so that every landed packet is accounted for.
     """
     ordered = sorted(rows, key=_preference)
     kept: dict[tuple[str, int], Mapping[str, Any]] = {}
     refused = []
     for row in ordered:
         first = kept.setdefault((row["ztf_id"], row["candid"]), row)
-        if first is not row and first["sha256"] != row["sha256"]:
+        if first is not row:
             refused.append(_duplicate(row, first))
     return list(kept.values()), refused
 
@@ -209,8 +209,9 @@ def _preference(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _duplicate(row: Mapping[str, Any], kept: Mapping[str, Any]) -> Rejection:
+    same = row["sha256"] == kept["sha256"]
     return Rejection(
-        "another packet of the same candid landed with other content; the fuller one is used.",
+        f"the packet landed twice{'' if same else ' with different contents; the fuller one is used'}.",
         candid=row["candid"],
         ztf_id=row["ztf_id"],
         path=row["path"],

@@ -1,8 +1,9 @@
 """Looks into landed files to learn which packet or row belongs to which object. Runs in workers; stores nothing."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,6 +13,14 @@ from needle_assets.landing import LandedPacket, LandingFile, Refused, read_packe
 from needle_assets.rejections import Rejection
 from needle_assets.warehouse import rows
 from needle_assets.warehouse.manifest import FileReport, FoundPacket
+
+
+Accepted = pl.DataFrame | list[Mapping[str, Any]]
+READERS: Mapping[str, Callable[[Path], tuple[Accepted, list[Rejection]]]] = {
+    "catalogue": read_catalogue,
+    "photometry": read_photometry,
+    "hosts": read_hosts,
+}
 
 
 def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
@@ -54,26 +63,26 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
 
     A refused row that names its object counts as something said of it: its stage reports the refusal again.
     """
-    reader = {"catalogue": read_catalogue, "photometry": read_photometry, "hosts": read_hosts}[file.kind]
+    reader = READERS[file.kind]
     report = FileReport(file)
     try:
         accepted, rejections = reader(folder / file.path)
-    except Rejection as rejection:
-        report.refused.append(_refused(rejection.reason, rejection.measured, file.path, None))
+    except Rejection as why:
+        report.refused.append(_refused(why.reason, why.measured, file.path, None))
         return report, {}
     said: dict[str, list[str]] = {}
     for text, ztf_id in _texts(accepted):
         said.setdefault(ztf_id, []).append(text)
     for rejection in rejections:
-        ztf_id = rejection.measured.get("ztf_id")
-        if isinstance(ztf_id, str) and (ztf_id in said or file.kind == "catalogue"):
-            said.setdefault(ztf_id, []).append(rejection.reason)
+        named = rejection.measured.get("ztf_id")
+        if isinstance(named, str) and (named in said or file.kind == "catalogue"):
+            said.setdefault(named, []).append(rejection.reason)
         else:
             report.refused.append(_refused(rejection.reason, rejection.measured, file.path, None))
     return report, {ztf_id: _hash(texts) for ztf_id, texts in said.items()}
 
 
-def _texts(accepted: pl.DataFrame | list[dict[str, object]]) -> list[tuple[str, str]]:
+def _texts(accepted: Accepted) -> list[tuple[str, str]]:
     frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
     return [(repr(row), str(row[0])) for row in frame.select("ztf_id", pl.exclude("ztf_id")).iter_rows()]
 

@@ -186,9 +186,10 @@ def test_of_two_packets_of_one_candid_the_fuller_stays_whatever_the_order():
         assert [why.measured["path"] for why in refused] == ["a"]
 
 
-def test_an_exact_copy_of_a_packet_is_no_rejection():
+def test_an_exact_copy_of_a_packet_is_refused_too():
     kept, refused = one_row_per_packet([_row("b"), _row("a")])
-    assert ([row["path"] for row in kept], refused) == (["a"], [])
+    assert [row["path"] for row in kept] == ["a"]
+    assert [(why.reason, why.measured["path"]) for why in refused] == [("the packet landed twice.", "b")]
 
 
 def test_every_real_packet_reads_as_fastavro_reads_it(survey):

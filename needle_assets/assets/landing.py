@@ -42,7 +42,7 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
         rejections += packet.refused
     kept, vanished = _rows_of_vanished(tables, found)
     accepted, repeated = one_row_per_packet([*rows, *kept])
-    return Product(accepted, [*rejections, *repeated, *vanished])
+    return Product(list(accepted), [*rejections, *repeated, *vanished])
 
 
 def _rows_of_vanished(tables: Mapping[str, pl.DataFrame], found: set[Place]) -> tuple[list[dict[str, Any]], list[Rejection]]:
@@ -90,4 +90,4 @@ def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame,
     accepted, rejections = reader(Path(said["landing"][0]) / said["path"][0])
     ours = set(said["ztf_id"])
     chosen = accepted.filter(pl.col("ztf_id").is_in(said["ztf_id"].implode()))
-    return Product(chosen.to_dicts(), [r for r in rejections if r.measured.get("ztf_id") in ours])
+    return Product(list(chosen.iter_rows(named=True)), [r for r in rejections if r.measured.get("ztf_id") in ours])

@@ -66,7 +66,11 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     # Another process may hold the file for the moment of a load or store; DuckDB then refuses at once instead of waiting.
     deadline = time.monotonic() + OPEN_ATTEMPT_SECONDS
-    config = {"threads": THREADS, "memory_limit": MEMORY_LIMIT, "preserve_insertion_order": False}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": THREADS,
+        "memory_limit": MEMORY_LIMIT,
+        "preserve_insertion_order": False,
+    }
     while True:
         try:
             return duckdb.connect(str(path), read_only=read_only, config=config)

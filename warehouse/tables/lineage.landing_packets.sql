@@ -5,9 +5,9 @@ create table lineage.landing_packets (
     candid bigint not null,
     sha256 varchar not null,
     size_bytes bigint not null,
-    primary key (path, member)
+    primary key (path, member, ztf_id, candid)
 );
-comment on table lineage.landing_packets is 'Where every readable alert packet lies. One row per packet in a file.';
+comment on table lineage.landing_packets is 'Where every readable alert packet lies. One row per packet of a file.';
 comment on column lineage.landing_packets.path is 'File below the landing folder.';
 comment on column lineage.landing_packets.member is 'Member of the archive; empty for a single file.';
 comment on column lineage.landing_packets.ztf_id is 'ZTF object id.';
