@@ -43,10 +43,9 @@ def realism_montage(real: Sequence[StampImages], simulated: Sequence[StampImages
     if n == 0:
         figure.text(0.5, 0.5, "no stamps to compare", ha="center")
         return figure
-    sides = figure.add_gridspec(1, 2, wspace=0.03)
-    for side, title, stamps in zip(
-        (figure.add_subfigure(part) for part in sides), ("real", "simulated"), (real, simulated), strict=True
-    ):
+    grid = figure.add_gridspec(1, 2, wspace=0.03)
+    sides = [figure.add_subfigure(grid[0, i]) for i in (0, 1)]
+    for side, title, stamps in zip(sides, ("real", "simulated"), (real, simulated), strict=True):
         side.suptitle(title, fontsize=12)
         axes = side.subplots(n_rows, 2 * n_columns, squeeze=False)
         for axis in axes.flat:

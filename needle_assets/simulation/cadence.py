@@ -17,13 +17,15 @@ FIRST_NIGHT_MJD = 58194
 N_NIGHTS = 2700
 TWO_DAY_CADENCE_FROM_NIGHT = 929
 DETECTION_SNR = 5.0
+# Band, share of the visited nights and time of night [d]; visits to i only for fields that have it.
+VISITS = (("r", 0.62, 0.16), ("g", 0.55, 0.24), ("r", 0.04, 0.33), ("g", 0.04, 0.36), ("i", 0.25, 0.40))
 
 ZERO_POINT_MAG = {"g": 26.22, "r": 26.28, "i": 25.65}
-DARK_SKY_SIGMA_DN = {"g": 4.7, "r": 6.0, "i": 7.5}
-MOON_VARIANCE = {"g": 9.0, "r": 4.0, "i": 2.0}
-SEEING_OF_BAND = {"g": 1.08, "r": 1.0, "i": 0.97}
+DARK_SKY_SIGMA_DN = {"g": 4.7, "r": 6.4, "i": 7.5}
+MOON_VARIANCE = {"g": 9.0, "r": 5.5, "i": 2.0}
+SEEING_OF_BAND = {"g": 1.16, "r": 1.0, "i": 0.97}
 # Stated limits of real packets lie this factor above what sky noise over the PSF's area alone would give.
-LIMIT_OVER_PIXEL_NOISE = 2.1
+LIMIT_OVER_PIXEL_NOISE = 2.9
 DIFFERENCE_OVER_SCIENCE_NOISE = 0.93
 
 
@@ -73,7 +75,7 @@ def survey_nights(seed: int) -> Nights:
     quality = weather - winter
     return Nights(
         is_clear=quality > -0.6,
-        seeing_arcsec=1.95 * np.exp(0.16 * draws[:, 1]),
+        seeing_arcsec=1.57 * np.exp(0.17 * draws[:, 1]),
         cloud_mag=0.04 * np.abs(draws[:, 2]) + 0.35 * np.maximum(-0.2 - quality, 0.0),
     )
 
@@ -112,14 +114,8 @@ def draw_exposures(
     """
     visited = _visited_nights(nights, position_deg, mjd_range, rng)
     mjd, band, night = [], [], []
-    for name, share, hour in (
-        ("r", 0.93, 0.16),
-        ("g", 0.82, 0.24),
-        ("r", 0.04, 0.33),
-        ("g", 0.04, 0.36),
-        ("i", 0.25 * has_i, 0.40),
-    ):
-        taken = visited[rng.random(len(visited)) < share]
+    for name, share, hour in VISITS:
+        taken = visited[rng.random(len(visited)) < (share if has_i or name != "i" else 0.0)]
         mjd.append(FIRST_NIGHT_MJD + taken + hour + rng.uniform(0.0, 0.07, len(taken)))
         band.append(np.full(len(taken), name))
         night.append(taken)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from needle_assets.randomness import rng_for
 from needle_assets.simulation.objects import CLASSIFIED_AFTER_PEAK_DAYS, SimulatedObject
-from needle_assets.simulation.sky import FAINTEST_CATALOGUED_HOST_R_MAG, HOST_BANDS
+from needle_assets.simulation.sky import FAINTEST_CATALOGUED_HOST_R_MAG, HOST_BANDS, nearest_galaxy
 from needle_assets.simulation.transients import OTHER, apparent_minus_absolute_mag
 from needle_assets.survey import MJD_OFFSET, TDE
 
@@ -37,6 +37,11 @@ BARE_ROW_RATE = 0.05
 NO_REDSHIFT_RATE = 0.01
 NO_EXTINCTION_RATE = 0.015
 NO_IAU_NAME_RATE = 0.01
+
+# How often a galaxy of the field is taken for the host of an object whose own is too faint.
+WRONG_HOST_RATE = 0.3
+WRONG_HOST_BRIGHTER_THAN_R_MAG = 22.5
+HOST_CENTROID_ARCSEC = 0.08
 
 
 def is_classified(found: SimulatedObject, until_mjd: float) -> bool:
@@ -122,21 +127,31 @@ def _half_flux_days(days: NDArray[np.float64], depth_mag: NDArray[np.float64]) -
 
 
 def host_row(found: SimulatedObject, seed: int) -> dict[str, Any] | None:
-    """The object's row of ``hosts.csv``: aperture magnitudes with errors; None where no galaxy would be catalogued."""
-    host = found.host
-    if host is None or host.mag["r"] > FAINTEST_CATALOGUED_HOST_R_MAG:
-        return None
+    """
+    The object's row of ``hosts.csv``: position and aperture magnitudes as measured.
+
+    Where the galaxy is too faint for the catalogue the nearest brighter galaxy is taken for it at a stated rate, as happens to
+    real transients; otherwise there is no row (None).
+    """
     rng = rng_for(seed, "host catalogue", found.index)
-    mag = {band: host.mag[band] + _host_mag_err(host.mag[band]) * float(rng.standard_normal()) for band in HOST_BANDS}
-    has_izy = rng.random(3) < (0.6, 0.6, 0.4)
-    kept = dict(zip(("i", "z", "y"), has_izy, strict=True)) | {"g": True, "r": True}
-    declination = found.dec_deg + host.north_arcsec / 3600.0
+    host = found.host
+    is_mistaken = rng.random() < WRONG_HOST_RATE
+    if host is not None and host.mag["r"] <= FAINTEST_CATALOGUED_HOST_R_MAG:
+        east, north, mag = host.east_arcsec, host.north_arcsec, host.mag
+    elif is_mistaken and (nearest := nearest_galaxy(found.galaxies, WRONG_HOST_BRIGHTER_THAN_R_MAG)) is not None:
+        east, north, mag = nearest
+    else:
+        return None
+    centroid = HOST_CENTROID_ARCSEC * rng.standard_normal(2)
+    east, north = east + centroid[0], north + centroid[1]
+    measured = {band: mag[band] + _host_mag_err(mag[band]) * float(rng.standard_normal()) for band in HOST_BANDS}
+    is_kept = dict(zip(HOST_BANDS, rng.random(5) < (1.0, 1.0, 0.6, 0.6, 0.4), strict=True))
     return {
         "ztf_id": found.ztf_id,
-        "host_ra": found.ra_deg + host.east_arcsec / 3600.0 / max(np.cos(np.deg2rad(found.dec_deg)), 0.02),
-        "host_dec": declination,
-        "separation_arcsec": host.separation_arcsec,
-        **{f"{band}Ap": round(mag[band], 4) if kept[band] else None for band in HOST_BANDS},
+        "host_ra": (found.ra_deg + east / 3600.0 / max(np.cos(np.deg2rad(found.dec_deg)), 0.02)) % 360.0,
+        "host_dec": float(np.clip(found.dec_deg + north / 3600.0, -90.0, 90.0)),
+        "separation_arcsec": float(np.hypot(east, north)),
+        **{f"{band}Ap": round(measured[band], 4) if is_kept[band] else None for band in HOST_BANDS},
         "mw_corrected": False,
         "source": SOURCE,
     }

@@ -114,7 +114,7 @@ def compare_folders(real: Path, simulated: Path) -> list[Row]:
     return rows
 
 
-def labelled_objects(folder: Path) -> dict[str, dict[str, Any]]:
+def labelled_objects(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Labelled rows of the catalogue by ZTF id."""
     rows, _ = read_catalogue(folder / "bts.csv")
     return {row["ztf_id"]: row for row in rows if row["label"] in LABELS}

@@ -54,13 +54,13 @@ class HostKind:
 
 HOST_KINDS: Mapping[str, HostKind] = MappingProxyType(
     {
-        "Ia": HostKind((-20.4, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.8, 0.8), (1.0, 2.5, 4.0), 0.03),
+        "Ia": HostKind((-20.5, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.8, 0.8), (1.0, 2.5, 4.0), 0.03),
         "II": HostKind((-19.7, 1.6), (0.43, 0.24, 0.2, 0.22), 0.2, (1.0, 0.7), (1.0, 1.0, 2.5), 0.03),
         "IIn": HostKind((-19.2, 1.8), (0.40, 0.24, 0.2, 0.22), 0.2, (0.9, 0.8), (1.0, 1.0, 2.5), 0.06),
         "Ibc": HostKind((-19.9, 1.5), (0.43, 0.24, 0.2, 0.22), 0.2, (0.8, 0.7), (1.0, 1.0, 2.5), 0.02),
         "SLSN-II": HostKind((-19.0, 1.7), (0.45, 0.25, 0.2, 0.2), 0.3, (0.7, 0.8), (0.7, 1.0), 0.1),
-        "SLSN-I": HostKind((-17.9, 1.4), (0.30, 0.15, 0.12, 0.1), 0.3, (0.9, 0.7), (0.7, 1.0), 0.25),
-        "TDE": HostKind((-20.0, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.02, 0.5), (2.5, 4.0), 0.0),
+        "SLSN-I": HostKind((-18.2, 1.4), (0.40, 0.2, 0.15, 0.15), 0.25, (1.7, 0.7), (0.7, 1.0), 0.42),
+        "TDE": HostKind((-19.7, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.02, 0.5), (2.5, 4.0), 0.0),
         "nova": HostKind((-20.0, 1.0), (0.5, 0.3, 0.2, 0.2), 0.1, (1.0, 0.5), (1.0,), 1.0),
         "AGN": HostKind((-20.8, 0.8), (0.55, 0.35, 0.25, 0.2), 0.15, (0.01, 0.5), (2.5, 4.0), 0.0),
     }
@@ -191,6 +191,18 @@ def draw_galaxies(rng: np.random.Generator) -> Galaxies:
     )  # fmt: skip - the columns of one table
 
 
+def nearest_galaxy(galaxies: Galaxies, brighter_than_r_mag: float) -> tuple[float, float, dict[str, float]] | None:
+    """Offset to the east and north [arcsec] and grizy magnitudes of the nearest field galaxy above a brightness, if any."""
+    bright = np.flatnonzero(galaxies.mag["r"] < brighter_than_r_mag)
+    if not len(bright):
+        return None
+    i = int(bright[np.argmin(np.hypot(galaxies.x_px[bright], galaxies.y_px[bright]))])
+    mag = {band: float(values[i]) for band, values in galaxies.mag.items()}
+    mag |= {"z": mag["i"] - 0.2, "y": mag["i"] - 0.4}
+    east, north = galaxies.x_px[i] / EAST_ALONG_X, galaxies.y_px[i] / NORTH_ALONG_Y
+    return float(east * PIXEL_SCALE_ARCSEC), float(north * PIXEL_SCALE_ARCSEC), mag
+
+
 def _field_arcmin2() -> float:
     return (2.0 * FIELD_HALF_WIDTH_PX * PIXEL_SCALE_ARCSEC / 60.0) ** 2
 
@@ -219,5 +231,5 @@ def galactic_latitude_deg(ra_deg: float, dec_deg: float) -> float:
 
 def draw_extinction_mag(galactic_latitude_deg: float, rng: np.random.Generator) -> float:
     """Milky Way A_V [mag]: a dust layer seen under the latitude's angle, with patches."""
-    layer = 0.075 / np.sin(np.deg2rad(max(abs(galactic_latitude_deg), 8.0)))
+    layer = 0.063 / np.sin(np.deg2rad(max(abs(galactic_latitude_deg), 8.0)))
     return float(layer * np.exp(0.55 * rng.standard_normal()))
