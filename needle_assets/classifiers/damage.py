@@ -217,7 +217,8 @@ def _wrapped_cores(image: NDArray[np.float64], sky: Sky, rng: np.random.Generato
             bright = bright + rng.uniform(80.0, 400.0) * sky.sigma * profile
         height, width = int(rng.integers(1, 3)), int(rng.integers(1, 4))
         mask[row : row + height, max(column - width // 2, 0) : column + width] = True
-    return _set(bright, mask, sky.level - rng.uniform(0.0, 10.0) * sky.sigma)
+    changed, _ = _set(bright, mask, sky.level - rng.uniform(0.0, 10.0) * sky.sigma)
+    return changed, np.abs(changed - image) > 0.5 * sky.sigma
 
 
 def _dashed_trail(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:

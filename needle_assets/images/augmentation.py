@@ -89,17 +89,16 @@ def oriented(
 
     Notes
     -----
-    Multiples of 90 degrees move pixels and change none. Other angles interpolate linearly between four pixels, which would
-    smooth the sky; so only kept pixels are interpolated and the rest is drawn anew from the noise sample, corners included.
-    The authors' code smooths the whole image and fills only the corners, which tells a turned (synthetic, rare) sample from an
-    unturned one.
+    Multiples of 90 degrees move pixels and change none. At other angles only kept pixels are interpolated, by cubic splines;
+    the rest is drawn anew from the noise sample, corners included. The authors' code interpolates everything linearly and fills
+    only the corners: that smooths sky and point sources, and tells a turned (synthetic, rare) sample from an unturned one.
     """
     if orientation.is_flipped:
         pair = _flipped(pair)
     quarters, rest = divmod(orientation.angle_deg % 360.0, 90.0)
     if rest == 0.0:
         return _quarter_turned(pair, int(quarters))
-    turned_mask = _rotated(pair.mask.astype(np.float64), orientation.angle_deg, 0.0) >= 0.5
+    turned_mask = _rotated(pair.mask.astype(np.float64), orientation.angle_deg, order=1) >= 0.5
     n = pair.mask.shape[0]
     return Pair(
         _turned_image(pair.science, turned_mask, orientation.angle_deg, science_noise, rng),
@@ -147,14 +146,13 @@ def _turned_image(
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Kept pixels interpolated, everything else drawn from the noise."""
-    turned = _rotated(image.astype(np.float64), angle_deg, np.nan)
-    empty = ~turned_mask | ~np.isfinite(turned)
-    turned[empty] = draw_noise(noise, int(empty.sum()), rng)
+    turned = _rotated(image.astype(np.float64), angle_deg, order=3)
+    turned[~turned_mask] = draw_noise(noise, int((~turned_mask).sum()), rng)
     return turned
 
 
-def _rotated(image: NDArray[np.float64], angle_deg: float, outside: float) -> NDArray[np.float64]:
-    return np.asarray(ndimage.rotate(image, angle_deg, reshape=False, order=1, mode="constant", cval=outside))
+def _rotated(image: NDArray[np.float64], angle_deg: float, *, order: int) -> NDArray[np.float64]:
+    return np.asarray(ndimage.rotate(image, angle_deg, reshape=False, order=order, mode="constant", cval=0.0))
 
 
 def _turned_place(place_px: Position, angle_deg: float, n: int) -> Position:
