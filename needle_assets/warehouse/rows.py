@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,6 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.schema import Table, bump_change, primary_key
-
-# DuckDB keeps 2,048 rows of each column at hand, 28 MiB of a stamp column, several times in one query.
-PIXEL_COLUMN = re.compile(r"^\s*(\w+)\s+\w+\[3600\]", re.MULTILINE)
-PIXEL_COLUMNS_PER_QUERY = 2
 
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
 LANDING_QUERIES = {
@@ -88,25 +83,19 @@ def _frame(
     keys: Sequence[str] | None,
 ) -> pl.DataFrame:
     if parent in LANDING_QUERIES:
+        source, wanted, key = f"({LANDING_QUERIES[parent]})", ["*"], ["ztf_id", "path", "member"]
         has_objects = True
-        source, names, order = f"({LANDING_QUERIES[parent]})", "*", ["ztf_id", "path"]
     else:
         has_objects = "ztf_id" in tables[parent].create
-        names = "*" if columns == ("*",) else ", ".join(dict.fromkeys((*(("ztf_id",) if has_objects else ()), *columns)))
-        source, order = parent, primary_key(tables[parent].create)
+        source, key = parent, primary_key(tables[parent].create)
+        wanted = list(dict.fromkeys((*(("ztf_id",) if has_objects else ()), *columns)))
     among = "where ztf_id in (select ztf_id from wanted_keys)" if keys is not None and has_objects else ""
-    ordered = f"order by {', '.join(order)}" if order else ""
-    pixels = PIXEL_COLUMN.findall(tables[parent].create) if order and parent in tables and names != "*" else []
-    apart = [name for name in columns if name in pixels][PIXEL_COLUMNS_PER_QUERY:]
-    first = ", ".join(name for name in names.split(", ") if name not in apart)
-    frames = [_polars(connection, f"select {group} from {source} {among} {ordered}") for group in (first, *apart)]
-    return pl.concat(frames, how="horizontal")
-
-
-def _polars(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
-    frame = pl.from_arrow(connection.execute(query).to_arrow_table())
+    extra = [] if "*" in wanted or columns == ("*",) else [name for name in key if name not in wanted]
+    names = "*" if "*" in wanted else ", ".join([*wanted, *extra])
+    frame = pl.from_arrow(connection.execute(f"select {names} from {source} {among}").to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    # Sorted here and not in SQL: DuckDB sorts stamps in blocks of 2048 rows, 28 MiB a column, however few rows there are.
+    return (frame.sort(key, maintain_order=True) if key else frame).drop(extra)
 
 
 def weights(connection: duckdb.DuckDBPyConnection, parents: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
