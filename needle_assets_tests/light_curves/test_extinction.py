@@ -5,8 +5,10 @@ from needle_assets.light_curves.extinction import PS1_EXTINCTION_PER_A_V, ZTF_EX
 
 
 def test_extinction_per_a_v_is_that_of_fitzpatrick_1999():
-    assert ZTF_EXTINCTION_PER_A_V == pytest.approx({"g": 1.1763, "r": 0.7781, "i": 0.5672}, abs=1e-4)
-    assert PS1_EXTINCTION_PER_A_V == pytest.approx({"g": 1.1535, "r": 0.8195, "i": 0.6074, "z": 0.4808, "y": 0.4014}, abs=1e-4)
+    assert dict(ZTF_EXTINCTION_PER_A_V) == pytest.approx({"g": 1.1763, "r": 0.7781, "i": 0.5672}, abs=1e-4)
+    assert dict(PS1_EXTINCTION_PER_A_V) == pytest.approx(
+        {"g": 1.1535, "r": 0.8195, "i": 0.6074, "z": 0.4808, "y": 0.4014}, abs=1e-4
+    )
 
 
 def test_only_uncorrected_magnitudes_become_brighter():
