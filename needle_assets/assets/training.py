@@ -151,6 +151,11 @@ def _jobs(
         )
 
 
+def _apart(rows: pl.DataFrame, folds: tuple[int, ...]) -> pl.DataFrame:
+    """Objects that none of these folds validates on."""
+    return rows.filter(~pl.col("validation_of").list.eval(pl.element().is_in(folds)).list.any())
+
+
 def _relevant(settings: TrainingSettings) -> TrainingSettings:
     """The settings that matter to one model: not which ablations are asked for."""
     return TrainingSettings(**{**asdict(settings), "ablations": (), "deployed": ()})
@@ -171,7 +176,7 @@ def _recipes(ablation: Ablation, kind: str, folds: tuple[int, ...], frozen: Trai
             f"set n_per_class = {wanted} in the section [synthetic] of the settings and refresh."
         )
     of_part = frozen.synthetic.filter((pl.col("model_kind") == kind) & (pl.col("fold") == folds[0]) & (pl.col("sample") < wanted))
-    inside = frozen.rows.filter(~pl.col("validation_of").list.eval(pl.element().is_in(folds)).list.any())["ztf_id"].implode()
+    inside = _apart(frozen.rows, folds)["ztf_id"].implode()
     return of_part.filter(pl.col("light_curve_parent").is_in(inside) & pl.col("image_parent").is_in(inside))
 
 
@@ -194,6 +199,7 @@ class Task:
     features: tuple[np.ndarray, np.ndarray, np.ndarray]
     y: tuple[np.ndarray, np.ndarray, np.ndarray]
     parents: tuple[Parents, ...]
+    parted: frozenset[str]
     untouched: frozenset[str]
     settings: TrainingSettings
     seed: int
@@ -224,6 +230,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
             np.array([job.classes.index(label) for label in drawn["label"]], dtype=np.int64),
         ),
         parents=tuple(Parents(*pair) for pair in drawn.select("light_curve_parent", "image_parent").iter_rows()),
+        parted=frozenset(_apart(frozen.rows, job.folds)["ztf_id"]),
         untouched=frozen.untouched,
         settings=settings.training,
         seed=int(rng_for(settings.seed, "results.fold_models", job.model_kind, job.fold).integers(2**62)),
@@ -242,8 +249,7 @@ def train_task(task: Task) -> dict[str, Any]:
 
     started, job = time.monotonic(), task.job
     real, validated, synthetic = task.features
-    part = TrainingPart(job.trained, job.validated, task.parents, scaled=job.trained)
-    require_no_leak(part, task.untouched)
+    require_no_leak(TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained), task.untouched)
     scaler = Scaler.fit(feature_names(job.model_kind), real)
     weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=task.settings.feature_weights)
     reading = time.monotonic()

@@ -29,6 +29,9 @@ class TrainingPart:
         Objects that stop the training early and whose scores are reported.
     parents : collection of Parents
         Of the synthetic samples in the training part.
+    parted : collection of str
+        Everything that the model is not judged by, usable by it or not: a hostless object cannot train NEEDLE-TH, but its light
+        curve can be a parent.
     scaled : collection of str
         Objects that scaler, imputer and feature weights were fitted to.
     """
@@ -36,6 +39,7 @@ class TrainingPart:
     trained: Collection[str]
     validated: Collection[str]
     parents: Collection[Parents] = ()
+    parted: Collection[str] = ()
     scaled: Collection[str] = ()
 
 
@@ -52,7 +56,9 @@ def require_no_leak(part: TrainingPart, untouched: Collection[str]) -> None:
     _require_none(trained & set(part.validated), "are in the training part and in the validation part")
     _require_none(set(part.validated) & untouched_ids, "are untouched and would stop the training")
     parents = {name for pair in part.parents for name in (pair.light_curve, pair.image)}
-    _require_none(parents - trained, "are parents of synthetic samples but not in the training part")
+    judging = set(part.validated) | untouched_ids
+    _require_none(parents & judging, "are parents of synthetic samples and would judge the model")
+    _require_none(parents - trained - set(part.parted), "are parents of synthetic samples but not in the training part")
     _require_none(set(part.scaled) - trained, "were used to fit the scaler but are not in the training part")
 
 

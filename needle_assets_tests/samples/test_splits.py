@@ -97,7 +97,8 @@ PARENTS = [Parents("a", "b")]
         (TrainingPart({"a"}, {"u"}), "u are untouched and would stop the training"),
         (TrainingPart({"a", "b"}, {"v"}, [Parents("v", "b")]), "v are parents"),
         (TrainingPart({"a", "b"}, {"v"}, [Parents("a", "u")]), "u are parents"),
-        (TrainingPart({"a", "b"}, {"v"}, PARENTS, {"a", "v"}), "v were used to fit the scaler"),
+        (TrainingPart({"a"}, {"v"}, PARENTS), "b are parents of synthetic samples but not"),
+        (TrainingPart({"a", "b"}, {"v"}, PARENTS, scaled={"a", "v"}), "v were used to fit the scaler"),
     ],
 )
 def test_each_planted_leak_is_caught(part, said):
@@ -106,7 +107,7 @@ def test_each_planted_leak_is_caught(part, said):
 
 
 def test_a_clean_part_passes_and_a_moved_fold_does_not():
-    require_no_leak(TrainingPart({"a", "b"}, {"v"}, PARENTS, {"a"}), {"u"})
+    require_no_leak(TrainingPart({"a"}, {"v"}, PARENTS, {"a", "b"}, scaled={"a"}), {"u"})
     require_same_folds({"a": 1, "gone": 2}, {"a": 1, "new": 0})
     with pytest.raises(LeakError, match="a have moved"):
         require_same_folds({"a": 1}, {"a": 2})
