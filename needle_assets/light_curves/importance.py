@@ -25,10 +25,15 @@ def correlation_matrix(values: FloatArray) -> FloatArray:
     ndarray, shape (n_features, n_features)
         NaN where fewer than ten objects have both, or one of the two does not vary.
     """
-    missing = np.isnan(values)
-    matrix = np.ma.corrcoef(np.ma.masked_array(values, missing), rowvar=False, allow_masked=True).filled(np.nan)
-    common = (~missing).T.astype(int) @ (~missing).astype(int)
-    return np.where(common >= MIN_COMMON_VALUES, np.atleast_2d(matrix), np.nan)
+    present = (~np.isnan(values)).astype(float)
+    mean = np.nansum(values, axis=0) / np.maximum(present.sum(axis=0), 1)
+    filled = np.nan_to_num(values - mean)
+    n = present.T @ present
+    total, squares = filled.T @ present, (filled**2).T @ present  # of the first feature over the objects that have both
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = squares - total**2 / n
+        matrix = (filled.T @ filled - total * total.T / n) / np.sqrt(spread * spread.T)
+    return np.where((n >= MIN_COMMON_VALUES) & (spread > 0) & (spread.T > 0), np.clip(matrix, -1.0, 1.0), np.nan)
 
 
 def permutation_ranking(
