@@ -9,16 +9,19 @@ from needle_assets.alerts import read_packet
 from needle_assets.images.defects import find_defects
 from needle_assets.images.stamps import decode_cutout, place_cutout
 from needle_assets.rejections import Rejection
+from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
 
 
 class RealPair(NamedTuple):
-    """Science and reference, shape (60, 60), float32, and the target's column and row."""
+    """Science and reference, shape (60, 60), float32, the target's column and row, band and time [MJD]."""
 
     ztf_id: str
     candid: int
     science: np.ndarray
     reference: np.ndarray
     target_px: tuple[float, float]
+    band: str
+    mjd: float
 
 
 def real_pairs(survey: Path) -> list[RealPair]:
@@ -26,13 +29,25 @@ def real_pairs(survey: Path) -> list[RealPair]:
     pairs = []
     for path in sorted((survey / "alerts").glob("*.avro")):
         packet = read_packet(path.read_bytes())
+        if packet.science is None or packet.reference is None:
+            continue
         at = {"xpos": packet.candidate["xpos"], "ypos": packet.candidate["ypos"]}
         try:
             science, reference = (place_cutout(decode_cutout(data), **at) for data in (packet.science, packet.reference))
         except Rejection:
             continue
         place = (science.target_x_px, science.target_y_px)
-        pairs.append(RealPair(packet.ztf_id, packet.candid, science.image, reference.image, place))
+        pairs.append(
+            RealPair(
+                packet.ztf_id,
+                packet.candid,
+                science.image,
+                reference.image,
+                place,
+                BAND_OF_FID[packet.candidate["fid"]],
+                packet.candidate["jd"] - MJD_OFFSET,
+            )
+        )
     return pairs
 
 
