@@ -1,11 +1,9 @@
 """Runs the functions of the stages over objects, in this process or in a pool. Knows neither the database nor Dagster."""
 
-import ctypes
 import importlib
 import multiprocessing
 import os
-import signal
-import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +22,6 @@ from needle_assets.settings import Settings
 from needle_assets.warehouse.rows import Refused, as_json, to_arrow
 
 IN_FLIGHT_PER_WORKER = 2
-PR_SET_PDEATHSIG = 1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -170,9 +167,15 @@ class Workers:
 
 
 def _end_with_parent() -> None:
-    """A killed refresh must not leave workers behind: the fork server ends with it, and they end with the fork server."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """A killed refresh must not leave workers behind; the fork server, their parent to the system, ends after the last of them."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -1,13 +1,17 @@
 """Opens the database. Nothing else in the project does. Connections are short: nobody holds one while computing."""
 
+import re
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 OPEN_ATTEMPT_SECONDS = 60.0
+# More than one transaction writes. DuckDB 1.5 aborts the process, without a word, when the disk fills up within a commit.
+MIN_FREE_BYTES = 128_000_000
 MEMORY_LIMIT = "700MB"
 THREADS = 2
 
@@ -20,7 +24,15 @@ class WarehouseError(RuntimeError):
 
 @contextmanager
 def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the working database for writing; closed again even after an error."""
+    """
+    Open the working database for writing; closed again even after an error.
+
+    Raises
+    ------
+    WarehouseError
+        If the disk is nearly full, the file is no database, or another process does not let go of it.
+    """
+    _require_space(path.parent)
     connection = _open(path, read_only=False)
     try:
         yield connection
@@ -58,9 +70,20 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("rollback")
+        # After a failed write the database refuses this too; the first error is the one to tell.
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
         raise
     connection.execute("commit")
+
+
+def _require_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE_BYTES:
+        raise WarehouseError(
+            f"{folder}: the disk is full ({free / 1e6:.0f} MB are free, {MIN_FREE_BYTES / 1e6:.0f} MB are needed to go on); "
+            "everything stored before is kept. Free some space, then run `needle refresh` again."
+        )
 
 
 def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -75,7 +98,7 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(str(path), read_only=read_only, config=config)
         except duckdb.IOException as error:
-            if "lock" not in str(error).lower() or time.monotonic() > deadline:
+            if "Could not set lock" not in str(error) or time.monotonic() > deadline:
                 raise _explained(error, path) from error
             time.sleep(0.05)
 
@@ -94,6 +117,15 @@ def _explained(error: duckdb.Error, path: Path) -> Exception:
             f"{path.parent}: the disk is full, so the last step was not stored and everything stored before is kept; "
             "free some space, then run `needle refresh` again."
         )
-    if isinstance(error, duckdb.IOException):
-        return WarehouseError(f"{path} cannot be opened ({text.splitlines()[0]}); end the process that holds it, then try again.")
+    if "Could not set lock" in text:
+        return WarehouseError(f"{path} is held by another process ({_holder(text)}); end it or wait for it, then try again.")
+    if isinstance(error, duckdb.IOException | duckdb.SerializationException):
+        return WarehouseError(
+            f"{path} cannot be read ({text.splitlines()[0]}); restore it, or move it away and run `needle refresh`."
+        )
     return error
+
+
+def _holder(text: str) -> str:
+    found = re.search(r"PID \d+", text)
+    return found[0] if found else "unknown"
