@@ -209,6 +209,10 @@ STAGES: tuple[Stage, ...] = (
         },
         settings=("light_curves",),
         group="light_curves",
+        picture=Picture(
+            "needle_assets.assets.light_curve_pictures:light_curve",
+            {"core.light_curves": ("band", "days_since_first", "mag", "mag_err")},
+        ),
     ),
     Stage(
         table="core.epochs",
@@ -220,7 +224,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         table="core.stamp_quality",
         compute="needle_assets.assets.images:stamp_quality",
-        reads={"core.stamps": ("candid", "science", "reference")},
+        reads={"core.stamps": ("candid", "band", "science", "reference")},
         settings=("quality",),
         group="images",
         is_bulk=True,
@@ -272,6 +276,14 @@ STAGES: tuple[Stage, ...] = (
         settings=("gaussian_process", "epochs"),
         group="light_curves",
         is_bulk=True,
+        picture=Picture(
+            "needle_assets.assets.light_curve_pictures:gp_fit",
+            {
+                "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
+                "core.gp_fits": ("is_usable", "reasons", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
+                "raw.objects": ("redshift",),
+            },
+        ),
     ),
     Stage(
         table="core.features",
@@ -300,6 +312,30 @@ STAGES: tuple[Stage, ...] = (
         is_per_object=False,
         keeps_previous=True,
         has_objects_below=True,
+        picture=Picture(
+            "needle_assets.assets.light_curve_pictures:classes",
+            {
+                "core.splits": ("label",),
+                "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
+                "core.gp_fits": ("n_points", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
+            },
+        ),
+    ),
+    Stage(
+        table="results.feature_importance",
+        compute="needle_assets.assets.light_curves:feature_importance",
+        reads={"core.features": _FEATURES, "core.splits": ("label", "is_untouched")},
+        settings=("seed",),
+        group="results",
+        is_per_object=False,
+        picture=Picture(
+            "needle_assets.assets.light_curve_pictures:feature_overview",
+            {
+                "results.feature_importance": ("feature", "importance", "importance_err", "n_objects"),
+                "core.features": _FEATURES,
+                "core.splits": ("is_untouched",),
+            },
+        ),
     ),
     Stage(
         table="core.synthetic_samples",

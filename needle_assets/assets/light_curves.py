@@ -95,6 +95,21 @@ def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     return Product(rows=[row])
 
 
+def feature_importance(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """How much each feature matters to boosted trees on training objects (paper, figure 2)."""
+    from needle_assets.light_curves.importance import permutation_ranking  # imports scikit-learn, which other stages do without
+
+    training = tables["core.splits"].filter(~pl.col("is_untouched")).select("ztf_id", "label")
+    rows = tables["core.features"].join(training, on="ztf_id").sort("ztf_id")
+    if rows.is_empty():
+        return Product()
+    values = rows.select(pl.col(table_1.HOSTED_FEATURES).cast(pl.Float64).fill_null(math.nan)).to_numpy()
+    mean, scatter = permutation_ranking(values, rows["label"].to_numpy(), seed=settings.seed)
+    columns = {"feature": table_1.HOSTED_FEATURES, "importance": mean, "importance_err": scatter}
+    ranked = pl.DataFrame(columns).sort("importance", "feature", descending=[True, False]).with_row_index("rank", offset=1)
+    return Product(rows=list(ranked.with_columns(n_objects=pl.lit(len(rows))).iter_rows(named=True)))
+
+
 def _host(hosts: pl.DataFrame) -> table_1.Host:
     if not _first(hosts, "is_hosted"):
         return table_1.NO_HOST

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -20,15 +21,9 @@ def correlation_figure(names: Sequence[str], correlation: FloatArray) -> Figure:
     correlation : ndarray, shape (n, n)
         Pearson coefficients; NaN (too few common values) is left grey.
     """
-    side = 0.24 * len(names) + 3.2
+    side = 0.22 * len(names) + 3.2
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-    axis = figure.subplots()
-    axis.set_facecolor("lightgrey")
-    image = axis.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
-    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_title("correlation of the features", fontsize=10)
-    figure.colorbar(image, ax=axis, shrink=0.8, label="Pearson coefficient; grey: too few values")
+    _draw_correlation(figure.subplots(), names, correlation)
     return figure
 
 
@@ -45,13 +40,39 @@ def importance_figure(names: Sequence[str], importance: FloatArray, importance_e
     n_objects : int
         Objects it was measured on, for the title.
     """
-    order = np.argsort(importance, kind="stable")
     figure = Figure(figsize=(6.4, 0.2 * len(names) + 1.4), layout="constrained")
-    axis = figure.subplots()
+    _draw_importance(figure.subplots(), names, importance, importance_err, n_objects)
+    return figure
+
+
+def feature_figure(
+    names: Sequence[str], correlation: FloatArray, importance: FloatArray, importance_err: FloatArray, *, n_objects: int
+) -> Figure:
+    """Correlation and importance side by side; parameters as in the two single figures."""
+    side = 0.22 * len(names) + 3.2
+    figure = Figure(figsize=(side + 7.6, side), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(side + 0.6, 7.0))
+    _draw_correlation(left, names, correlation)
+    _draw_importance(right, names, importance, importance_err, n_objects)
+    return figure
+
+
+def _draw_correlation(axis: Axes, names: Sequence[str], correlation: FloatArray) -> None:
+    axis.set_facecolor("lightgrey")
+    image = axis.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
+    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.set_title("correlation of the features", fontsize=10)
+    axis.figure.colorbar(image, ax=axis, shrink=0.8, label="Pearson coefficient; grey: too few values")
+
+
+def _draw_importance(
+    axis: Axes, names: Sequence[str], importance: FloatArray, importance_err: FloatArray, n_objects: int
+) -> None:
+    order = np.argsort(importance, kind="stable")
     axis.barh(np.arange(len(names)), importance[order], xerr=importance_err[order], color="steelblue", ecolor="grey", height=0.7)
     axis.set_yticks(range(len(names)), [names[k] for k in order], fontsize=7)
     axis.axvline(0.0, color="black", linewidth=0.8)
     axis.set_ylim(-0.7, len(names) - 0.3)
-    axis.set_xlabel("loss of balanced accuracy when shuffled, held-out training rows")
+    axis.set_xlabel("loss of balanced accuracy when shuffled among held-out training rows")
     axis.set_title(f"importance of the features, {n_objects} training objects", fontsize=10)
-    return figure

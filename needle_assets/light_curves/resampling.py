@@ -1,5 +1,7 @@
 """New early light curves from a fitted one: which epochs, which magnitudes, which errors (paper, section 4.3 and appendix A)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, draw, predict
@@ -114,6 +116,13 @@ def resample(
     seen, positive = epochs[flux > 0], flux[flux > 0]
     mag, _ = mag_from_flux(positive, np.zeros(len(positive)))
     return LightCurve(seen.mjd, seen.band, mag, np.full(len(mag), np.nan))
+
+
+def interpolated(days: FloatArray, mag: Mapping[str, FloatArray], epochs: LightCurve) -> LightCurve:
+    """Magnitudes of a daily curve at new epochs, for bands that have one; errors are NaN."""
+    seen = epochs[np.isin(epochs.band, list(mag))]
+    values = np.array([np.interp(t, days, mag[b]) for t, b in zip(seen.mjd, seen.band, strict=True)], dtype=float)
+    return LightCurve(seen.mjd, seen.band, values, np.full(len(values), np.nan))
 
 
 def observe_at_redshift(
