@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from needle_assets.products import Product
 from needle_assets.rejections import Rejection
@@ -52,9 +53,9 @@ def run_task(task: Task) -> Computed:
     """Compute one task. A failing object does not stop the others."""
     module, _, name = task.compute.partition(":")
     function = getattr(importlib.import_module(module), name)
-    if task.keys is None or task.is_bulk:
-        return _run_bulk(function, task)
-    return _run_each(function, task)
+    # One BLAS thread everywhere: two would round differently, so that a pool and a single process would disagree in the last bit.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _run_bulk(function, task) if task.keys is None or task.is_bulk else _run_each(function, task)
 
 
 def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:

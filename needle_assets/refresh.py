@@ -268,23 +268,12 @@ class Session:
         tell: Tell,
         report: StageReport,
     ) -> None:
-        keys = None if task.keys is None else [key for key in task.keys if key not in computed.failures]
-        write_id = uuid.uuid4().hex
         if not (task.keys is None and computed.failures):
+            keys = None if task.keys is None else [key for key in task.keys if key not in computed.failures]
+            parameters, write_id = ledger.parameters_of(stage, self.settings), uuid.uuid4().hex
+            batch = rows.Batch(stage, keys, computed.rows, computed.refused, plans, parameters, writer, write_id)
             with writing(self.home.working) as connection:
-                written = rows.store(
-                    connection,
-                    stage,
-                    self.tables,
-                    stages=self.stages,
-                    keys=keys,
-                    rows=computed.rows,
-                    refused=computed.refused,
-                    plans=plans,
-                    parameters=ledger.parameters_of(stage, self.settings),
-                    writer=writer,
-                    write_id=write_id,
-                )
+                written = rows.store(connection, batch, self.stages)
                 self._tell(connection, stage, written, write_id, tell)
             report.computed += len(written)
             report.rejected += len(computed.refused)
@@ -372,7 +361,7 @@ def _chunks(objects: Sequence[str], weights: Mapping[str, int], stage: Stage) ->
 
 
 def _git_sha() -> str | None:
-    result = subprocess.run(
+    result = subprocess.run(  # noqa: S603 - fixed words and our own path
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],  # noqa: S607 - whichever git is on the PATH
         capture_output=True,
         text=True,

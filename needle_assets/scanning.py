@@ -14,7 +14,6 @@ from needle_assets.rejections import Rejection
 from needle_assets.warehouse import rows
 from needle_assets.warehouse.manifest import FileReport, FoundPacket
 
-
 Accepted = pl.DataFrame | list[Mapping[str, Any]]
 READERS: Mapping[str, Callable[[Path], tuple[Accepted, list[Rejection]]]] = {
     "catalogue": read_catalogue,

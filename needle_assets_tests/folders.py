@@ -55,11 +55,11 @@ def n_objects(home: Home) -> int:
     return int(str(rows(home, "select count(*) from lineage.objects")[0][0]))
 
 
-def contents(home: Home) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that was computed, product by product, without times and runs."""
-    hashes = rows(home, "select asset, ztf_id, content_hash from lineage.contents where columns = '*' order by all")
-    refused = rows(home, "select stage, ztf_id, candid, reason, measured::varchar from core.rejections order by all")
-    return {"contents": hashes, "rejections": refused}
+def contents(home: Home) -> set[tuple[object, ...]]:
+    """Everything that was computed and refused, without times and runs, as one set: subtract two to see what differs."""
+    hashes = rows(home, "select asset, ztf_id, content_hash from lineage.contents where columns = '*'")
+    refused = rows(home, "select stage, ztf_id, candid, reason, measured::varchar from core.rejections")
+    return {*hashes, *refused}
 
 
 def edit_catalogue(landing: Path, ztf_id: str, column: str, value: str) -> None:

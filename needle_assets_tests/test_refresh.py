@@ -113,13 +113,13 @@ def test_a_vanished_packet_file_removes_nothing(own, someone):
         (landing / str(path)).unlink()
     done = refreshed(home, recompute=("all",))
     assert done["raw/alerts"] == n_objects(own[1])
-    assert contents(home) == before
+    assert contents(home) ^ before == set()
 
 
 def test_recomputing_everything_changes_no_byte(own):
     before = contents(own[1])
     assert refreshed(own[1], recompute=("all",)).keys() == {stage.table.replace(".", "/") for stage in STAGES}
-    assert contents(own[1]) == before
+    assert contents(own[1]) ^ before == set()
 
 
 def test_the_order_and_number_of_workers_change_nothing(own, tmp_path, filled, monkeypatch):
@@ -128,7 +128,7 @@ def test_the_order_and_number_of_workers_change_nothing(own, tmp_path, filled, m
     again = type(own[1])(tmp_path / "again").prepare()
     again.remember_landing(own[0])
     run_refresh(again, RefreshOptions(workers=2))
-    assert contents(again) == contents(filled[1])
+    assert contents(again) ^ contents(filled[1]) == set()
 
 
 def test_selecting_a_product_brings_what_it_needs_and_no_more(own, tmp_path):

@@ -1,4 +1,4 @@
-"""The data dictionary ``warehouse/README.md``, made from the comments in the SQL files: ``python -m needle_assets.warehouse.dictionary``."""
+"""The data dictionary ``warehouse/README.md``, from the comments in the SQL files: ``python -m needle_assets.warehouse.dictionary``."""
 
 from pathlib import Path
 
@@ -33,7 +33,9 @@ def render() -> str:
     tables = read_tables()
     names = sorted(comments, key=lambda name: (("raw", "core", "results", "lineage").index(name.split(".")[0]), name))
     contents = "\n".join(f"* [`{name}`](#{name.replace('.', '').replace('_', '_')}): {_grain(comments[name])}" for name in names)
-    sections = [_section(name, comments[name], columns[name], _key(tables[name].create) if name in tables else "") for name in names]
+    sections = [
+        _section(name, comments[name], columns[name], _key(tables[name].create) if name in tables else "") for name in names
+    ]
     return "\n".join([INTRODUCTION, contents, "", *sections])
 
 

@@ -1,7 +1,8 @@
 """Rows in and rows out: what a stage reads of some objects, and one transaction that replaces what it wrote of them."""
 
-import datetime
+import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ LANDING_QUERIES = {
     "landing.photometry": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'photometry'",
     "landing.hosts": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'hosts'",
 }
+
+
+# Data version of an object of which a product holds no rows.
+EMPTY = "empty"
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ def load(
     landing: str,
 ) -> dict[str, pl.DataFrame]:
     """
-    Exactly the columns in ``reads`` (parent to columns, * for all), of the objects in ``keys`` (None: of all), each frame sorted by its table's key.
+    Exactly the columns in ``reads`` (parent to columns, * for all), of the objects in ``keys`` (None: of all).
+
+    Each frame is sorted by its table's key.
 
     Tables without objects are given whole. Parents in the schema ``landing`` also carry the folder, in the column ``landing``.
     """
@@ -83,7 +90,8 @@ def _frame(
     keys: Sequence[str] | None,
 ) -> pl.DataFrame:
     if parent in LANDING_QUERIES:
-        source, wanted, key = f"({LANDING_QUERIES[parent]})", ["*"], ["ztf_id", "path", "member"]
+        source, wanted = f"({LANDING_QUERIES[parent]})", ["*"]
+        key = ["ztf_id", "path", "member"] if parent == "landing.packets" else ["ztf_id"]
         has_objects = True
     else:
         has_objects = "ztf_id" in tables[parent].create
@@ -130,36 +138,42 @@ def arrow_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema
     return connection.execute(f"select * from {table} limit 0").to_arrow_table().schema
 
 
-def store(
-    connection: duckdb.DuckDBPyConnection,
-    stage: Stage,
-    tables: Mapping[str, Table],
-    *,
-    stages: Sequence[Stage],
-    keys: Sequence[str] | None,
-    rows: pa.Table,
-    refused: Sequence[Refused],
-    plans: Mapping[str | None, tuple[str, str]],
-    parameters: str,
-    writer: Writer,
-    write_id: str,
-) -> list[Written]:
+@dataclass(frozen=True)
+class Batch:
     """
-    Replace what ``stage`` holds of ``keys`` (None: everything) by ``rows``, with refusals, hashes and ledger, in one transaction.
+    What one transaction stores of a stage.
 
-    ``plans`` gives fingerprint and parents' hashes by object; an object that has none (it failed) keeps no ledger row and so stays
-    stale. The events still have to be emitted: the ledger says so.
+    ``keys`` are the objects whose rows are replaced (None: everything). ``plans`` gives fingerprint and parents' hashes by object;
+    an object that has none (it failed) keeps no ledger row and so stays stale.
     """
-    connection.register("new_rows", rows)
-    connection.register("written_keys", pa.table({"ztf_id": pa.array(keys or [], pa.string())}))
+
+    stage: Stage
+    keys: Sequence[str] | None
+    rows: pa.Table
+    refused: Sequence[Refused]
+    plans: Mapping[str | None, tuple[str, str]]
+    parameters: str
+    writer: Writer
+    write_id: str
+
+
+def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[Stage]) -> list[Written]:
+    """
+    Replace rows, refusals, hashes and ledger of a batch in one transaction; ``stages`` says which columns anybody reads.
+
+    The events still have to be emitted: the ledger says so.
+    """
+    table = batch.stage.table
+    connection.register("new_rows", batch.rows)
+    connection.register("written_keys", pa.table({"ztf_id": pa.array(batch.keys or [], pa.string())}))
     with transaction(connection):
-        _delete(connection, stage.table, whole=keys is None)
-        connection.execute(f"insert into {stage.table} by name select * from new_rows")
-        _insert_refused(connection, stage.table, refused)
-        for columns in sorted(ledger.hashed_column_sets(stages, stage.table)):
-            ledger.hash_rows(connection, "new_rows", stage.table, columns, has_objects="ztf_id" in rows.schema.names)
-        written = _written(connection, stage, keys, rows, refused, plans)
-        _insert_ledger(connection, stage, written, plans, parameters, writer, write_id)
+        _delete(connection, table, whole=batch.keys is None)
+        connection.execute(f"insert into {table} by name select * from new_rows")
+        _insert_refused(connection, table, batch.refused)
+        for columns in sorted(ledger.hashed_column_sets(stages, table)):
+            ledger.hash_rows(connection, "new_rows", table, columns, has_objects="ztf_id" in batch.rows.schema.names)
+        written = _written(connection, batch)
+        _insert_ledger(connection, batch, written)
         bump_change(connection)
     connection.unregister("new_rows")
     connection.unregister("written_keys")
@@ -202,56 +216,54 @@ def _insert_refused(connection: duckdb.DuckDBPyConnection, stage: str, refused: 
     connection.unregister("refused_rows")
 
 
-def _written(
-    connection: duckdb.DuckDBPyConnection,
-    stage: Stage,
-    keys: Sequence[str] | None,
-    rows: pa.Table,
-    refused: Sequence[Refused],
-    plans: Mapping[str | None, tuple[str, str]],
-) -> list[Written]:
-    if keys is None:
-        hashes = connection.execute(
-            "select md5(string_agg(ztf_id || content_hash, '|' order by ztf_id)) from lineage.contents where asset = ? and columns = ?",
-            [stage.table, ledger.ALL_COLUMNS],
-        ).fetchone()
-        return [Written(None, (hashes and hashes[0]) or "empty", rows.num_rows, len(refused))] if None in plans else []
+def _written(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Written]:
+    if batch.keys is None:
+        return [_written_whole(connection, batch)] if None in batch.plans else []
     versions = dict(
         connection.execute(
             "select ztf_id, content_hash from lineage.contents where asset = ? and columns = ? "
             "and ztf_id in (select ztf_id from written_keys)",
-            [stage.table, ledger.ALL_COLUMNS],
+            [batch.stage.table, ledger.ALL_COLUMNS],
         ).fetchall()
     )
     n_rows = dict(connection.execute("select ztf_id, count(*) from new_rows group by 1").fetchall())
-    n_rejected: dict[str | None, int] = {}
-    for refusal in refused:
-        n_rejected[refusal.ztf_id] = n_rejected.get(refusal.ztf_id, 0) + 1
-    return [Written(k, versions.get(k, "empty"), n_rows.get(k, 0), n_rejected.get(k, 0)) for k in keys if k in plans]
+    n_rejected = Counter(refusal.ztf_id for refusal in batch.refused)
+    kept = [key for key in batch.keys if key in batch.plans]
+    return [Written(key, versions.get(key, EMPTY), n_rows.get(key, 0), n_rejected[key]) for key in kept]
 
 
-def _insert_ledger(
-    connection: duckdb.DuckDBPyConnection,
-    stage: Stage,
-    written: Sequence[Written],
-    plans: Mapping[str | None, tuple[str, str]],
-    parameters: str,
-    writer: Writer,
-    write_id: str,
-) -> None:
+def _written_whole(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Written:
+    row = connection.execute(
+        "select md5(string_agg(ztf_id || content_hash, '|' order by ztf_id)) from lineage.contents where asset = ? and columns = ?",
+        [batch.stage.table, ledger.ALL_COLUMNS],
+    ).fetchone()
+    return Written(None, (row and row[0]) or EMPTY, batch.rows.num_rows, len(batch.refused))
+
+
+def _insert_ledger(connection: duckdb.DuckDBPyConnection, batch: Batch, written: Sequence[Written]) -> None:
     columns = {
         "ztf_id": pa.array([w.ztf_id for w in written], pa.string()),
-        "fingerprint": pa.array([plans[w.ztf_id][0] for w in written], pa.string()),
-        "parents": pa.array([plans[w.ztf_id][1] for w in written], pa.string()),
+        "fingerprint": pa.array([batch.plans[w.ztf_id][0] for w in written], pa.string()),
+        "parents": pa.array([batch.plans[w.ztf_id][1] for w in written], pa.string()),
         "data_version": pa.array([w.data_version for w in written], pa.string()),
         "n_rows": pa.array([w.n_rows for w in written], pa.int32()),
         "n_rejected": pa.array([w.n_rejected for w in written], pa.int32()),
     }
     connection.register("ledger_rows", pa.table(columns))
+    writer, stage = batch.writer, batch.stage
     connection.execute(
         "insert into lineage.ledger by name select ? as asset, *, ? as code_version, ? as parameters, ? as run_id, "
         "? as request_id, ? as write_id, ? as git_sha, ? as written_at, false as is_published from ledger_rows",
-        [stage.table, stage.code_version, parameters, writer.run_id, writer.request_id, write_id, writer.git_sha, now()],
+        [
+            stage.table,
+            stage.code_version,
+            batch.parameters,
+            writer.run_id,
+            writer.request_id,
+            batch.write_id,
+            writer.git_sha,
+            now(),
+        ],
     )
     connection.unregister("ledger_rows")
 
@@ -297,6 +309,6 @@ def _plain(value: object) -> object:
     return value
 
 
-def now() -> datetime.datetime:
+def now() -> dt.datetime:
     """The time [UTC, no zone], as the warehouse stores it."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
