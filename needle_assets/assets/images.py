@@ -144,6 +144,7 @@ def _quality_row(
         "ztf_id": stamp.ztf_id,
         "candid": stamp.candid,
         "image": name,
+        "band": stamp.band,
         "is_good": not reasons,
         "reasons": reasons,
         "n_invalid": int(defects.invalid.sum()),

@@ -4,7 +4,7 @@ Images in, probabilities out. Rules (``images/defects.py``) come before and need
 twice, as it is and damaged on purpose (``classifiers/damage.py``), because labelled bad images that rules miss are rare.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from needle_assets.classifiers.damage import TRAINING_KINDS, damaged
+from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, Damage, damaged
 from needle_assets.settings import QualitySettings
 
 MODEL_KINDS = ("cnn", "resnet18")
@@ -253,6 +253,41 @@ def finding_bad(p_good: NDArray[np.floating], is_bad: NDArray[np.bool_], thresho
         "n_good_lost": lost,
         "n_good_kept": kept,
     }
+
+
+def curves(p_good: NDArray[np.floating], is_bad: NDArray[np.bool_]) -> dict[str, list[float]]:
+    """:func:`finding_bad` at 101 thresholds: ``threshold``, ``completeness``, ``purity``, ``good_rejected``, each of length 101."""
+    thresholds = np.linspace(0.0, 1.0, 101)
+    points = [finding_bad(p_good, is_bad, float(threshold)) for threshold in thresholds]
+    names = ("completeness", "purity", "good_rejected")
+    return {"threshold": thresholds.tolist(), **{name: [point[name] for point in points] for name in names}}
+
+
+def judge(
+    model: nn.Module, good: NDArray[np.floating], rng: np.random.Generator, kinds: Mapping[str, Damage] = HELD_OUT_KINDS
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """
+    Scores of good images and of damaged copies of them, one copy each, kinds in turn.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Trained.
+    good : ndarray, shape (n, 60, 60), float
+        Good stamps of objects that were not trained on [DN].
+    rng : numpy.random.Generator
+        Decides the damage.
+    kinds : mapping of str to damage
+        By default kinds that training never uses.
+
+    Returns
+    -------
+    p_good : ndarray, shape (2 n,), float64
+    is_bad : ndarray of bool, shape (2 n,)
+    """
+    names = list(kinds)
+    bad = np.stack([damaged(image, names[n % len(names)], rng)[0] for n, image in enumerate(good)])
+    return np.concatenate([score(model, good), score(model, bad)]), np.repeat([False, True], len(good))
 
 
 def _ratio(part: int, whole: int) -> float:

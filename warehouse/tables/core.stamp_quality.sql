@@ -2,6 +2,7 @@ create table core.stamp_quality (
     ztf_id varchar not null,
     candid bigint not null,
     image varchar not null check (image in ('science', 'reference')),
+    band varchar not null check (band in ('g', 'r', 'i')),
     is_good boolean not null,
     reasons varchar[] not null,
     n_invalid integer not null check (n_invalid between 0 and 3600),
@@ -13,6 +14,7 @@ comment on table core.stamp_quality is 'Which images can be used: named rules, t
 comment on column core.stamp_quality.ztf_id is 'ZTF object id.';
 comment on column core.stamp_quality.candid is 'Packet id.';
 comment on column core.stamp_quality.image is 'science or reference.';
+comment on column core.stamp_quality.band is 'Band of the packet.';
 comment on column core.stamp_quality.is_good is 'No rule is broken and, if there is a model, p_good reaches the setting good_threshold.';
 comment on column core.stamp_quality.reasons is 'Names of the broken rules, and low_score for a score below good_threshold; empty for a good image.';
 comment on column core.stamp_quality.n_invalid is 'Pixels that hold no usable value.';
