@@ -25,7 +25,7 @@ def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             result = connection.execute(query)
             return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
-            raise QueryError(str(error).strip()) from error
+            raise QueryError(_in_one_line(error)) from error
 
 
 def frame(published: Path, query: str) -> pl.DataFrame:
@@ -34,9 +34,14 @@ def frame(published: Path, query: str) -> pl.DataFrame:
         try:
             answer = pl.from_arrow(connection.execute(query).to_arrow_table())
         except duckdb.Error as error:
-            raise QueryError(str(error).strip()) from error
+            raise QueryError(_in_one_line(error)) from error
     assert isinstance(answer, pl.DataFrame)
     return answer
+
+
+def _in_one_line(error: duckdb.Error) -> str:
+    """The database's sentence without the drawing of where in the query it was."""
+    return " ".join(str(error).split("\n\nLINE ")[0].split())
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
