@@ -91,7 +91,7 @@ class _Archive:
         listed = self._run.attempt("the index of nights", partial(self._service.ask, "/", _nights_in), of=())
         newest = (listed or [])[-self._run.settings.fetch.archive_nights :]
         known = self._run.state["objects"]
-        failed = {night for night, what in known.items() if what.get("failed")}
+        failed = {night for night, what in known.items() if what.get("again")}
         new = {night for night in newest if "asked" not in known.get(night, {})}
         self._run.wanted = tuple(sorted(new | (failed if listed is not None else set())))
 

@@ -51,7 +51,7 @@ class Download:
         end = len(self._buffer) if n_bytes < 0 else n_bytes
         data = bytes(self._buffer[:end])
         del self._buffer[:end]
-        if self._n_read < CHUNK_BYTES:
+        if self._n_read + len(data) <= CHUNK_BYTES:
             self._start += data
         self._n_read += len(data)
         return data
@@ -74,6 +74,8 @@ class Download:
         self._stack.close()
 
     def _receive(self) -> None:
+        if not self._is_open:
+            self._service.take_turn()
         started = self._service.around.clock()
         try:
             if not self._is_open:
@@ -110,7 +112,7 @@ class Download:
         else:
             self._n_total = int(response.headers.get("Content-Length") or 0)
             self._version = _version(response)
-        self._parts = response.iter_raw(CHUNK_BYTES)
+        self._parts = response.iter_raw()  # as it arrives: the pace is looked at after every part
         self._is_open = True
 
     def _check_continues(self, response: httpx.Response) -> None:

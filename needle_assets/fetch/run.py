@@ -81,7 +81,8 @@ class Run:
     """
     The state of one run; sources count in it and fetch through it.
 
-    ``wanted`` names what is due (objects, or nights), ``done`` and ``failed`` what was answered in full and what was not.
+    ``wanted`` names what is due (objects, or nights), ``done`` and ``failed`` what was answered in full and what was not, and
+    ``waiting`` that of which the service does not have something yet.
     """
 
     folder: LandingFolder
@@ -91,6 +92,7 @@ class Run:
     wanted: tuple[str, ...] = ()
     done: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
     objects: int = 0
     packets: int = 0
     detections: int = 0
@@ -146,6 +148,7 @@ class Run:
                 self._fail(what, str(why), of)
                 return None
             self.absent += 1
+            self.waiting.update(of)
             result = None
         self._in_a_row = 0
         return result
@@ -187,8 +190,8 @@ class Run:
         """
         The objects to ask for: those given, else those of the catalogue and followed ones that are due, never-asked ones first.
 
-        An object is due if it was never asked for, if its last question failed, if it is active (peak or newest detection within
-        the last ``active_days``) and was not asked for lately, or if it was not asked for in a long time.
+        An object is due if it was never asked for, if something of it failed or was not there, if it is active (peak or newest
+        detection within the last ``active_days``) and was not asked for lately, or if it was not asked for in a long time.
 
         Raises
         ------
@@ -218,10 +221,11 @@ class Run:
 
     def save(self) -> None:
         """Keep what was asked; what failed is named there too and is due at once."""
-        for name in self.failed:
-            self.known(name)["failed"] = True
-        for name in self.done - self.failed:
-            self.state["objects"].get(name, {}).pop("failed", None)
+        again = self.failed | self.waiting
+        for name in again:
+            self.known(name)["again"] = True
+        for name in self.done - again:
+            self.state["objects"].get(name, {}).pop("again", None)
         self.state["failures"] = {failure.what: failure.reason for failure in self.failures}
         self.folder.write_state(self.state)
         self._saved = self.around.clock()
@@ -256,7 +260,7 @@ class Run:
 
     def _is_due(self, ztf_id: str, peak_mjd: float | None) -> bool:
         known, wants = self.state["objects"].get(ztf_id, {}), self.settings.fetch
-        if "asked" not in known or known.get("failed"):
+        if "asked" not in known or known.get("again"):
             return True
         newest = max(peak_mjd or 0.0, known.get("newest_mjd") or 0.0)
         is_active = newest > self.now_mjd - wants.active_days

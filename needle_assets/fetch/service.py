@@ -9,7 +9,9 @@ import ipaddress
 import json
 import logging
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -66,7 +68,7 @@ class Service:
         self._free_at = 0.0
         self._levels: dict[str, int] = {}
         headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Token {token}"} if token else {})
-        self._client = httpx.Client(timeout=manners.timeout_seconds, headers=headers, follow_redirects=False)
+        self._client = httpx.Client(timeout=manners.timeout_seconds, headers=headers, follow_redirects=False, verify=_tls())
 
     def __enter__(self) -> Self:
         for name in _WIRE_LOGGERS:  # at their debug level they print headers, and a service may echo the token in one
@@ -136,7 +138,6 @@ class Service:
     @contextlib.contextmanager
     def opened(self, method: str, url: str, sent: Mapping[str, Any]) -> Iterator[httpx.Response]:
         """A response whose status is good and whose body is still to be read; faults of the connection become BusyError."""
-        self._take_turn()
         try:
             with contextlib.ExitStack() as stack:
                 yield self._answered(stack, method, url, sent)
@@ -145,6 +146,18 @@ class Service:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not chained: the library's error holds the request with its headers.
             raise BusyError(self._says(f"the connection failed ({type(error).__name__}: {self._quoted(str(error))}).")) from None
+
+    def take_turn(self) -> None:
+        """Wait until the next request may be made. Raises ServiceStoppedError if all of this run are made."""
+        if self.n_requests >= self._asked.max_requests:
+            raise ServiceStoppedError(
+                self._says(f"all {self._asked.max_requests} requests of this run are made; the rest is left for the next run.")
+            )
+        wait = self._free_at - self.around.clock()
+        if wait > 0:
+            self.around.sleep(wait)
+        self.n_requests += 1
+        self._free_at = self.around.clock() + self._asked.interval_seconds
 
     def count(self, n_bytes: int) -> None:
         """Add bytes that came."""
@@ -161,6 +174,7 @@ class Service:
         raise AnswerError(self._says(f"it redirects more than {MAX_REDIRECTS} times."))
 
     def _body(self, method: str, url: str, sent: Mapping[str, Any]) -> bytes:
+        self.take_turn()
         started = self.around.clock()
         parts: list[bytes] = []
         n_bytes = 0
@@ -174,17 +188,6 @@ class Service:
                     raise BusyError(self._says(f"the answer took longer than {self.manners.answer_seconds:g} s."))
         self.count(n_bytes)
         return b"".join(parts)
-
-    def _take_turn(self) -> None:
-        if self.n_requests >= self._asked.max_requests:
-            raise ServiceStoppedError(
-                self._says(f"all {self._asked.max_requests} requests of this run are made; the rest is left for the next run.")
-            )
-        wait = self._free_at - self.around.clock()
-        if wait > 0:
-            self.around.sleep(wait)
-        self.n_requests += 1
-        self._free_at = self.around.clock() + self._asked.interval_seconds
 
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -234,6 +237,12 @@ class Service:
 
     def _scrubbed(self, content: bytes) -> bytes:
         return content.replace(self._token.encode(), b"[token]") if self._token else content
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Certificates, read once for all services."""
+    return httpx.create_ssl_context()
 
 
 def read_json(content: bytes) -> Any:

@@ -21,6 +21,8 @@ PHOTOMETRY_SCHEMA = {
 }  # fmt: skip
 HOST_COLUMNS = ("ztf_id", "host_ra", "host_dec", "separation_arcsec", "gAp", "rAp", "iAp", "zAp", "yAp", "mw_corrected", "source")
 
+_ORDER = ("ztf_id", "mjd", "band", "mag", "mag_err")
+
 # How a host row written here ends its `source`; at most one row of an object has it.
 MARK = " [needle fetch]"
 COMPLETED = "; Pan-STARRS DR2"
@@ -53,7 +55,7 @@ def merge_photometry(folder: LandingFolder, source: str, rows: Rows) -> int:
         If the file that lies there cannot be read; it is left as it is.
     """
     given = [{"ztf_id": ztf_id, **row, "source": source, "mw_corrected": False} for ztf_id, some in rows.items() for row in some]
-    new = pl.DataFrame(given, schema=PHOTOMETRY_SCHEMA, strict=False).unique().sort("ztf_id", "mjd", "band", "mag", "mag_err")
+    new = pl.DataFrame(given, schema=PHOTOMETRY_SCHEMA, strict=False).unique().sort(_ORDER)
     with folder.merging():
         parquet, text = folder.path / "photometry.parquet", folder.path / "photometry.csv"
         if text.exists() and not parquet.exists():
@@ -130,14 +132,15 @@ def _merge_photometry_parquet(folder: LandingFolder, path: Path, source: str, id
         absent = {name: kind for name, kind in PHOTOMETRY_SCHEMA.items() if name not in before.columns}
         before = before.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
         new = new.cast({name: before.schema[name] for name in new.columns})
-        ours = (pl.col("ztf_id").is_in(sorted(ids)) & (pl.col("source") == source)).fill_null(value=False)
-        replaced, others = before.filter(ours), before.filter(~ours)
-        merged = pl.concat([others, new], how="diagonal")
+        is_ours, is_asked = (pl.col("source") == source).fill_null(value=False), pl.col("ztf_id").is_in(sorted(ids))
+        replaced = before.filter(is_ours & is_asked)
+        ours = pl.concat([before.filter(is_ours & ~is_asked), new], how="diagonal").sort(_ORDER)
+        merged = pl.concat([before.filter(~is_ours), ours], how="diagonal")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise FetchError(
             f"{path.name} cannot be merged with ({type(error).__name__}); mend it or move it away. It is left as it is."
         ) from error
-    if not replaced.select(new.columns).equals(new):
+    if not replaced.select(new.columns).sort(_ORDER).equals(new):
         out = io.BytesIO()
         merged.write_parquet(out)
         folder.write(path, out.getvalue())
@@ -150,15 +153,14 @@ def _merge_photometry_csv(folder: LandingFolder, path: Path, source: str, ids: s
     columns = [*header, *(name for name in PHOTOMETRY_SCHEMA if name not in {known.lower() for known in header})]
     padding = "," * (len(columns) - len(header))
     fresh = [_text_row(row) for row in new.iter_rows(named=True)]
-    replaced = {(row["ztf_id"], row.get("mjd"), row.get("band")) for _, row in given if _is_of(row, ids, source)}
+    ours = [row for _, row in given if row.get("source") == source]
+    replaced = {(row.get("ztf_id"), row.get("mjd"), row.get("band")) for row in ours if row.get("ztf_id") in ids}
+    kept = [row for row in ours if row.get("ztf_id") not in ids]
     text = [_line(columns, {name.lower(): name for name in columns})]
-    text += [line + padding for line, row in given if not _is_of(row, ids, source)] + [_line(columns, row) for row in fresh]
+    text += [line + padding for line, row in given if row.get("source") != source]
+    text += sorted(_line(columns, row) for row in [*kept, *fresh])
     folder.write(path, "".join(line + "\n" for line in text).encode())
     return sum((row["ztf_id"], row["mjd"], row["band"]) not in replaced for row in fresh)
-
-
-def _is_of(row: Fields, ids: set[str], source: str) -> bool:
-    return row.get("ztf_id") in ids and row.get("source") == source
 
 
 def _split(path: Path) -> tuple[list[str], list[str]]:

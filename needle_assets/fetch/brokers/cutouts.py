@@ -12,6 +12,8 @@ from needle_assets.fetch.run import Run
 from needle_assets.fetch.service import Service
 from needle_assets.survey import BAND_OF_FID, FIT_BANDS, MJD_OFFSET
 
+NEEDED = ("cutoutScience", "cutoutTemplate")
+
 _FID_OF_BAND = {band: fid for fid, band in BAND_OF_FID.items()}
 
 Ask = Mapping[str, Any]
@@ -52,17 +54,20 @@ def land_assembled(
     Raises
     ------
     NotThereError
-        If the service has none of the cutouts; it is counted, and after some nights they are not asked for again.
+        If the service lacks one of the cutouts; it is counted, and after some nights they are not asked for again.
     AnswerError
         If a cutout has no usable answer, or the row lacks what a packet needs.
     """
     name = str(found.candid)
     if run.is_given_up(name):
         return
-    cutouts = {kind: _cutout(service, ask) for kind, ask in asks.items()}
-    if not any(cutouts.values()):
-        run.note_absent(name)
-        raise NotThereError(f"{service.name} has no cutouts of {name}.")
+    cutouts: dict[str, bytes] = {}
+    for kind, ask in asks.items():
+        content = None if ask is None else _cutout(service, ask)
+        if content is None and (ask is not None or kind in NEEDED):
+            run.note_absent(name)
+            raise NotThereError(f"{service.name} has no {kind} of {name}.")
+        cutouts |= {} if content is None else {kind: content}
     known = {"jd": found.mjd + MJD_OFFSET, **found.row}
     fields = known | {"fid": _FID_OF_BAND[found.band], "isdiffpos": "t" if found.is_positive else "f"}
     try:
@@ -73,9 +78,7 @@ def land_assembled(
     run.packets += run.folder.write(run.folder.packet_path(ztf_id, found.candid), content)
 
 
-def _cutout(service: Service, ask: Ask | str | None) -> bytes | None:
-    if ask is None:
-        return None
+def _cutout(service: Service, ask: Ask | str) -> bytes | None:
     request = partial(service.ask, ask) if isinstance(ask, str) else partial(service.ask, **ask)
     try:
         return request(read=read_cutout)

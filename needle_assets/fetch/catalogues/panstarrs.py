@@ -154,7 +154,7 @@ class _PanStarrs:
         """Whether its magnitudes are missing and were not asked for in vain at this position."""
         known = self._run.state["objects"].get(host.ztf_id, {})
         is_completed = host.source.endswith(COMPLETED + MARK)
-        return not is_completed and (known.get("position") != host.position or bool(known.get("failed")))
+        return not is_completed and (known.get("position") != host.position or bool(known.get("again")))
 
     def visit(self, host: Host) -> None:
         """Ask for one host; its row waits to be merged with others."""
@@ -185,6 +185,7 @@ class _PanStarrs:
             self._absent(host)
             return
         self._asked[host.ztf_id] = host.position
+        self._run.done.add(host.ztf_id)
         place = {"host_ra": host.ra_deg, "host_dec": host.dec_deg, "separation_arcsec": host.separation_arcsec}
         magnitudes = {f"{band}Ap": round(mag, 4) for band, mag in mags.items()}
         row = {"ztf_id": host.ztf_id, **place, **magnitudes, "mw_corrected": False, "source": completed_source(host.source)}
