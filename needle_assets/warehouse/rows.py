@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.schema import Table, bump_change, primary_key
+
+# DuckDB keeps 2,048 rows of each column at hand, 28 MiB of a stamp column, several times in one query.
+PIXEL_COLUMN = re.compile(r"^\s*(\w+)\s+\w+\[3600\]", re.MULTILINE)
+PIXEL_COLUMNS_PER_QUERY = 2
 
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
 LANDING_QUERIES = {
@@ -98,9 +103,16 @@ def _frame(
         source, key = parent, primary_key(tables[parent].create)
         wanted = list(dict.fromkeys((*(("ztf_id",) if has_objects else ()), *columns)))
     among = "where ztf_id in (select ztf_id from wanted_keys)" if keys is not None and has_objects else ""
-    extra = [] if "*" in wanted or columns == ("*",) else [name for name in key if name not in wanted]
+    pixels = PIXEL_COLUMN.findall(tables[parent].create) if key and parent in tables else []
+    apart = [name for name in wanted if name in pixels][PIXEL_COLUMNS_PER_QUERY:]
+    groups = [[name for name in wanted if name not in apart], *([name] for name in apart)]
+    return pl.concat([_sorted(connection, f"{source} {among}", group, key) for group in groups], how="horizontal")
+
+
+def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
+    extra = [] if "*" in wanted else [name for name in key if name not in wanted]
     names = "*" if "*" in wanted else ", ".join([*wanted, *extra])
-    frame = pl.from_arrow(connection.execute(f"select {names} from {source} {among}").to_arrow_table())
+    frame = pl.from_arrow(connection.execute(f"select {names} from {source}").to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     # Sorted here and not in SQL: DuckDB sorts stamps in blocks of 2048 rows, 28 MiB a column, however few rows there are.
     return (frame.sort(key, maintain_order=True) if key else frame).drop(extra)
