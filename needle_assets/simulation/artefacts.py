@@ -1,7 +1,10 @@
 """What spoils stamps, at stated rates: missing pixels, chip edges, hot or dead columns, saturated stars. Arrays in and out."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from needle_assets.survey import CUTOUT_SIZE_PX
 
@@ -10,14 +13,15 @@ BoolArray = NDArray[np.bool_]
 StuckColumns = tuple[tuple[int, float], ...]
 
 # Shares of reference images (object and band) with missing pixels, and of packets with the others.
-NAN_BLOCK_RATE = 0.10
+NAN_BLOCK_RATE = 0.09
 NAN_BLOB_RATE = 0.03
 NAN_STRIP_RATE = 0.03
 BAD_COLUMN_RATE = 0.012
 CONTAMINATED_REFERENCE_RATE = 0.02
 
 SATURATION_DN = 30000.0
-SPIKE_FROM_DN = 150000.0
+SPIKE_FROM_DN = 60000.0
+CORE_GROWN_PX = 3
 
 
 def draw_missing_pixels(rng: np.random.Generator) -> BoolArray:
@@ -79,18 +83,22 @@ def stick_columns(science: RealArray, columns: StuckColumns, sky_dn: float) -> B
     return stuck
 
 
-def saturate(image: RealArray, sky_dn: float) -> BoolArray:
+class Saturation(NamedTuple):
+    """Where an image is saturated, shape (63, 63), bool: ``altered`` by trails and spikes, ``core`` without any usable value."""
+
+    altered: BoolArray
+    core: BoolArray
+
+
+def saturate(image: RealArray, sky_dn: float) -> Saturation:
     """
     Clip an image at full well in place, with bleed trails along the columns and spikes from the brightest stars.
 
-    Returns
-    -------
-    ndarray, shape (63, 63), bool
-        Pixels whose value is not the light that fell on them.
+    The core of a saturated star, grown by ``CORE_GROWN_PX`` as resampling does, is to be set to NaN in every image of the packet.
     """
     full = image > SATURATION_DN
     if not full.any():
-        return full
+        return Saturation(full, full)
     excess = np.where(full, image - SATURATION_DN, 0.0).sum(axis=0)
     trail = np.zeros(image.shape, dtype=bool)
     rows = np.arange(len(image))
@@ -100,7 +108,8 @@ def saturate(image: RealArray, sky_dn: float) -> BoolArray:
     spikes = _spikes(image)
     image += spikes
     image[trail | full] = SATURATION_DN
-    return trail | full | (spikes > max(0.2 * sky_dn, 20.0))
+    altered = trail | full | (spikes > max(0.2 * sky_dn, 20.0))
+    return Saturation(altered, ndimage.maximum_filter(full, size=2 * CORE_GROWN_PX + 1))
 
 
 def _spikes(image: RealArray) -> RealArray:

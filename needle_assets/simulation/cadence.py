@@ -17,8 +17,10 @@ FIRST_NIGHT_MJD = 58194
 N_NIGHTS = 2700
 TWO_DAY_CADENCE_FROM_NIGHT = 929
 DETECTION_SNR = 5.0
+# The share of detections lost to the vetting of candidates (real or bogus) falls by e for each of these in signal to noise.
+VETTING_SNR = 3.0
 # Band, share of the visited nights and time of night [d]; visits to i only for fields that have it.
-VISITS = (("r", 0.62, 0.16), ("g", 0.55, 0.24), ("r", 0.04, 0.33), ("g", 0.04, 0.36), ("i", 0.25, 0.40))
+VISITS = (("r", 0.66, 0.16), ("g", 0.72, 0.24), ("r", 0.04, 0.33), ("g", 0.04, 0.36), ("i", 0.25, 0.40))
 
 ZERO_POINT_MAG = {"g": 26.22, "r": 26.28, "i": 25.65}
 DARK_SKY_SIGMA_DN = {"g": 4.7, "r": 6.4, "i": 7.5}
@@ -52,13 +54,18 @@ class Exposures:
 
 @dataclass(frozen=True)
 class Photometry:
-    """What is measured on the differences, arrays of shape (n,) like the exposures; ``mag`` is of the absolute flux."""
+    """
+    What is measured on the differences, arrays of shape (n,) like the exposures; ``mag`` is of the absolute flux.
+
+    ``is_limit`` where the flux is below 5 sigma; where neither it nor ``is_detected`` holds the vetting lost the detection.
+    """
 
     true_mag: FloatArray
     mag: FloatArray
     mag_err: FloatArray
     snr: FloatArray
     is_detected: NDArray[np.bool_]
+    is_limit: NDArray[np.bool_]
     is_positive: NDArray[np.bool_]
 
 
@@ -180,7 +187,8 @@ def measure(
     Returns
     -------
     Photometry
-        ``is_detected`` where the measured flux is at least 5 sigma above or below zero. The stated ``mag_err`` follows the
+        ``is_detected`` where the measured flux is at least 5 sigma above or below zero and the vetting of candidates kept it,
+        which it does more often for bright ones. The stated ``mag_err`` follows the
         relation of real packets, which is larger than the scatter for bright sources.
     """
     true_mag = np.empty(len(exposures.mjd))
@@ -193,9 +201,12 @@ def measure(
     scatter = np.sqrt(sigma**2 + (0.02 * flux) ** 2)
     measured = flux + scatter * rng.standard_normal(len(flux))
     snr = measured / sigma
-    is_detected = np.abs(snr) >= DETECTION_SNR
+    is_significant = np.abs(snr) >= DETECTION_SNR
+    is_kept = rng.random(len(flux)) < 1.0 - np.exp(-(np.abs(snr) - 4.0) / VETTING_SNR)
     mag = -2.5 * np.log10(np.maximum(np.abs(measured), 1e-16))
-    return Photometry(true_mag, mag, _stated_mag_err(mag, exposures.limit_mag), snr, is_detected, measured > 0)
+    return Photometry(
+        true_mag, mag, _stated_mag_err(mag, exposures.limit_mag), snr, is_significant & is_kept, ~is_significant, measured > 0
+    )
 
 
 def _stated_mag_err(mag: FloatArray, limit: FloatArray) -> FloatArray:

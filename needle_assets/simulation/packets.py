@@ -207,7 +207,7 @@ def _history(found: SimulatedObject, exposure: int, style: Style) -> list[dict[s
     for i in range(int(np.searchsorted(mjd, mjd[exposure] - HISTORY_DAYS)), exposure):
         if found.photometry.is_detected[i]:
             history.append({**_EMPTY_PRV_CANDIDATE, **_detection(found, i, style), **nearest, "rb": 0.85})
-        else:
+        elif found.photometry.is_limit[i]:
             history.append({**_EMPTY_PRV_CANDIDATE, **_identity(found, i), "rbversion": ""})
     return history
 

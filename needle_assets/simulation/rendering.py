@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.special import j0, kv
 
-from needle_assets.simulation.sky import Galaxies, Stars
+from needle_assets.simulation.sky import Galaxies, Host, Stars
 from needle_assets.survey import CUTOUT_SIZE_PX
 
 ComplexArray = NDArray[np.complex64]
@@ -99,6 +99,17 @@ def galaxy_transforms(galaxies: Galaxies) -> ComplexArray:
         shape = np.interp(position, np.arange(len(profile)), profile, right=0.0)
         out[i] = shape * ramp(galaxies.x_px[i] + CENTRE_PX, galaxies.y_px[i] + CENTRE_PX)
     return out
+
+
+def host_transform(host: Host) -> ComplexArray:
+    """Transform of a host with unit flux: a smooth profile, and star-forming knots along its arms if it has any; (192, 97)."""
+    smooth: ComplexArray = galaxy_transforms(host.galaxies)[0]
+    if not len(host.knots.share):
+        return smooth
+    x_factor, y_factor = _ramps(host.knots.x_px + CENTRE_PX, host.knots.y_px + CENTRE_PX)
+    blob = np.exp(np.float32(-2.0 * np.pi**2 * host.knots.sigma_px**2) * _K2)
+    knots = (y_factor @ (host.knots.share.astype(np.float32)[:, None] * x_factor)) * blob
+    return smooth * np.float32(1.0 - host.knots.share.sum()) + knots
 
 
 def _squeezed_k2(axis_ratio: float, angle_rad: float) -> RealArray:

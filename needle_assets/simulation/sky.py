@@ -20,6 +20,8 @@ EAST_ALONG_X = -1.0
 NORTH_ALONG_Y = -1.0
 
 FAINTEST_FIELD_MAG = 22.8
+N_KNOTS = 24
+RESOLVED_RADIUS_PX = 2.5
 FAINTEST_CATALOGUED_HOST_R_MAG = 23.3
 
 
@@ -54,13 +56,13 @@ class HostKind:
 
 HOST_KINDS: Mapping[str, HostKind] = MappingProxyType(
     {
-        "Ia": HostKind((-20.5, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.8, 0.8), (1.0, 2.5, 4.0), 0.03),
-        "II": HostKind((-19.7, 1.6), (0.43, 0.24, 0.2, 0.22), 0.2, (1.0, 0.7), (1.0, 1.0, 2.5), 0.03),
+        "Ia": HostKind((-20.5, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.62, 0.8), (1.0, 1.0, 2.5, 4.0), 0.03),
+        "II": HostKind((-19.7, 1.6), (0.43, 0.24, 0.2, 0.22), 0.2, (0.75, 0.7), (0.8, 1.0, 1.0, 2.5), 0.03),
         "IIn": HostKind((-19.2, 1.8), (0.40, 0.24, 0.2, 0.22), 0.2, (0.9, 0.8), (1.0, 1.0, 2.5), 0.06),
         "Ibc": HostKind((-19.9, 1.5), (0.43, 0.24, 0.2, 0.22), 0.2, (0.8, 0.7), (1.0, 1.0, 2.5), 0.02),
         "SLSN-II": HostKind((-19.0, 1.7), (0.45, 0.25, 0.2, 0.2), 0.3, (0.7, 0.8), (0.7, 1.0), 0.1),
-        "SLSN-I": HostKind((-18.2, 1.4), (0.40, 0.2, 0.15, 0.15), 0.25, (1.7, 0.7), (0.7, 1.0), 0.42),
-        "TDE": HostKind((-19.7, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.02, 0.5), (2.5, 4.0), 0.0),
+        "SLSN-I": HostKind((-18.2, 1.4), (0.40, 0.2, 0.15, 0.15), 0.25, (1.15, 0.7), (0.7, 1.0), 0.42),
+        "TDE": HostKind((-19.7, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.012, 0.5), (2.5, 4.0), 0.0),
         "nova": HostKind((-20.0, 1.0), (0.5, 0.3, 0.2, 0.2), 0.1, (1.0, 0.5), (1.0,), 1.0),
         "AGN": HostKind((-20.8, 0.8), (0.55, 0.35, 0.25, 0.2), 0.15, (0.01, 0.5), (2.5, 4.0), 0.0),
     }
@@ -81,6 +83,16 @@ class Galaxies:
 
 
 @dataclass(frozen=True)
+class Knots:
+    """Star-forming knots of a galaxy, arrays of shape (n,): position from the transient [px] and share of its light; their size."""
+
+    x_px: FloatArray
+    y_px: FloatArray
+    share: FloatArray
+    sigma_px: float
+
+
+@dataclass(frozen=True)
 class Stars:
     """Stars, arrays of shape (n,): position relative to the transient [px] and magnitude by band."""
 
@@ -98,6 +110,7 @@ class Host:
     mag: dict[str, float]
     radius_arcsec: float
     galaxies: Galaxies
+    knots: Knots
 
     @property
     def separation_arcsec(self) -> float:
@@ -142,7 +155,25 @@ def draw_host(transient: Transient, rng: np.random.Generator) -> Host | None:
         axis_ratio=np.array([0.3 + 0.65 * axis_ratio]),
         angle_rad=np.array([np.pi * angle]),
     )
-    return Host(east, north, mag, radius_arcsec, galaxies)
+    return Host(east, north, mag, radius_arcsec, galaxies, _draw_knots(galaxies, rng))
+
+
+def _draw_knots(galaxy: Galaxies, rng: np.random.Generator) -> Knots:
+    """Knots along two logarithmic spiral arms of a resolved disc; none in other galaxies. Random numbers are drawn in any case."""
+    radii = np.geomspace(0.35, 2.4, N_KNOTS // 2)
+    start, winding, share = rng.uniform(0.0, np.pi), rng.uniform(1.5, 3.5) * rng.choice([-1.0, 1.0]), rng.uniform(0.1, 0.45)
+    scatter, weight = rng.standard_normal((2, N_KNOTS)), rng.exponential(1.0, N_KNOTS)
+    is_disc = galaxy.sersic_index[0] <= 1.0 and galaxy.radius_px[0] > RESOLVED_RADIUS_PX
+    if not is_disc:
+        return Knots(np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
+    radius = np.tile(radii, 2)
+    azimuth = start + winding * np.log(radius) + np.repeat([0.0, np.pi], N_KNOTS // 2) + 0.25 * scatter[0]
+    radius_px = galaxy.radius_px[0] * radius * np.exp(0.1 * scatter[1])
+    along, across = radius_px * np.cos(azimuth), galaxy.axis_ratio[0] * radius_px * np.sin(azimuth)
+    cos, sin = np.cos(galaxy.angle_rad[0]), np.sin(galaxy.angle_rad[0])
+    light = weight * np.exp(-radius)
+    x_px, y_px = galaxy.x_px[0] + along * cos - across * sin, galaxy.y_px[0] + along * sin + across * cos
+    return Knots(x_px, y_px, share * light / light.sum(), float(0.2 * galaxy.radius_px[0]))
 
 
 def _host_mags(r_mag: float, kind: HostKind, draws: FloatArray) -> dict[str, float]:
@@ -157,15 +188,15 @@ def _extinguished(mag: dict[str, float], a_v_mag: float) -> dict[str, float]:
 
 
 def _radius_arcsec(abs_mag: float, r_mag: float, scatter_dex: float) -> float:
-    """Half-light radius: 4 kpc at M_r = -20.5, a factor 10^0.1 per magnitude, at the distance that the magnitudes imply."""
-    radius_kpc = 4.0 * 10.0 ** (-0.1 * (abs_mag + 20.5) + scatter_dex)
+    """Half-light radius: 6 kpc at M_r = -20.5, a factor 10^0.1 per magnitude, at the distance that the magnitudes imply."""
+    radius_kpc = 6.0 * 10.0 ** (-0.1 * (abs_mag + 20.5) + scatter_dex)
     distance_kpc = 10.0 ** (0.2 * (r_mag - abs_mag) - 2.0)
     return float(np.clip(radius_kpc / distance_kpc * 206265.0, 0.25, 40.0))
 
 
 def draw_stars(galactic_latitude_deg: float, rng: np.random.Generator) -> Stars:
     """Field stars of a stamp and its surroundings; denser towards the Galactic plane, numbers rising to faint magnitudes."""
-    density_arcmin2 = 3.2 / max(np.sin(np.deg2rad(abs(galactic_latitude_deg))), 0.12)
+    density_arcmin2 = 4.0 / max(np.sin(np.deg2rad(abs(galactic_latitude_deg))), 0.12)
     n = rng.poisson(density_arcmin2 * _field_arcmin2())
     r_mag = _power_law_mags(n, 0.22, 9.0, rng)
     g_r = np.clip(rng.normal(0.9, 0.45, n), 0.1, 1.6)
@@ -175,7 +206,7 @@ def draw_stars(galactic_latitude_deg: float, rng: np.random.Generator) -> Stars:
 
 def draw_galaxies(rng: np.random.Generator) -> Galaxies:
     """Field galaxies down to the depth of the reference images."""
-    n = rng.poisson(3.0 * _field_arcmin2())
+    n = rng.poisson(3.6 * _field_arcmin2())
     r_mag = _power_law_mags(n, 0.42, 15.0, rng)
     g_r = rng.normal(0.7, 0.3, n)
     radius_arcsec = 1.6 * 10.0 ** (-0.13 * (r_mag - 19.0)) * np.exp(0.35 * rng.standard_normal(n))

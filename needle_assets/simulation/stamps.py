@@ -11,6 +11,7 @@ from needle_assets.simulation.rendering import (
     ComplexArray,
     RealArray,
     galaxy_transforms,
+    host_transform,
     ramp,
     resampled_noise_transform,
     seeing_transform,
@@ -99,7 +100,7 @@ class Scene:
 
 def build_scene(host: Host | None, galaxies: Galaxies, stars: Stars) -> Scene:
     """Transform the galaxies once; bands and exposures only weigh and shift them."""
-    host_shape = galaxy_transforms(host.galaxies)[0] if host is not None else None
+    host_shape = host_transform(host) if host is not None else None
     return Scene(host, host_shape, galaxies, galaxy_transforms(galaxies), stars)
 
 
@@ -173,43 +174,48 @@ def render(scene: BandScene, exposure: Exposure, rng: np.random.Generator) -> St
     scale = 10.0 ** (0.4 * (exposure.zero_point_mag - REFERENCE_ZERO_POINT_MAG))
     sky_dn = scene.reference_sky_dn * scale
     static = parts["host"] + parts["neighbours"]
-    clean_science = static + parts["transient"] + np.float32(sky_dn + 0.45 * rng.standard_normal() + 0.4)
+    clean_science = static + parts["transient"] + np.float32(sky_dn + 0.4 + 0.45 * rng.standard_normal())
     clean_reference = parts["reference_static"] + parts["reference_transient"] + np.float32(sky_dn)
-    moved = shift(exposure.dx_px, exposure.dy_px)
-    reference = clean_reference + stamp_of(scene.reference_noise * moved) * np.float32(scale)
-    source_variance = np.maximum(clean_science - sky_dn, 0.0) / GAIN_E_PER_DN
-    noise = np.sqrt(exposure.sky_sigma_dn**2 + source_variance) * _readout_noise(static.shape, rng)
-    science = (clean_science + noise).astype(np.float32)
-    difference = _difference(static, parts, noise, rng)
-    bad_science = stick_columns(science, exposure.stuck, sky_dn) | saturate(science, sky_dn) | scene.missing
-    bad_reference = saturate(reference, sky_dn) | scene.missing
-    for image in (science, reference, difference):
-        image[scene.missing] = np.nan
-    rows, columns = slice(*exposure.rows), slice(*exposure.columns)
-    off_chip = np.ones(science.shape, dtype=bool)
-    off_chip[rows, columns] = False
+    noise = _noise(clean_science - sky_dn, exposure.sky_sigma_dn, rng)
+    resampled_noise = stamp_of(scene.reference_noise * shift(exposure.dx_px, exposure.dy_px)) * np.float32(scale)
+    images = (clean_science + noise, clean_reference + resampled_noise, _difference(static, parts, noise, rng))
+    bad_science, bad_reference = _damage(images, scene.missing, exposure, sky_dn)
+    sources = (parts["transient"], parts["host"], parts["neighbours"])
+    neighbours = parts["reference_static"] - parts["reference_host"]
+    reference_sources = (parts["reference_transient"], parts["reference_host"], neighbours)
+    science, reference, difference = (image[slice(*exposure.rows), slice(*exposure.columns)] for image in images)
     return Stamp(
-        science=science[rows, columns],
-        reference=reference[rows, columns],
-        difference=difference[rows, columns],
+        science=science,
+        reference=reference,
+        difference=difference,
         clean_science=clean_science,
         clean_reference=clean_reference,
-        science_mask=_mask(parts["transient"], parts["host"], parts["neighbours"], exposure.sky_sigma_dn, bad_science | off_chip),
-        reference_mask=_mask(
-            parts["reference_transient"],
-            parts["reference_host"],
-            parts["reference_static"] - parts["reference_host"],
-            scene.reference_sigma_dn * scale,
-            bad_reference | off_chip,
-        ),
+        science_mask=_mask(sources, exposure.sky_sigma_dn, bad_science),
+        reference_mask=_mask(reference_sources, scene.reference_sigma_dn * scale, bad_reference),
     )
 
 
-def _readout_noise(shape: tuple[int, ...], rng: np.random.Generator) -> RealArray:
-    """Unit noise (to 0.2 %) whose neighbours in a row are slightly anticorrelated, as on real science images."""
-    white = rng.standard_normal((shape[0], shape[1] + 1), dtype=np.float32)
-    mixed: RealArray = white[:, 1:] + np.float32(READOUT_CROSSTALK) * white[:, :-1]
-    return mixed
+def _damage(
+    images: tuple[RealArray, RealArray, RealArray], missing: NDArray[np.bool_], exposure: Exposure, sky_dn: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Spoil science, reference and difference in place; returns the damaged pixels of the first two, (63, 63)."""
+    science, reference, _ = images
+    stuck = stick_columns(science, exposure.stuck, sky_dn)
+    saturated = [saturate(image, sky_dn) for image in (science, reference)]
+    missing = missing | saturated[0].core | saturated[1].core
+    for image in images:
+        image[missing] = np.nan
+    lost = np.ones(missing.shape, dtype=bool)
+    lost[slice(*exposure.rows), slice(*exposure.columns)] = False
+    return missing | lost | stuck | saturated[0].altered, missing | lost | saturated[1].altered
+
+
+def _noise(source_dn: RealArray, sky_sigma_dn: float, rng: np.random.Generator) -> RealArray:
+    """Noise of the sky and of the sources' photons; neighbours in a row are slightly anticorrelated, as on real science images."""
+    white = rng.standard_normal((source_dn.shape[0], source_dn.shape[1] + 1), dtype=np.float32)
+    mixed = white[:, 1:] + np.float32(READOUT_CROSSTALK) * white[:, :-1]
+    sigma: RealArray = np.sqrt(np.float32(sky_sigma_dn**2) + np.maximum(source_dn, 0.0) / np.float32(GAIN_E_PER_DN))
+    return sigma * mixed
 
 
 def _clean_parts(scene: BandScene, exposure: Exposure, rng: np.random.Generator) -> dict[str, RealArray]:
@@ -242,8 +248,7 @@ def _difference(static: RealArray, parts: dict[str, RealArray], noise: RealArray
     return (parts["transient"] - parts["reference_transient"] + residual + 0.93 * noise).astype(np.float32)
 
 
-def _mask(
-    transient: RealArray, host: RealArray, neighbours: RealArray, sigma_dn: float, is_bad: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    mask = TRANSIENT * (transient > sigma_dn) + HOST * (host > sigma_dn) + NEIGHBOUR * (neighbours > sigma_dn) + DAMAGED * is_bad
-    return mask.astype(np.uint8)
+def _mask(sources: tuple[RealArray, RealArray, RealArray], sigma_dn: float, is_bad: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Bits of the pixels in which transient, host and neighbours each alone exceed the noise, and of those that are damaged."""
+    bits = [bit * (image > sigma_dn) for bit, image in zip((TRANSIENT, HOST, NEIGHBOUR), sources, strict=True)]
+    return (sum(bits) + DAMAGED * is_bad).astype(np.uint8)
