@@ -12,8 +12,9 @@ import duckdb
 OPEN_ATTEMPT_SECONDS = 60.0
 # More than one transaction writes. DuckDB 1.5 aborts the process, without a word, when the disk fills up within a commit.
 MIN_FREE_BYTES = 128_000_000
-MEMORY_LIMIT = "700MB"
-THREADS = 2
+# DuckDB sets 28 MiB aside for each column of stamps in each step of a query and each thread, though it fills little of it.
+MEMORY_LIMIT = "1000MB"
+THREADS = 1
 
 Connection = duckdb.DuckDBPyConnection
 

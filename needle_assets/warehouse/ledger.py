@@ -80,11 +80,13 @@ def _node(stage: Stage, tables: Mapping[str, Table], settings: Settings) -> dict
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    types = {"is_per_object": pa.bool_()}
-    schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
-    connection.register("given", pa.Table.from_pylist(rows, schema=schema))
-    connection.execute(f"create or replace temp table {name} as select * from given")
-    connection.unregister("given")
+    # Literals, because DuckDB imports pandas (if there is any) to bind the first value or frame: a third of an idle refresh.
+    lines = ", ".join("(" + ", ".join(_literal(row[column]) for column in columns) + ")" for row in rows)
+    connection.execute(f"create or replace temp table {name} as select * from (values {lines}) given({', '.join(columns)})")
+
+
+def _literal(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else "'" + value.replace("'", "''") + "'"
 
 
 def stale(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str | None]]:
@@ -164,7 +166,7 @@ def hash_rows(connection: duckdb.DuckDBPyConnection, source: str, asset: str, co
     who = "ztf_id" if has_objects else "''"
     connection.execute(
         f"insert into lineage.contents select ?, ?, ztf_id, md5(string_agg(h, '' order by h)) from "
-        f"(select {who} as ztf_id, hash(row({names}))::varchar as h from {source}) group by ztf_id",
+        f"(select {who} as ztf_id, hash({names})::varchar as h from {source}) group by ztf_id",
         [asset, columns],
     )
 
