@@ -3,13 +3,16 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from needle_assets.randomness import rng_for
 from needle_assets.simulation.objects import CLASSIFIED_AFTER_PEAK_DAYS, SimulatedObject
+from needle_assets.simulation.rendering import CENTRE_PX
 from needle_assets.simulation.sky import FAINTEST_CATALOGUED_HOST_R_MAG, HOST_BANDS, nearest_galaxy
+from needle_assets.simulation.stamps import Exposure, Stamp
 from needle_assets.simulation.transients import OTHER, apparent_minus_absolute_mag
-from needle_assets.survey import MJD_OFFSET, TDE
+from needle_assets.survey import CUTOUT_SIZE_PX, MJD_OFFSET, TDE
 
 SOURCE = "needle_assets simulation"
 BTS_COLUMNS = (
@@ -28,6 +31,37 @@ BTS_COLUMNS = (
     "redshift",
     "b",
     "A_V",
+)
+HOST_COLUMNS = ("ztf_id", "host_ra", "host_dec", "separation_arcsec", "gAp", "rAp", "iAp", "zAp", "yAp", "mw_corrected", "source")
+_N_PIXELS = CUTOUT_SIZE_PX**2
+STAMP_TRUTH_SCHEMA = pa.schema(
+    [("ztf_id", pa.string()), ("candid", pa.int64()), ("band", pa.string())]
+    + [(name, pa.float64()) for name in ("mjd", "target_mag", "target_x_px", "target_y_px", "host_x_px", "host_y_px")]
+    + [(name, pa.float32()) for name in ("fwhm_px", "sky_sigma_dn", "zero_point_mag")]
+    + [(f"clean_{name}", pa.list_(pa.float32(), _N_PIXELS)) for name in ("science", "reference")]
+    + [(f"{name}_mask", pa.list_(pa.uint8(), _N_PIXELS)) for name in ("science", "reference")]
+)
+PHOTOMETRY_SCHEMA = pa.schema(
+    {
+        "ztf_id": pa.string(),
+        "mjd": pa.float64(),
+        "band": pa.string(),
+        "mag": pa.float32(),
+        "mag_err": pa.float32(),
+        "source": pa.string(),
+        "mw_corrected": pa.bool_(),
+    }
+)
+LIGHT_CURVE_SCHEMA = pa.schema(
+    [("ztf_id", pa.string()), ("first_mjd", pa.float64()), ("mag_g", pa.list_(pa.float32())), ("mag_r", pa.list_(pa.float32()))]
+)
+OBJECT_SCHEMA = pa.schema(
+    [("ztf_id", pa.string()), ("index", pa.int64()), ("label", pa.string()), ("type", pa.string()), ("population", pa.string())]
+    + [(name, pa.float64()) for name in ("redshift", "abs_mag", "peak_mag", "peak_mjd", "a_v_mag", "rise_days", "fade_days")]
+    + [("ra_deg", pa.float64()), ("dec_deg", pa.float64())]
+    + [(name, pa.bool_()) for name in ("is_in_catalogue", "is_in_reference", "has_host")]
+    + [("host_separation_arcsec", pa.float64()), ("host_radius_arcsec", pa.float64())]
+    + [(f"host_{band}_mag", pa.float64()) for band in "grizy"]
 )
 UNKNOWN = "-"
 PEAKT_ZERO_JD = 2458000.0
@@ -210,3 +244,32 @@ def photometry_columns(found: SimulatedObject, until_mjd: float) -> dict[str, An
         "source": [SOURCE] * len(seen),
         "mw_corrected": np.zeros(len(seen), dtype=bool),
     }
+
+
+def stamp_truth_row(found: SimulatedObject, i: int, stamp: Stamp, details: Exposure) -> dict[str, Any]:
+    """What is true of one packet's images; one row of ``truth/stamps/*.parquet``."""
+    x_px, y_px = CENTRE_PX + details.dx_px, CENTRE_PX + details.dy_px
+    host = found.host
+    return {
+        "ztf_id": found.ztf_id,
+        "candid": found.candid(i),
+        "band": str(found.exposures.band[i]),
+        "mjd": float(found.exposures.mjd[i]),
+        "target_mag": details.target_mag,
+        "target_x_px": x_px,
+        "target_y_px": y_px,
+        "host_x_px": x_px + float(host.galaxies.x_px[0]) if host else None,
+        "host_y_px": y_px + float(host.galaxies.y_px[0]) if host else None,
+        "fwhm_px": details.fwhm_px,
+        "sky_sigma_dn": details.sky_sigma_dn,
+        "zero_point_mag": details.zero_point_mag,
+        "clean_science": _compressible(stamp.clean_science),
+        "clean_reference": _compressible(stamp.clean_reference),
+        "science_mask": stamp.science_mask.ravel(),
+        "reference_mask": stamp.reference_mask.ravel(),
+    }
+
+
+def _compressible(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Noiseless pixels in steps of 1/64 DN, a hundredth of the noise, which halves the file."""
+    return (np.round(image.ravel() * np.float32(64)) / np.float32(64)).astype(np.float32)

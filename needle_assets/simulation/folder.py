@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from needle_assets.randomness import rng_for
@@ -25,45 +26,11 @@ from needle_assets.simulation.artefacts import draw_missing_pixels, draw_stuck_c
 from needle_assets.simulation.cadence import FIRST_NIGHT_MJD, N_NIGHTS
 from needle_assets.simulation.objects import DEFAULT_MIX, QUADRANT_SHAPE_PX, SimulatedObject, draw_object
 from needle_assets.simulation.packets import draw_style, packet_bytes, target_offset_px
-from needle_assets.simulation.rendering import CENTRE_PX
 from needle_assets.simulation.stamps import BandScene, Exposure, Stamp, build_band, build_scene, render
-from needle_assets.survey import CUTOUT_SIZE_PX
 
 SIMULATOR_VERSION = 1
 OBJECTS_PER_CHUNK = 25
 CHUNKS_IN_FLIGHT_PER_WORKER = 3
-
-_N_PIXELS = CUTOUT_SIZE_PX**2
-STAMP_TRUTH_SCHEMA = pa.schema(
-    [("candid", pa.int64()), ("band", pa.string())]
-    + [(name, pa.float64()) for name in ("mjd", "target_mag", "target_x_px", "target_y_px", "host_x_px", "host_y_px")]
-    + [(name, pa.float32()) for name in ("fwhm_px", "sky_sigma_dn", "zero_point_mag")]
-    + [(f"clean_{name}", pa.list_(pa.float32(), _N_PIXELS)) for name in ("science", "reference")]
-    + [(f"{name}_mask", pa.list_(pa.uint8(), _N_PIXELS)) for name in ("science", "reference")]
-)
-PHOTOMETRY_SCHEMA = pa.schema(
-    {
-        "ztf_id": pa.string(),
-        "mjd": pa.float64(),
-        "band": pa.string(),
-        "mag": pa.float32(),
-        "mag_err": pa.float32(),
-        "source": pa.string(),
-        "mw_corrected": pa.bool_(),
-    }
-)
-LIGHT_CURVE_SCHEMA = pa.schema(
-    [("ztf_id", pa.string()), ("first_mjd", pa.float64()), ("mag_g", pa.list_(pa.float32())), ("mag_r", pa.list_(pa.float32()))]
-)
-OBJECT_SCHEMA = pa.schema(
-    [("ztf_id", pa.string()), ("index", pa.int64()), ("label", pa.string()), ("type", pa.string()), ("population", pa.string())]
-    + [(name, pa.float64()) for name in ("redshift", "abs_mag", "peak_mag", "peak_mjd", "a_v_mag", "rise_days", "fade_days")]
-    + [("ra_deg", pa.float64()), ("dec_deg", pa.float64())]
-    + [(name, pa.bool_()) for name in ("is_in_catalogue", "is_in_reference", "has_host")]
-    + [("host_separation_arcsec", pa.float64()), ("host_radius_arcsec", pa.float64())]
-    + [(f"host_{band}_mag", pa.float64()) for band in "grizy"]
-)
-HOST_COLUMNS = ("ztf_id", "host_ra", "host_dec", "separation_arcsec", "gAp", "rAp", "iAp", "zAp", "yAp", "mw_corrected", "source")
 
 README_TEXT = """\
 This folder is SIMULATED. No photon was involved: every object, packet, magnitude and image in it was made by `needle simulate`.
@@ -73,7 +40,7 @@ ZTF..zz....., candidate ids end in 999 and six digits, the publisher of every pa
 bts.csv, hosts.csv, photometry.parquet, alerts/*.avro   the landing folder, in the formats of a real one
 truth/objects.parquet         class, redshift, peak, host of every object; one row per object
 truth/light_curves.parquet    noiseless daily magnitudes in g and r; one row per object
-truth/stamps/<ztf_id>.parquet noiseless images (63 x 63, row-major) and masks (bits: 1 transient, 2 host, 4 neighbours,
+truth/stamps/*.parquet        noiseless images (63 x 63, row-major) and masks (bits: 1 transient, 2 host, 4 neighbours,
                               8 damaged); one row per packet
 truth/simulation.json         what made it
 """
@@ -111,6 +78,7 @@ class SimulationSummary:
 class _Chunk:
     """Rows of some objects, on their way from a worker to the tables."""
 
+    n_asked: int
     n_objects: int
     n_packets: int
     n_new_packets: int
@@ -167,9 +135,14 @@ def simulate(
     """
     survey = _checked_survey(Path(folder), objects, seed, nights, mix or DEFAULT_MIX)
     _claim(survey)
-    indices = range(first_object, first_object + objects)
-    chunks = [tuple(indices[i : i + OBJECTS_PER_CHUNK]) for i in range(0, objects, OBJECTS_PER_CHUNK)]
+    chunks = _chunks(first_object, first_object + objects)
     return _write_tables(survey, _computed(survey, chunks, workers), objects, progress)
+
+
+def _chunks(first: int, last: int) -> list[range]:
+    """Indices in chunks whose borders do not depend on where the request begins or ends: each owns one file of stamp truth."""
+    starts = range(first - first % OBJECTS_PER_CHUNK, last, OBJECTS_PER_CHUNK)
+    return [range(max(start, first), min(start + OBJECTS_PER_CHUNK, last)) for start in starts]
 
 
 def _checked_survey(
@@ -210,7 +183,7 @@ def _write_atomically(path: Path, content: bytes) -> None:
     scratch.replace(path)
 
 
-def _computed(survey: Survey, chunks: Sequence[tuple[int, ...]], workers: int) -> Iterator[_Chunk]:
+def _computed(survey: Survey, chunks: Sequence[Sequence[int]], workers: int) -> Iterator[_Chunk]:
     """Chunks in order, with only a few on their way at a time."""
     if workers <= 1 or len(chunks) == 1:
         for chunk in chunks:
@@ -235,42 +208,46 @@ def _simulate_chunk(survey: Survey, indices: Sequence[int]) -> _Chunk:
     """Write packets and stamp truth of some objects; return their rows of the tables."""
     found = [draw_object(survey.seed, index, survey.mix) for index in indices]
     found = [one for one in found if len(one.detections(survey.until_mjd))]
-    counts = [_write_packets(one, survey) for one in found]
+    n_packets, n_new = _write_packets(found, survey, indices[0] // OBJECTS_PER_CHUNK)
     hosts = [catalogues.host_row(one, survey.seed) for one in found]
-    photometry = [catalogues.photometry_columns(one, survey.until_mjd) for one in found if len(one.packets)]
+    photometry = [catalogues.photometry_columns(one, survey.until_mjd) for one in found if one.is_photometered]
+    schema = catalogues.PHOTOMETRY_SCHEMA
     return _Chunk(
+        n_asked=len(indices),
         n_objects=len(found),
-        n_packets=sum(n for n, _ in counts),
-        n_new_packets=sum(n for _, n in counts),
+        n_packets=n_packets,
+        n_new_packets=n_new,
         bts=[
             catalogues.bts_row(o, survey.seed, survey.until_mjd) for o in found if catalogues.is_classified(o, survey.until_mjd)
         ],
         hosts=[row for row in hosts if row is not None],
-        photometry=pa.concat_tables(
-            [pa.table(p, schema=PHOTOMETRY_SCHEMA) for p in photometry] or [PHOTOMETRY_SCHEMA.empty_table()]
+        photometry=pa.concat_tables([pa.table(p, schema=schema) for p in photometry] or [schema.empty_table()]),
+        light_curves=pa.Table.from_pylist(
+            [catalogues.true_light_curve(one) for one in found], schema=catalogues.LIGHT_CURVE_SCHEMA
         ),
-        light_curves=pa.Table.from_pylist([catalogues.true_light_curve(one) for one in found], schema=LIGHT_CURVE_SCHEMA),
-        objects=pa.Table.from_pylist([catalogues.truth_row(one) for one in found], schema=OBJECT_SCHEMA),
+        objects=pa.Table.from_pylist([catalogues.truth_row(one) for one in found], schema=catalogues.OBJECT_SCHEMA),
     )
 
 
-def _write_packets(found: SimulatedObject, survey: Survey) -> tuple[int, int]:
-    """Write the object's packets of the wanted nights that are not there yet; returns how many there are and how many are new."""
-    mjd = found.exposures.mjd[found.packets]
-    wanted = found.packets[(mjd >= survey.from_mjd) & (mjd < survey.until_mjd)]
-    missing = [int(i) for i in wanted if not _packet_path(survey.folder, found.candid(int(i))).exists()]
-    if not missing:
-        return len(wanted), 0
-    rows, packets = [], {}
-    for exposure, stamp, details in _rendered(found, survey.seed, missing):
-        candid = found.candid(exposure)
-        rng = rng_for(survey.seed, "packet", found.ztf_id, candid)
-        packets[candid] = packet_bytes(found, exposure, stamp, draw_style(rng), rng)
-        rows.append(_stamp_truth_row(found, exposure, stamp, details))
-    _add_stamp_truth(survey.folder / "truth" / "stamps" / f"{found.ztf_id}.parquet", rows)
+def _write_packets(found: Sequence[SimulatedObject], survey: Survey, chunk: int) -> tuple[int, int]:
+    """Write those packets of the wanted nights that are not there yet; returns how many there are and how many are new."""
+    n_packets, rows, packets = 0, [], {}
+    for one in found:
+        mjd = one.exposures.mjd[one.packets]
+        wanted = one.packets[(mjd >= survey.from_mjd) & (mjd < survey.until_mjd)]
+        n_packets += len(wanted)
+        missing = [int(i) for i in wanted if not _packet_path(survey.folder, one.candid(int(i))).exists()]
+        for exposure, stamp, details in _rendered(one, survey.seed, missing):
+            candid = one.candid(exposure)
+            rng = rng_for(survey.seed, "packet", one.ztf_id, candid)
+            packets[candid] = packet_bytes(one, exposure, stamp, draw_style(rng), rng)
+            rows.append(catalogues.stamp_truth_row(one, exposure, stamp, details))
+    if rows:
+        # Truth first: a packet that exists then always has its truth, also after a crash between the two.
+        _add_stamp_truth(survey.folder / "truth" / "stamps" / f"{chunk:06d}.parquet", rows)
     for candid, content in packets.items():
         _write_atomically(_packet_path(survey.folder, candid), content)
-    return len(wanted), len(missing)
+    return n_packets, len(packets)
 
 
 def _packet_path(folder: Path, candid: int) -> Path:
@@ -308,41 +285,15 @@ def _exposure(found: SimulatedObject, i: int, rng: np.random.Generator) -> Expos
     )
 
 
-def _stamp_truth_row(found: SimulatedObject, i: int, stamp: Stamp, details: Exposure) -> dict[str, Any]:
-    x_px, y_px = CENTRE_PX + details.dx_px, CENTRE_PX + details.dy_px
-    host = found.host
-    return {
-        "candid": found.candid(i),
-        "band": str(found.exposures.band[i]),
-        "mjd": float(found.exposures.mjd[i]),
-        "target_mag": details.target_mag,
-        "target_x_px": x_px,
-        "target_y_px": y_px,
-        "host_x_px": x_px + float(host.galaxies.x_px[0]) if host else None,
-        "host_y_px": y_px + float(host.galaxies.y_px[0]) if host else None,
-        "fwhm_px": details.fwhm_px,
-        "sky_sigma_dn": details.sky_sigma_dn,
-        "zero_point_mag": details.zero_point_mag,
-        "clean_science": _compressible(stamp.clean_science),
-        "clean_reference": _compressible(stamp.clean_reference),
-        "science_mask": stamp.science_mask.ravel(),
-        "reference_mask": stamp.reference_mask.ravel(),
-    }
-
-
-def _compressible(image: np.ndarray) -> np.ndarray:
-    """Noiseless pixels in steps of 1/64 DN, a hundredth of the noise, which halves the file."""
-    return (np.round(image.ravel() * np.float32(64)) / np.float32(64)).astype(np.float32)
-
-
 def _add_stamp_truth(path: Path, rows: list[dict[str, Any]]) -> None:
-    table = pa.Table.from_pylist(rows, schema=STAMP_TRUTH_SCHEMA)
+    """Merge rows into a file of stamp truth, sorted by candid, whatever was there before."""
+    schema = catalogues.STAMP_TRUTH_SCHEMA
+    table = pa.Table.from_pylist(rows, schema=schema)
     if path.exists():
-        table = pa.concat_tables([pq.read_table(path, schema=STAMP_TRUTH_SCHEMA), table])
-        candids = np.array(table["candid"])
-        table = table.take(np.unique(candids, return_index=True)[1])  # after a crash a packet may be simulated again
+        old = pq.read_table(path, schema=schema)
+        table = pa.concat_tables([old.filter(pc.invert(pc.is_in(old["candid"], table["candid"].combine_chunks()))), table])
     sink = pa.BufferOutputStream()
-    pq.write_table(table.sort_by("mjd"), sink, compression="zstd", use_dictionary=False, write_statistics=False)
+    pq.write_table(table.sort_by("candid"), sink, compression="zstd", use_dictionary=False, write_statistics=False)
     _write_atomically(path, sink.getvalue().to_pybytes())
 
 
@@ -355,11 +306,11 @@ def _write_tables(
     labels: dict[str, int] = {}
     done = 0
     with (
-        _Table(folder / "photometry.parquet", PHOTOMETRY_SCHEMA) as photometry,
-        _Table(folder / "truth" / "light_curves.parquet", LIGHT_CURVE_SCHEMA) as light_curves,
-        _Table(folder / "truth" / "objects.parquet", OBJECT_SCHEMA) as truth,
+        _Table(folder / "photometry.parquet", catalogues.PHOTOMETRY_SCHEMA) as photometry,
+        _Table(folder / "truth" / "light_curves.parquet", catalogues.LIGHT_CURVE_SCHEMA) as light_curves,
+        _Table(folder / "truth" / "objects.parquet", catalogues.OBJECT_SCHEMA) as truth,
         _CsvTable(folder / "bts.csv", catalogues.BTS_COLUMNS) as bts,
-        _CsvTable(folder / "hosts.csv", HOST_COLUMNS) as hosts,
+        _CsvTable(folder / "hosts.csv", catalogues.HOST_COLUMNS) as hosts,
     ):
         for chunk in chunks:
             photometry.write(chunk.photometry)
@@ -375,7 +326,7 @@ def _write_tables(
                 counts[key] += n
             for label in chunk.objects["label"].to_pylist():
                 labels[label] = labels.get(label, 0) + 1
-            done = min(done + OBJECTS_PER_CHUNK, objects)
+            done += chunk.n_asked
             if progress is not None:
                 progress(done, objects)
     return SimulationSummary(folder=folder, labels=labels, **counts)

@@ -37,6 +37,7 @@ N_PACKETS = ((2, 0.1), (3, 0.2), (4, 0.4), (5, 0.2), (6, 0.1))
 OUTSIDE_CATALOGUE_RATE = 0.03
 CATALOGUE_ONLY_RATE = 0.02
 NO_PACKETS_RATE = 0.02
+NO_PHOTOMETRY_RATE = 0.02
 I_BAND_RATE = 0.04
 SPARSE_RATE = 0.03
 CLASSIFIED_AFTER_PEAK_DAYS = 8.0
@@ -66,6 +67,7 @@ class SimulatedObject:
     reference_mag: Mapping[str, float]
     packets: NDArray[np.int64]
     is_in_catalogue: bool
+    is_photometered: bool
     field: int
     rcid: int
     x_px: NDArray[np.float64]
@@ -143,6 +145,7 @@ def draw_object(seed: int, index: int, mix: Mapping[str, float]) -> SimulatedObj
         reference_mag=reference_mag,
         packets=_chosen_packets(exposures, photometry, rng) if has_packets else np.zeros(0, dtype=np.int64),
         is_in_catalogue=bool(flags[4] >= OUTSIDE_CATALOGUE_RATE or is_catalogue_only),
+        is_photometered=bool(flags[5] >= NO_PHOTOMETRY_RATE and not is_catalogue_only),
         field=int(rng.integers(246, 880)),
         rcid=int(rng.integers(0, 64)),
         x_px=_positions_px(QUADRANT_SHAPE_PX[1], n, rng),
