@@ -229,6 +229,10 @@ STAGES: tuple[Stage, ...] = (
         group="images",
         is_bulk=True,
         chunk_rows=256,
+        picture=Picture(
+            "needle_assets.assets.image_pictures:stamp_quality",
+            {"core.stamps": ("candid", "science", "reference"), "core.stamp_quality": ("candid", "image", "is_good", "reasons")},
+        ),
     ),
     Stage(
         table="core.restored_stamps",
@@ -241,6 +245,10 @@ STAGES: tuple[Stage, ...] = (
         group="images",
         is_bulk=True,
         chunk_rows=256,
+        picture=Picture(
+            "needle_assets.assets.image_pictures:restored_stamps",
+            {"core.stamps": ("candid", "science", "reference", *_POSITIONS), "core.restored_stamps": ("*",)},
+        ),
     ),
     Stage(
         table="core.masks",
@@ -253,6 +261,10 @@ STAGES: tuple[Stage, ...] = (
         settings=("masking",),
         group="images",
         chunk_rows=256,
+        picture=Picture(
+            "needle_assets.assets.image_pictures:masks",
+            {"core.stamps": ("candid", "science", "reference", *_POSITIONS), "core.masks": ("candid", "mask", "replaced")},
+        ),
     ),
     Stage(
         table="core.masked_stamps",
@@ -268,6 +280,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("masking", "seed"),
         group="images",
         chunk_objects=64,
+        picture=Picture("needle_assets.assets.image_pictures:masked_stamps", {"core.masked_stamps": ("*",)}),
     ),
     Stage(
         table="core.gp_fits",

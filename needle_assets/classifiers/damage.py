@@ -96,6 +96,10 @@ def _stroke(shape: tuple[int, ...], rng: np.random.Generator, length_px: tuple[f
     return np.asarray(np.hypot(across, np.maximum(np.abs(along) - half, 0.0)))
 
 
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 def _added(image: NDArray[np.float64], extra: NDArray[np.float64], sky: Sky) -> Damaged:
     return image + extra, np.abs(extra) > 0.5 * sky.sigma
 
@@ -131,22 +135,25 @@ def _dead_columns(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator
 
 def _trail(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
     profile = np.exp(-0.5 * (_line(image.shape, rng) / rng.uniform(0.7, 1.5)) ** 2)
-    return _added(image, rng.uniform(4.0, 40.0) * sky.sigma * profile, sky)
+    return _added(image, _log_uniform(rng, 2.0, 40.0) * sky.sigma * profile, sky)
 
 
 def _dead_segment(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
-    low = sky.level - rng.uniform(5.0, 18.0) * sky.sigma
+    low = sky.level - _log_uniform(rng, 2.5, 18.0) * sky.sigma
     return _set(image, _segment(image.shape, rng, (0.3, 0.85)), rng.normal(low, sky.sigma / 2, image.shape))
 
 
 def _bleeding_segment(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
-    mask = _segment(image.shape, rng, (0.3, 0.85))
-    return _set(image, mask, image + rng.uniform(6.0, 60.0) * sky.sigma)
+    mask = _segment(image.shape, rng, (0.4, 1.0))
+    fading = np.linspace(rng.uniform(0.2, 1.0), 1.0, image.shape[0])
+    fading = fading[:, None] if rng.random() < 0.5 else fading[::-1, None]
+    fading = fading * np.ones(image.shape) if mask.sum(axis=0).max() > mask.sum(axis=1).max() else fading.T * np.ones(image.shape)
+    return _set(image, mask, image + _log_uniform(rng, 3.0, 60.0) * sky.sigma * fading)
 
 
 def _banding(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
     wave = np.sign(np.sin(2.0 * np.pi * np.arange(image.shape[1]) / rng.uniform(3.0, 15.0) + rng.uniform(0.0, 6.0)))
-    extra = np.broadcast_to(rng.uniform(1.5, 6.0) * sky.sigma * wave, image.shape)
+    extra = np.broadcast_to(_log_uniform(rng, 1.0, 8.0) * sky.sigma * wave, image.shape)
     return _added(image, extra.copy() if rng.random() < 0.5 else extra.T.copy(), sky)
 
 
@@ -187,9 +194,9 @@ def _ramp(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Dam
 
 def _stripes(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
-    angle, period = rng.uniform(0.0, np.pi), rng.uniform(3.0, 12.0)
+    angle, period = rng.uniform(0.0, np.pi), rng.uniform(2.0, 14.0)
     wave = np.sin(2.0 * np.pi * (np.cos(angle) * columns + np.sin(angle) * rows) / period + rng.uniform(0.0, 6.0))
-    return _added(image, rng.uniform(1.5, 6.0) * sky.sigma * wave, sky)
+    return _added(image, _log_uniform(rng, 1.0, 8.0) * sky.sigma * wave, sky)
 
 
 def _scratches(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
@@ -219,6 +226,55 @@ def _wrapped_cores(image: NDArray[np.float64], sky: Sky, rng: np.random.Generato
         mask[row : row + height, max(column - width // 2, 0) : column + width] = True
     changed, _ = _set(bright, mask, sky.level - rng.uniform(0.0, 10.0) * sky.sigma)
     return changed, np.abs(changed - image) > 0.5 * sky.sigma
+
+
+def _arc(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    """Part of a wide circle: a reflection that crosses the stamp."""
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float64)
+    x, y = rng.uniform(-40.0, 100.0, 2)
+    radius = np.hypot(columns - x, rows - y)
+    through = radius[tuple(rng.integers(10, 50, 2))]
+    direction = np.arctan2(rows - y, columns - x)
+    part = np.cos(direction - rng.choice(direction.ravel())) > rng.uniform(-0.5, 0.9)
+    profile = np.exp(-0.5 * ((radius - through) / _log_uniform(rng, 0.8, 4.0)) ** 2)
+    return _added(image, _log_uniform(rng, 3.0, 30.0) * sky.sigma * profile * part, sky)
+
+
+def _tilted_step(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]] - image.shape[0] / 2
+    angle = np.deg2rad(rng.uniform(10.0, 80.0) + 90.0 * rng.integers(4))
+    beyond = np.cos(angle) * columns + np.sin(angle) * rows > rng.uniform(-15.0, 15.0)
+    return _set(image, beyond, image + _log_uniform(rng, 2.0, 15.0) * sky.sigma)
+
+
+def _mesh(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    first, second = (_stripes(np.zeros_like(image), Sky(0.0, sky.sigma), rng)[0] for _ in range(2))
+    return _added(image, (first + second) / 2.0, sky)
+
+
+def _uneven_rows(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    steps = rng.normal(0.0, _log_uniform(rng, 0.7, 5.0) * sky.sigma, (image.shape[0], 1)) * np.ones(image.shape)
+    return _added(image, steps if rng.random() < 0.5 else steps.T, sky)
+
+
+def _displaced_block(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    """A block that belongs to another place of a brighter, noisier image."""
+    mask = _box(image.shape, rng, (10, 35))
+    other = np.roll(image, tuple(int(step) for step in rng.integers(8, 50, 2)), axis=(0, 1))
+    lifted = (other - sky.level) * _log_uniform(rng, 1.5, 4.0) + sky.level + rng.uniform(0.5, 5.0) * sky.sigma
+    return _set(image, mask, lifted)
+
+
+def _glints(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
+    """Evenly spaced flashes of something that tumbles across, on a faint line."""
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float64)
+    angle, gap = rng.uniform(0.0, np.pi), rng.uniform(6.0, 20.0)
+    x, y = rng.uniform(20.0, 40.0, 2)
+    along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+    across = -(columns - x) * np.sin(angle) + (rows - y) * np.cos(angle)
+    flashes = np.exp(-0.5 * ((along - gap * np.round(along / gap)) ** 2 + across**2) / rng.uniform(0.9, 1.6) ** 2)
+    line = np.exp(-0.5 * (across / 1.1) ** 2)
+    return _added(image, sky.sigma * (_log_uniform(rng, 5.0, 60.0) * flashes + rng.uniform(0.0, 2.0) * line), sky)
 
 
 def _dashed_trail(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
@@ -284,6 +340,12 @@ TRAINING_KINDS: Mapping[str, Damage] = {
     "scratches": _scratches,
     "dark_pixels": _dark_pixels,
     "wrapped_cores": _wrapped_cores,
+    "arc": _arc,
+    "tilted_step": _tilted_step,
+    "mesh": _mesh,
+    "uneven_rows": _uneven_rows,
+    "displaced_block": _displaced_block,
+    "glints": _glints,
 }
 # ... and to be judged on without ever having seen the like.
 HELD_OUT_KINDS: Mapping[str, Damage] = {
