@@ -75,7 +75,7 @@ def main() -> int:
     parser.add_argument("npz", type=Path)
     parser.add_argument("where", type=Path, help="needle.duckdb, or a landing folder with photometry.parquet and bts.csv")
     parser.add_argument(
-        "--sources", default="(?i)ANTARES|alert|packet", help="what the source of an alert-type detection matches"
+        "--sources", default="(?i)ANTARES|alert|packet|history", help="what the source of an alert-type detection matches"
     )
     parser.add_argument("--preset", default="needle2", help="settings for a landing folder")
     given = parser.parse_args()

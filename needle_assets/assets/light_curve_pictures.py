@@ -89,5 +89,6 @@ def _seen_from(frame: pl.DataFrame, fit: pl.DataFrame, redshift: float, new_reds
     observed, rng = LightCurve.of(points.days, points.band, points.mag, points.mag_err), rng_for(0, _name(frame), new_redshift)
     epochs = sample_epochs(observed, peak_mjd(observed) + 5.0, rng, min_points=len(observed))
     drawn = interpolated(curve.days, curve.mag, epochs) if curve else epochs
-    seen = perturb(shift_redshift(drawn, redshift, new_redshift, since=float(np.min(drawn.mjd, initial=np.inf))), rng)
+    moved = shift_redshift(drawn, redshift, new_redshift, since=float(np.min(drawn.mjd, initial=np.inf)))
+    seen = perturb(moved, rng, limit_mag=LSST_LIMIT_MAG)
     return Points(seen.mjd, seen.band, seen.mag, seen.mag_err)

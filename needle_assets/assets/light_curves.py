@@ -170,11 +170,11 @@ def _light_curve_rows(detections: pl.DataFrame, cleaned: CleanLightCurve) -> lis
 def _removals(unusable: LightCurve, cleaned: CleanLightCurve) -> list[Rejection]:
     reasons = {
         "detections without a positive difference, a finite magnitude or an error above zero were left out": unusable,
-        "epochs more than the allowed scatter away from the spline of their band were removed as outliers": cleaned.outliers,
+        "epochs farther than the allowed scatter from the spline of their band were removed as outliers": cleaned.outliers,
         "epochs before the last long gap that precedes the peak were removed": cleaned.before_gap,
     }
     return [
-        Rejection(f"{len(points)} {reason}.", n_removed=len(points), mjd=points.mjd.tolist(), band=points.band.tolist())
+        Rejection(f"{reason} ({len(points)}).", n_removed=len(points), mjd=points.mjd.tolist(), band=points.band.tolist())
         for reason, points in reasons.items()
         if len(points)
     ]

@@ -41,14 +41,13 @@ def light_curve_figure(title: str, points: Points, curve: Curve | None = None, *
     """
     One light curve, bright upwards: points with errors, the process's mean and 1 sigma band, the end of the phase that is used.
 
-    The axis follows the points: where a prediction has no points to hold it, it may leave the picture.
+    The axes follow the points within the fitted span: where a prediction has no points to hold it, it may leave the picture.
     """
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axis = figure.subplots()
     _draw(axis, points, curve, rise_end_days)
     axis.set(title=title, xlabel="days since first detection", ylabel="magnitude, dereddened [AB mag]")
-    if len(points.days):
-        axis.legend(loc="best", fontsize=8, frameon=False)
+    _add_legend(axis)
     return figure
 
 
@@ -90,7 +89,7 @@ def redshift_figure(
     above, below = figure.subplots(2, 1)
     _draw(above, *observed, None)
     above.set(title=title, ylabel="magnitude [AB mag]")
-    above.legend(loc="best", fontsize=8, frameon=False)
+    _add_legend(above)
     redshifts = [redshift for redshift, _ in resampled]
     colours = ScalarMappable(Normalize(min(redshifts, default=0.0), max(redshifts, default=1.0)), colormaps["plasma"])
     for redshift, points in resampled:
@@ -98,12 +97,22 @@ def redshift_figure(
             at = points.band == band
             marker, colour = MARKER_OF_BAND[str(band)], colours.to_rgba(np.array([redshift]))[0]
             face = colour if band == "g" else "none"
-            below.plot(points.days[at], points.mag[at], marker, color=colour, markerfacecolor=face, markersize=4, alpha=0.9)
+            below.plot(
+                points.days[at],
+                points.mag[at],
+                marker,
+                color=colour,
+                markerfacecolor=face,
+                markersize=4,
+                linestyle="-",
+                linewidth=0.5,
+            )
     for style, (survey, limit) in zip(LIMIT_STYLES, limits.items(), strict=False):
         below.axhline(limit, color="black", linestyle=style, linewidth=1, label=f"{survey} limit {limit:g}")
     below.set(xlabel="days since first resampled epoch", ylabel="magnitude [AB mag]")
     below.invert_yaxis()
-    below.legend(loc="upper right", fontsize=8, frameon=False, title="filled: g, open: r", title_fontsize=8)
+    below.set_title("resampled up to a few days after the peak; filled: g, open: r", fontsize=9)
+    below.legend(loc="lower right", fontsize=8)
     figure.colorbar(colours, ax=below, label="redshift")
     return figure
 
@@ -120,8 +129,22 @@ def _draw(axis: Axes, points: Points, curve: Curve | None, rise_end_days: float 
         axis.errorbar(days, mag, err, fmt=MARKER_OF_BAND[band], color=colour, markersize=3.5, elinewidth=0.8, label=band)
     if rise_end_days is not None:
         axis.axvline(rise_end_days, color="grey", linestyle="dashed", linewidth=1, label="classified")
-    if len(points.mag):
-        brightest, faintest = (points.mag - points.mag_err).min(), (points.mag + points.mag_err).max()
-        axis.set_ylim(faintest + 0.3, brightest - 0.3)
-    else:
+    _fit_axes(axis, points, curve)
+
+
+def _add_legend(axis: Axes) -> None:
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="best", fontsize=8, frameon=False)
+
+
+def _fit_axes(axis: Axes, points: Points, curve: Curve | None) -> None:
+    if len(points.mag) == 0:
         axis.text(0.5, 0.5, "no detections", ha="center", va="center", transform=axis.transAxes)
+        return
+    shown = np.ones(len(points.mag), dtype=bool)
+    if curve is not None:
+        margin = 0.04 * np.ptp(curve.days) + 1.0
+        axis.set_xlim(curve.days[0] - margin, curve.days[-1] + margin)
+        shown = (points.days >= curve.days[0] - margin) & (points.days <= curve.days[-1] + margin)
+    mag, mag_err = points.mag[shown], points.mag_err[shown]
+    axis.set_ylim((mag + mag_err).max() + 0.3, (mag - mag_err).min() - 0.3)

@@ -3,31 +3,35 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, draw, predict
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, mag_from_flux
 from needle_assets.light_curves.redshifting import bandwidth_mag, shift_redshift, wavelength_factor, within_limit
 from needle_assets.survey import DETECTION_LIMIT_MAG, FIT_BANDS
 
-# Equation A6: an error of 0.3 mag at the detection limit of 20.5 mag.
-ERROR_CONSTANT = 0.3 / 10.0**4.1
+ERROR_AT_LIMIT_MAG = 0.3
 
 
-def magnitude_error(mag: FloatArray) -> FloatArray:
-    """Magnitude error [mag] of Equation A7: 0.3 / 10^4.1 x 10^(0.2 m), which the paper rounds to 2.4e-5 x 10^(0.2 m)."""
-    return ERROR_CONSTANT * 10.0 ** (0.2 * np.asarray(mag, dtype=float))
-
-
-def perturb(light_curve: LightCurve, rng: np.random.Generator) -> LightCurve:
+def magnitude_error(mag: ArrayLike, *, limit_mag: float = DETECTION_LIMIT_MAG) -> FloatArray:
     """
-    Give each point the error of its magnitude, and scatter it by that.
+    Magnitude error [mag] of Equation A7: 0.3 mag at the detection limit, and in proportion to the root of the flux.
+
+    At ZTF's limit of 20.5 mag that is 0.3 / 10^4.1 x 10^(0.2 m), which the paper rounds to 2.4e-5 x 10^(0.2 m).
+    """
+    return ERROR_AT_LIMIT_MAG * 10.0 ** (0.2 * (np.asarray(mag, dtype=float) - limit_mag))
+
+
+def perturb(light_curve: LightCurve, rng: np.random.Generator, *, limit_mag: float = DETECTION_LIMIT_MAG) -> LightCurve:
+    """
+    Give each point the error of its magnitude in a survey of that limit, and scatter it by that.
 
     Notes
     -----
     Equations A7 and A8: m + m_err x epsilon with epsilon uniform in (-1, 1), drawn for every point; the authors' code draws one
     for the whole light curve.
     """
-    error = magnitude_error(light_curve.mag)
+    error = magnitude_error(light_curve.mag, limit_mag=limit_mag)
     mag = light_curve.mag + error * rng.uniform(-1.0, 1.0, len(light_curve))
     return LightCurve(light_curve.mjd, light_curve.band, mag, error)
 

@@ -33,3 +33,19 @@ def test_the_feature_that_tells_the_classes_apart_comes_first(rng):
 def test_a_single_class_or_a_rare_one_ranks_nothing(rng):
     mean, _ = permutation_ranking(rng.normal(size=(20, 2)), np.array(["SN"] * 18 + ["TDE"] * 2), seed=1)
     assert mean.tolist() == [0.0, 0.0]
+
+
+def test_being_missing_tells_nothing(rng):
+    labels = np.repeat(["SN", "TDE"], 80)
+    values = rng.normal(size=(160, 2))
+    values[labels == "TDE", 0] = np.where(rng.random(80) < 0.9, np.nan, 0.0)
+    values[:, 1] += 2.0 * (labels == "TDE")
+    mean, _ = permutation_ranking(values, labels, seed=3)
+    assert np.argmax(mean) == 1
+    assert abs(mean[0]) < 0.15
+
+
+def test_a_feature_that_nobody_has_matters_nothing(rng):
+    labels = np.repeat(["SN", "TDE"], 20)
+    values = np.column_stack([np.full(40, np.nan), np.arange(40.0)])
+    assert permutation_ranking(values, labels, seed=3)[0][0] == 0.0

@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from needle_assets.light_curves.gaussian_process import fit, predict
 from needle_assets.light_curves.light_curve import LightCurve, mag_from_flux
-from needle_assets.light_curves.resampling import magnitude_error, observe_at_redshift, perturb, resample, sample_epochs
+from needle_assets.light_curves.resampling import (
+    interpolated,
+    magnitude_error,
+    observe_at_redshift,
+    perturb,
+    resample,
+    sample_epochs,
+)
 from needle_assets.settings import GaussianProcessSettings
 
 from .bazin import bazin_light_curve
@@ -25,6 +32,8 @@ def fitted(light_curve):
 
 def test_errors_are_those_of_equation_a7():
     np.testing.assert_allclose(magnitude_error([16, 18, 20, 20.5]), [0.0378, 0.0949, 0.2383, 0.3], atol=1e-4)
+    assert magnitude_error(18.0) == pytest.approx(0.3 / 10**4.1 * 10**3.6)
+    assert magnitude_error(24.5, limit_mag=24.5) == pytest.approx(0.3)
 
 
 def test_each_point_is_scattered_on_its_own_and_by_at_most_its_error(rng):
@@ -77,6 +86,12 @@ def test_without_a_generator_the_mean_is_taken_and_with_one_the_draws_differ(fit
     mean = resample(fitted, epochs, None)
     assert mean.mag[1] == pytest.approx(mag_from_flux(predict(fitted, np.array([5.0]), "r")[0], 0.0)[0][0])
     assert len({resample(fitted, epochs, rng).mag[0] for _ in range(5)}) == 5
+
+
+def test_a_daily_curve_is_read_between_its_days_in_the_bands_it_has():
+    epochs = LightCurve.of([0.5, 1.0, 1.5], ["g", "r", "g"], np.nan, np.nan)
+    seen = interpolated(np.array([0.0, 1.0, 2.0]), {"g": np.array([18.0, 17.0, 17.5])}, epochs)
+    assert (seen.mjd.tolist(), seen.mag.tolist()) == ([0.5, 1.5], [17.5, 17.25])
 
 
 def test_epochs_without_positive_flux_are_not_seen(fitted):
