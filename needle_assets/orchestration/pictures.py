@@ -11,7 +11,7 @@ from needle_assets.refresh import Session
 from needle_assets.stages import Stage
 
 # A picture is some 30 kB in the event log: enough for whoever looks at one object, not one for each of thousands.
-OBJECTS_PER_RUN = 6
+OBJECTS_PER_RUN = 4
 
 
 def make(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[str | None, dict[str, dg.MetadataValue]]:

@@ -1,0 +1,167 @@
+"""What the platform costs beside the science: orchestration, an idle refresh, twenty new objects among many, memory.
+
+usage: python benchmarks/orchestration.py [--objects 2000] [--packets 4] [--folder DIR]
+
+The landing folder is made of a few simulated objects, copied under new ids, so that thousands of objects are there in a minute.
+Everything is measured in one run; compare ratios, not seconds.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fastavro
+import polars as pl
+
+from needle_assets import refresh as refreshing
+from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.home import Home
+from needle_assets.simulation import simulate
+
+N_MODELS = 24
+N_NEW = 20
+PER_NIGHT = 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--objects", type=int, default=2000)
+    parser.add_argument("--packets", type=int, default=4)
+    parser.add_argument("--folder", type=Path, help="work here and keep what is made")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        measure(options.folder or Path(temporary), options.objects, options.packets)
+
+
+def measure(folder: Path, n_objects: int, n_packets: int) -> None:
+    many, few = folder / "many", folder / "few"
+    models = _models(folder / "models", n_packets)
+    _fill(many, models, range(n_objects))
+    first, peak_mib = _filled_in_a_process(folder / "home", many)
+    print(
+        f"first refresh: {n_objects} objects of {n_packets} packets in {first['seconds']:.0f} s, peak memory {peak_mib:.0f} MiB (limit 1536)"
+    )
+    idle = min(_seconds_of_command(folder / "home") for _ in range(3))
+    print(f"refresh with nothing to do, process included: {idle:.2f} s (limit 3.00)")
+    _fill(few, models, range(n_objects, n_objects + N_NEW))
+    alone = run_refresh(Home(folder / "alone"), RefreshOptions(landing=few, workers=1))["seconds"]
+    _fill(many, models, range(n_objects, n_objects + N_NEW))
+    among = run_refresh(Home(folder / "home"), RefreshOptions(landing=many, workers=1))
+    assert among["new_objects"] == N_NEW, among
+    print(
+        f"{N_NEW} new objects among {n_objects}: {among['seconds']:.1f} s, in an empty home {alone:.1f} s (limit {1.5 * alone + 3:.1f})"
+    )
+    _orchestration(folder / "home", n_objects + N_NEW)
+
+
+def _orchestration(home: Path, n_objects: int) -> None:
+    """Everything that is not inside the functions of the stages, of a refresh that computes all of the light products anew."""
+    inside = {"seconds": 0.0}
+    original = refreshing.run_task
+
+    def timed(task: refreshing.Task) -> refreshing.Computed:
+        started = time.perf_counter()
+        computed = original(task)
+        inside["seconds"] += time.perf_counter() - started
+        return computed
+
+    products = ("core.detections", "core.upper_limits", "core.hosts", "core.light_curves", "core.epochs")
+    refreshing.run_task = timed
+    try:
+        result = run_refresh(Home(home), RefreshOptions(recompute=products, workers=1))
+    finally:
+        refreshing.run_task = original
+    total = sum(done["seconds"] for done in result["assets"].values())
+    pairs = sum(done["computed"] for done in result["assets"].values())
+    each = 1000 * (total - inside["seconds"]) / pairs
+    print(
+        f"orchestration: {each:.2f} ms per asset and object over {pairs} of them (limit 2.00); their functions took {inside['seconds']:.0f} s"
+    )
+
+
+def _filled_in_a_process(home: Path, landing: Path) -> tuple[dict[str, float], float]:
+    answer = _needle(home, "refresh", "--landing", str(landing), "--json")
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return json.loads(answer.splitlines()[-1]), children.ru_maxrss / 1024
+
+
+def _seconds_of_command(home: Path) -> float:
+    started = time.perf_counter()
+    _needle(home, "refresh")
+    return time.perf_counter() - started
+
+
+def _needle(home: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "needle_assets.cli", *arguments]
+    environment = {**os.environ, "NEEDLE_HOME": str(home)}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def _models(folder: Path, n_packets: int) -> list[tuple[dict, list[dict], pl.DataFrame, dict]]:
+    """Some simulated objects: schema, packets, photometry, catalogue row."""
+    simulate(folder, objects=N_MODELS, seed=7)
+    packets: dict[str, list[dict]] = {}
+    schema: dict = {}
+    for path in sorted((folder / "alerts").rglob("*.avro")):
+        with path.open("rb") as handle:
+            reader = fastavro.reader(handle)
+            schema = schema or reader.writer_schema
+            for record in reader:
+                packets.setdefault(record["objectId"], []).append(record)
+    photometry = pl.read_parquet(folder / "photometry.parquet")
+    catalogue = {row["ZTFID"]: row for row in pl.read_csv(folder / "bts.csv", infer_schema=False).to_dicts()}
+    chosen = [name for name, found in packets.items() if len(found) >= n_packets and name in catalogue]
+    return [(schema, packets[n][:n_packets], photometry.filter(pl.col("ztf_id") == n), catalogue[n]) for n in chosen]
+
+
+def _fill(landing: Path, models: list, numbers: range) -> None:
+    """Add objects ``numbers`` to a landing folder: copies of the models under new ids."""
+    (landing / "alerts").mkdir(parents=True, exist_ok=True)
+    photometry, rows = [], []
+    for number in numbers:
+        schema, packets, light_curve, row = models[number % len(models)]
+        name = _name(number)
+        for k, data in enumerate(_copies(schema, packets, name, number)):
+            folder = landing / "alerts" / f"{number // PER_NIGHT:05d}"
+            folder.mkdir(exist_ok=True)
+            (folder / f"{number}_{k}.avro").write_bytes(data)
+        photometry.append(light_curve.with_columns(ztf_id=pl.lit(name)))
+        rows.append({**row, "ZTFID": name})
+    _append(landing / "photometry.parquet", pl.concat(photometry))
+    before = pl.read_csv(landing / "bts.csv", infer_schema=False) if (landing / "bts.csv").exists() else None
+    frame = pl.DataFrame(rows)
+    (frame if before is None else pl.concat([before, frame])).write_csv(landing / "bts.csv")
+
+
+def _append(path: Path, frame: pl.DataFrame) -> None:
+    (pl.concat([pl.read_parquet(path), frame]) if path.exists() else frame).write_parquet(path)
+
+
+def _copies(schema: dict, packets: list[dict], name: str, number: int) -> Iterator[bytes]:
+    for k, packet in enumerate(packets):
+        candid = 3_000_000_000_000_000_000 + number * 100 + k
+        copy = {**packet, "objectId": name, "candid": candid, "candidate": {**packet["candidate"], "candid": candid}}
+        buffer = io.BytesIO()
+        fastavro.writer(buffer, schema, [copy], sync_marker=random.Random(candid).randbytes(16))
+        yield buffer.getvalue()
+
+
+def _name(number: int) -> str:
+    letters = ""
+    for _ in range(7):
+        number, rest = divmod(number, 26)
+        letters = chr(ord("a") + rest) + letters
+    return f"ZTF99{letters}"
+
+
+if __name__ == "__main__":
+    main()
