@@ -50,8 +50,8 @@ def content(database: Path) -> dict[str, str]:
 def _hash(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     columns = connection.execute(f"describe {table}").fetchall()
     names = ", ".join(column[0] for column in columns if column[0] != "written_at")
-    query = f"select count(*) || ' ' || coalesce(md5(string_agg(h, ',' order by h)), '') from (select md5(row({names})::varchar) as h from {table})"
-    row = connection.execute(query).fetchone()
+    hashes = f"select md5(row({names})::varchar) as h from {table}"
+    row = connection.execute(f"select count(*) || coalesce(md5(string_agg(h, ',' order by h)), '') from ({hashes})").fetchone()
     assert row is not None
     return str(row[0])
 

@@ -16,6 +16,9 @@ from needle_assets.refresh import RefreshError, Session
 from needle_assets.stages import Stage
 from needle_assets.warehouse.connection import WarehouseError
 
+# What goes wrong is said in one sentence when the run has ended; Dagster's records keep the traceback.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
 
 def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompute: Sequence[str] = ()) -> None:
     """
@@ -32,7 +35,7 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     with _storage_explained(session.home), open_instance(session.home) as instance:
         report_dead_runs(session.home, instance)
         with session.home.running(run_id):
-            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id)
+            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id, run_config=QUIET)
     if result.success or any(report.failed for report in session.reports.values()):
         return
     for event in result.all_node_events:

@@ -71,7 +71,9 @@ def test_scattered_objects_are_computed_once_by_the_first_run(ui, keys) -> None:
     runs = ui.runs_of(backfill)
     assert len(runs) == 3
     assert [run.run_id for run in runs if told_by(ui, run)] == [runs[0].run_id]
-    writers = ask(home_of(ui) / ".state" / "working.duckdb", "select distinct run_id from lineage.ledger where request_id = ?", backfill)
+    writers = ask(
+        home_of(ui) / ".state" / "working.duckdb", "select distinct run_id from lineage.ledger where request_id = ?", backfill
+    )
     assert writers == [(runs[0].run_id,)]
 
 

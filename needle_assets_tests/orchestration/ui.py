@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +99,7 @@ def opened(path: Path) -> Iterator[Ui]:
     config = path / ".state" / "dagster" / "dagster.yaml"
     if SYNCHRONOUS not in config.read_text():
         config.write_text(config.read_text() + SYNCHRONOUS)
-    target = LoadableTargetOrigin(module_name="needle_assets.definitions", working_directory=os.getcwd())
+    target = LoadableTargetOrigin(module_name="needle_assets.definitions", working_directory=str(Path.cwd()))
     with (
         open_instance(Home(path)) as instance,
         WorkspaceProcessContext(instance, InProcessTestWorkspaceLoadTarget(InProcessCodeLocationOrigin(target))) as context,

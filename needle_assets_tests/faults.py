@@ -1,0 +1,106 @@
+"""``python -m needle_assets_tests.faults POINT ACTION ARGUMENTS``: the command line, in which ACTION happens at a named POINT.
+
+The product knows nothing of this: functions are replaced here before the command starts. ACTION is ``kill`` (SIGKILL),
+``fill`` (the disk of NEEDLE_HOME is filled up) or ``wait`` (until a file ``go`` lies in the home).
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from needle_assets import cli, event_storage, refresh
+from needle_assets.stages import Stage
+from needle_assets.warehouse import ledger, manifest, publish, rows
+
+TABLE = "core.detections"  # in the middle of the pipeline: work lies before it and behind it
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait() -> None:
+    home = Path(os.environ["NEEDLE_HOME"])
+    (home / "waiting").touch()
+    while not (home / "go").exists():
+        time.sleep(0.05)
+
+
+def fill() -> None:
+    """Leave no byte of the disk, which must be one of the test's own."""
+    home = Path(os.environ["NEEDLE_HOME"])
+    assert home.is_mount()
+    with (home / "ballast").open("wb", buffering=0) as ballast:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    ballast.write(bytes(size))
+            except OSError:
+                continue
+
+
+def before(owner: Any, name: str, action: Callable[[], None], *, when: Callable[..., bool] = lambda *_, **__: True) -> None:
+    """Let ``action`` happen, once, before a function is called with arguments that fit."""
+    original, done = getattr(owner, name), []
+
+    def replaced(*arguments: Any, **named: Any) -> Any:
+        if not done and when(*arguments, **named):
+            done.append(True)
+            action()
+        return original(*arguments, **named)
+
+    setattr(owner, name, replaced)
+
+
+def between_event_batches(action: Callable[[], None]) -> None:
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "2"
+    before(event_storage.WalEventLogStorage, "store_event_batch", action, when=_second_batch([]))
+
+
+def _second_batch(seen: list[str]) -> Callable[..., bool]:
+    def fits(_storage: Any, events: list[Any]) -> bool:
+        event = events[0].dagster_event
+        if event is not None and event.event_type_value == "ASSET_MATERIALIZATION":
+            seen.append(".".join(event.asset_key.path))
+        return seen.count(TABLE) == 2
+
+    return fits
+
+
+def of_the_table(*arguments: Any, **_: Any) -> bool:
+    """Whether a call is about TABLE, whose name or stage is among the arguments."""
+    stages = [getattr(argument, "stage", argument) for argument in arguments]
+    return any(TABLE in (stage, getattr(stage, "table", None)) for stage in stages if isinstance(stage, str | Stage))
+
+
+def of_the_photometry(_folder: Any, file: Any) -> bool:
+    return file.kind == "photometry"
+
+
+POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
+    "during the landing scan": lambda act: before(refresh, "read_whole_file", act, when=of_the_photometry),
+    "inside a landing transaction": lambda act: before(manifest, "_add_objects", act),
+    "between computing and storing": lambda act: before(refresh.Session, "_store", act, when=of_the_table),
+    "mid-transaction": lambda act: before(rows, "_insert_ledger", act, when=of_the_table),
+    "after commit, before events": lambda act: before(refresh.Session, "_tell", act, when=of_the_table),
+    "between event batches": between_event_batches,
+    "before marking published": lambda act: before(ledger, "mark_published", act, when=of_the_table),
+    "before publishing": lambda act: before(publish, "publish", act),
+    "mid-publish": lambda act: before(publish, "_sync", act),
+    "with workers": lambda act: before(refresh.Session, "_store", act, when=of_the_table),
+}
+
+
+def main(point: str, action: str, *arguments: str) -> None:
+    if point == "with workers":
+        refresh.POOL_FROM_OBJECTS = 0
+    POINTS[point]({"kill": kill, "fill": fill, "wait": wait}[action])
+    cli.main(arguments)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
