@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-_GREY = colormaps["gray"].copy()
-_GREY.set_bad("firebrick")
+_GREY = colormaps["gray"].with_extremes(bad="firebrick")
 
 
 class StampImages(NamedTuple):

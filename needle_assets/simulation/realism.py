@@ -83,7 +83,8 @@ def _row(quantity: str, group: str, values: tuple[float, float], n_real: int, n_
     real, simulated = values
     is_magnitude = quantity.endswith("[mag]")
     ratio = 10.0 ** (-0.4 * (simulated - real)) if is_magnitude else simulated / real if real else np.nan
-    is_within = 1.0 - TOLERANCE <= ratio <= 1.0 + TOLERANCE or (is_magnitude and 0.8 <= ratio <= 1.25)
+    least = 1.0 / (1.0 + TOLERANCE) if is_magnitude else 1.0 - TOLERANCE
+    is_within = least <= ratio <= 1.0 + TOLERANCE
     return Row(quantity, group, real, simulated, float(ratio), bool(is_within), n_real, n_simulated)
 
 
