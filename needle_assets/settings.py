@@ -122,7 +122,6 @@ class MaskSettings:
     replace: str = "inverse"  # "inverse" or "sources", which leaves the sky as observed
     noise: str = "symmetric"  # "symmetric" or "eq3"
     faint_sigma: float = 1.0
-    noise_gap_px: int = 3
     blended_fraction: float = 0.25
     rival_ratio: float = 0.5
     rival_distance_px: float = 4.0
@@ -170,6 +169,8 @@ class SyntheticSettings:
     redshift_tolerance: float = 0.2
     max_attempts_per_sample: int = 50
     cadence: str = "observed"  # "observed", or "daily" as the authors
+    sampled_days_after_peak: float = 30.0  # the sample's own peak then decides where it is cut, as for real objects
+    is_thinned: bool = False  # every epoch again, or a random number of them
     min_points: int = 1
     is_posterior_drawn: bool = True
     is_spectrum_shifted: bool = False
@@ -291,7 +292,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False, "max_days_after_peak": 3000.0},
         "restoration": {"method": "paper", "restored_threshold": 0.5},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
-        "synthetic": {"is_posterior_drawn": False},
+        "synthetic": {"sampled_days_after_peak": 5.0, "is_thinned": True, "is_posterior_drawn": False},
         "training": {
             "patience": 150,
             "learning_rate": 8e-5,
@@ -313,7 +314,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "restoration": {"method": "needle2", "restored_threshold": 0.8},
         "masking": {"method": "needle2"},
         "splits": {"scheme": "holdouts"},
-        "synthetic": {"cadence": "daily", "is_posterior_drawn": False, "is_self_allowed": True},
+        "synthetic": {
+            "cadence": "daily",
+            "sampled_days_after_peak": 5.0,
+            "is_thinned": True,
+            "is_posterior_drawn": False,
+            "is_self_allowed": True,
+        },
         "training": {
             "patience": 150,
             "learning_rate": 8e-5,

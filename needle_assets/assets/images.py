@@ -56,7 +56,8 @@ def restored_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> P
     Bad images repaired from a good one of the same field (paper, section 3.2).
 
     A bad science image takes its pixels from the latest good one among five earlier detections in its band, else from its own
-    reference; a bad reference from its own science image. Where both are bad the pair is refused. The result is judged again.
+    reference. A bad reference takes them from its own science image, else from an earlier reference or science image. Where all
+    of these are bad the image is refused. The result is judged again.
     """
     product = Product()
     quality = quality_rows(tables)
@@ -157,29 +158,16 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
     """Every bad image of an object that could be repaired; what could not is noted in ``product``."""
     for stamp in stamps:
         judged = {name: quality[stamp.ztf_id, stamp.candid, name] for name in IMAGES}
-        bad = [name for name in IMAGES if not judged[name]["is_good"]]
-        try:
-            if len(bad) == len(IMAGES):
-                raise _both_bad(judged)
-            yield from (_repair(stamp, name, judged[name]["reasons"], stamps, quality, settings) for name in bad)
-        except Rejection as why:
-            product.rejections.append(Rejection(why.reason, candid=stamp.candid, **{**why.measured, "ztf_id": stamp.ztf_id}))
+        for name in (name for name in IMAGES if not judged[name]["is_good"]):
+            try:
+                yield _repair(stamp, name, stamps, quality, settings)
+            except Rejection as why:
+                product.rejections.append(Rejection(why.reason, candid=stamp.candid, **{**why.measured, "ztf_id": stamp.ztf_id}))
 
 
-def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
-    reasons = {name: ", ".join(judged[name]["reasons"]) for name in IMAGES}
-    told = " and ".join(f"{name} ({why})" for name, why in reasons.items())
-    return Rejection(
-        f"{told} are both bad; one good image is needed to repair the other.",
-        science_reasons=reasons["science"],
-        reference_reasons=reasons["reference"],
-    )
-
-
-def _repair(
-    stamp: Stamp, name: str, reasons: Sequence[str], stamps: Sequence[Stamp], quality: Quality, settings: Settings
-) -> Repair:
+def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Repair:
     donor, donor_image = _donor(stamp, name, stamps, quality, settings)
+    reasons = quality[stamp.ztf_id, stamp.candid, name]["reasons"]
     restored = restore(
         stamp.images[name],
         donor.images[donor_image],
@@ -195,18 +183,37 @@ def _repair(
 
 
 def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> tuple[Stamp, str]:
-    if name == "reference":
-        return stamp, "science"
+    """The image to take pixels from. Rejection if neither the other image nor an earlier one of the field is good."""
+    other = "reference" if name == "science" else "science"
+    own = [(stamp, other)] if quality[stamp.ztf_id, stamp.candid, other]["is_good"] else []
+    earlier = [
+        (donor, image)
+        for image in (name, other)
+        if (donor := _earlier(stamp, image, stamps, quality, settings)) is not None and not (name == "science" and image == other)
+    ]
+    choices = [*earlier, *own] if name == "science" else [*own, *earlier]
+    if not choices:
+        raise _both_bad({image: quality[stamp.ztf_id, stamp.candid, image] for image in IMAGES})
+    return choices[0]
+
+
+def _earlier(stamp: Stamp, image: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Stamp | None:
     same_band = {other.candid: other for other in stamps if other.band == stamp.band}
-    earlier = prior_donor(
-        stamp.mjd,
-        [
-            Detection(other.candid, other.mjd, quality[other.ztf_id, other.candid, "science"]["is_good"])
-            for other in same_band.values()
-        ],
-        max_prior_detections=settings.restoration.max_prior_detections,
+    detections = [
+        Detection(other.candid, other.mjd, quality[other.ztf_id, other.candid, image]["is_good"]) for other in same_band.values()
+    ]
+    found = prior_donor(stamp.mjd, detections, max_prior_detections=settings.restoration.max_prior_detections)
+    return None if found is None else same_band[found.candid]
+
+
+def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
+    reasons = {name: ", ".join(judged[name]["reasons"]) for name in IMAGES}
+    told = " and ".join(f"{name} ({why})" for name, why in reasons.items())
+    return Rejection(
+        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for a repair.",
+        science_reasons=reasons["science"],
+        reference_reasons=reasons["reference"],
     )
-    return (stamp, "reference") if earlier is None else (same_band[earlier.candid], "science")
 
 
 def _restored_row(repair: Repair, score: float | None, settings: Settings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from needle_assets.images import needle2
 from needle_assets.images.noise import Sky, draw_noise, one_sided_noise, symmetric_noise
-from needle_assets.images.sources import Sources, distance_px, find_sources, grown
+from needle_assets.images.sources import Sources, distance_px, find_sources, grown, is_background
 from needle_assets.settings import MaskSettings
 
 Position = tuple[float, float]
@@ -170,8 +170,7 @@ def background_noise(image: NDArray[np.floating], settings: MaskSettings | None 
     settings = settings or MaskSettings()
     if settings.noise == "eq3":
         return one_sided_noise(image, bright_sigma=settings.threshold_sigma, faint_sigma=settings.faint_sigma)
-    sources = _sources(image, settings)
-    return symmetric_noise(image, grown(sources.labels > 0, settings.noise_gap_px), sources.sky)
+    return symmetric_noise(image, is_background(image, _sources(image, settings)))
 
 
 def filled(

@@ -119,7 +119,7 @@ def one_sided_noise(image: NDArray[np.floating], *, bright_sigma: float = 3.0, f
 
 
 def symmetric_noise(
-    image: NDArray[np.floating], sources: NDArray[np.bool_], sky: Sky, *, clip_sigma: float = 3.0
+    image: NDArray[np.floating], background: NDArray[np.bool_], *, clip_sigma: float = 4.0
 ) -> NDArray[np.float64]:
     """
     Background pixels, clipped evenly above and below the sky.
@@ -127,20 +127,21 @@ def symmetric_noise(
     Parameters
     ----------
     image : ndarray, shape (ny, nx), float
-        Stamp [DN]. Pixels that are not finite are ignored.
-    sources : ndarray of bool, same shape
-        Pixels of sources, left out.
-    sky : Sky
-        Level and scatter of the background of this stamp.
+        Stamp [DN].
+    background : ndarray of bool, same shape
+        Pixels without a source; all of them finite.
     clip_sigma : float
-        Half width of the kept range.
+        Half width of the kept range; 4 loses 0.1 % of the scatter of Gaussian noise.
 
     Returns
     -------
     ndarray, shape (n,), float64
-        Background pixels [DN] in row-major order; may be empty in a crowded stamp.
+        Background pixels [DN] in row-major order; empty if there are none.
     """
-    values = image[~sources & np.isfinite(image)].astype(np.float64)
+    values = image[background].astype(np.float64)
+    if values.size == 0:
+        return values
+    sky = measure_sky(values)
     return values[np.abs(values - sky.level) <= clip_sigma * sky.sigma]
 
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from needle_assets.images import needle2
 from needle_assets.images.matching import MatchedDonor, match_moments, match_sources, shifted
 from needle_assets.images.noise import draw_noise, symmetric_noise
-from needle_assets.images.sources import distance_px, find_sources, grown
+from needle_assets.images.sources import distance_px, find_sources, grown, is_background
 from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings
 
@@ -255,8 +255,7 @@ def _only_noise(matched: MatchedDonor) -> NDArray[np.bool_]:
 
 def _own_noise(bad: NDArray[np.floating], damaged: NDArray[np.bool_]) -> NDArray[np.float64]:
     whole = np.where(damaged, np.nan, bad)
-    sources = find_sources(whole)
-    return symmetric_noise(whole, grown(sources.labels > 0, 2), sources.sky)
+    return symmetric_noise(whole, is_background(whole, find_sources(whole)))
 
 
 def _is_lost(damaged: NDArray[np.bool_], target_px: Position, settings: RestorationSettings) -> bool:

@@ -154,6 +154,16 @@ def test_a_pair_bad_twice_is_refused_with_both_reasons(science, reference):
     assert "None of 1 stamps" in found["core.masked_stamps"].reason
 
 
+def test_earlier_images_repair_a_pair_that_is_bad_twice(science, reference, rng):
+    rows = [stamp(1, science, reference), stamp(2, cropped(science), cropped(reference))]
+    restored = walk(frame("core.stamps", rows), Settings())["core.restored_stamps"].rows
+    assert [(r["image"], r["donor_candid"], r["donor_image"]) for r in restored] == [
+        ("science", 1, "science"),
+        ("reference", 1, "reference"),
+    ]
+    assert all(row["is_accepted"] for row in restored)
+
+
 def test_a_repair_that_replaces_the_transient_is_refused(science, reference):
     science[:, 31] = -999.0
     found = walk(frame("core.stamps", [stamp(1, science, reference)]), Settings())
