@@ -36,7 +36,7 @@ class Services:
         services["fink"] = replace(services["fink"], batch=2)
         services["lasair"] = replace(services["lasair"], batch=2)
         services["lasair_images"] = replace(services["lasair_images"], interval_seconds=0.0)
-        return Settings(fetch=replace(defaults, **services, **({"timeout_seconds": 20.0, "tries": 2} | changes)))
+        return Settings(fetch=replace(defaults, **({"timeout_seconds": 20.0, "tries": 2} | services | changes)))
 
 
 @dataclass

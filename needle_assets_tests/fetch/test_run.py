@@ -1,5 +1,6 @@
 """What is due, what is told, what is kept between runs, and that one run of a source goes at a time."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,19 @@ def test_all_sources_together_fill_a_folder_that_the_pipeline_reads(fetcher: Fet
         "catalogue": 1, "photometry": 1, "hosts": 1, "packet": 18,
     }  # fmt: skip
     assert all(file.path.startswith("answers/") for file in landing.scan(fetcher.landing) if file.kind == "unknown")
+
+
+def test_a_full_disk_leaves_what_was_there(with_catalogue: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with_catalogue("fink", ids=[sky.ACTIVE])
+    before = {path: path.read_bytes() for path in with_catalogue.landing.rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        with_catalogue("fink")
+    after = {path: path.read_bytes() for path in with_catalogue.landing.rglob("*") if path.is_file()}
+    assert after == before
 
 
 def test_a_run_forgets_nothing_when_it_is_interrupted(with_catalogue: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,9 @@ _rows = st.dictionaries(st.sampled_from([A, B]), st.lists(st.integers(59000, 590
 
 
 @settings(max_examples=30, deadline=None)
-@given(merges=st.lists(st.tuples(st.sampled_from(["alerce", "fink"]), _rows), max_size=5), kind=st.sampled_from(["parquet", "csv"]))
+@given(
+    merges=st.lists(st.tuples(st.sampled_from(["alerce", "fink"]), _rows), max_size=5), kind=st.sampled_from(["parquet", "csv"])
+)
 def test_the_file_holds_what_each_source_said_last(merges: list[tuple[str, Given]], kind: str, tmp_path_factory: Any) -> None:
     path = tmp_path_factory.mktemp("landing")
     if kind == "csv":
