@@ -7,7 +7,7 @@ bias (the photometry at hand mixes alerts with forced photometry) are compared w
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from needle_assets.rejections import Rejection
 from needle_assets.survey import BAND_OF_FID, CUTOUT_SIZE_PX, LABELS, SLSN, SN, TDE
 
 TOLERANCE = 0.25
+PIXEL_PERCENTILES = (10.0, 90.0, 97.5, 99.0, 99.9)
 SEEN_WITHIN_DAYS = 300.0
 
 # NEEDLE 2.0's training set: medians over 5,148 SN, 120 SLSN-I and 69 TDE of the detections behind its fits.
@@ -223,52 +224,45 @@ def stamp_rows(real: Sequence[StampPair], simulated: Sequence[StampPair]) -> lis
     Of SN alone, since a demonstration survey is richer in rare classes than the real one.
     """
     real, simulated = ([pair for pair in pairs if pair.label == SN] for pairs in (real, simulated))
+    measured = [_by_object(pairs) for pairs in (real, simulated)]
     rows = []
-    for name, band, measure in _stamp_quantities():
-        a, b = (_by_object(pairs, band, measure) for pairs in (real, simulated))
-        rows.append(compare(name, f"{SN}, {band or 'g and r'}", a, b))
-    damaged = [_by_object(pairs, None, _is_damaged) for pairs in (real, simulated)]
-    shares = (float(np.mean(damaged[0])), float(np.mean(damaged[1])))
-    rows.append(_row("share of damaged stamps", f"{SN}, g and r, mean", shares, len(damaged[0]), len(damaged[1])))
+    for name in dict.fromkeys(name for of_object in measured[0].values() for name in of_object):
+        a, b = ([values[name] for values in side.values() if name in values] for side in measured)
+        quantity, _, bands = name.partition(", in ")
+        if quantity == "share of damaged stamps":
+            rows.append(_row(quantity, f"{SN}, mean", (float(np.mean(a)), float(np.mean(b))), len(a), len(b)))
+        else:
+            rows.append(compare(quantity, f"{SN}, {bands}", a, b))
     return rows
 
 
-def _stamp_quantities() -> list[tuple[str, str | None, Callable[[StampPair], float]]]:
-    quantities: list[tuple[str, str | None, Callable[[StampPair], float]]] = []
-    for band in ("g", "r"):
-        quantities.append(("science sky noise [DN]", band, lambda pair: measure_sky(pair.science).sigma))
-        quantities.append(("reference sky noise [DN]", band, lambda pair: measure_sky(pair.reference).sigma))
-        quantities.append(("sky level [DN]", band, lambda pair: measure_sky(pair.reference).level))
-        quantities.append(("sources in a reference", band, lambda pair: find_sources(pair.reference, threshold_sigma=5.0).n))
-    for percent in (10.0, 90.0, 97.5, 99.0, 99.9):
-        quantities.append((f"science pixels, {percent} % [sky sigma]", None, _pixel_percentile("science", percent)))
-    for percent in (10.0, 90.0, 97.5, 99.0):
-        quantities.append((f"reference pixels, {percent} % [sky sigma]", None, _pixel_percentile("reference", percent)))
-    return quantities
-
-
-def _pixel_percentile(image: str, percent: float) -> Callable[[StampPair], float]:
-    def percentile(pair: StampPair) -> float:
-        pixels = getattr(pair, image)
-        sky = measure_sky(pixels)
-        return float(np.nanpercentile(pixels, percent) - sky.level) / sky.sigma
-
-    return percentile
-
-
-def _is_damaged(pair: StampPair) -> float:
-    return float(pair.science.shape != (CUTOUT_SIZE_PX, CUTOUT_SIZE_PX) or not np.isfinite(pair.science).all())
-
-
-def _by_object(pairs: Sequence[StampPair], band: str | None, measure: Callable[[StampPair], float]) -> list[float]:
-    values = defaultdict(list)
+def _by_object(pairs: Sequence[StampPair]) -> dict[str, dict[str, float]]:
+    """Mean of every number over the stamps of each object."""
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for pair in pairs:
-        if band in (None, pair.band):
-            try:
-                values[pair.ztf_id].append(measure(pair))
-            except Rejection:
-                continue
-    return [float(np.mean(v)) for v in values.values()]
+        for name, value in _stamp_numbers(pair).items():
+            values[pair.ztf_id][name].append(value)
+    return {ztf_id: {name: float(np.mean(v)) for name, v in numbers.items()} for ztf_id, numbers in values.items()}
+
+
+def _stamp_numbers(pair: StampPair) -> dict[str, float]:
+    """Numbers of one pair, under names that end in the bands over which they are compared."""
+    is_whole = pair.science.shape == (CUTOUT_SIZE_PX, CUTOUT_SIZE_PX) and bool(np.isfinite(pair.science).all())
+    out = {"share of damaged stamps, in g and r": float(not is_whole)}
+    try:
+        sky, reference_sky = measure_sky(pair.science), measure_sky(pair.reference)
+        n_sources = find_sources(pair.reference, threshold_sigma=5.0).n
+    except Rejection:
+        return out
+    out |= {
+        f"science sky noise [DN], in {pair.band}": sky.sigma,
+        f"reference sky noise [DN], in {pair.band}": reference_sky.sigma,
+    }
+    out |= {f"sky level [DN], in {pair.band}": reference_sky.level, f"sources in a reference, in {pair.band}": float(n_sources)}
+    for name, image, of_image in (("science", pair.science, sky), ("reference", pair.reference, reference_sky)):
+        for percent, value in zip(PIXEL_PERCENTILES, np.nanpercentile(image, PIXEL_PERCENTILES), strict=True):
+            out[f"{name} pixels, {percent} % [sky sigma], in g and r"] = float(value - of_image.level) / of_image.sigma
+    return out
 
 
 def as_text(rows: Sequence[Row]) -> str:
