@@ -110,6 +110,7 @@ class Run:
         for name in ("objects", "absent", "merged"):
             if not isinstance(self.state.get(name), dict):
                 self.state[name] = {}
+        self.state["objects"] = {name: what for name, what in self.state["objects"].items() if isinstance(what, dict)}
 
     @property
     def now_mjd(self) -> float:

@@ -199,7 +199,7 @@ class Service:
         if status in (401, 403):
             remedy = "check the token" if self._token else "it may not be public any more"
             raise ServiceStoppedError(self._says(f"{said}; {remedy}."))
-        if status != 200 and status != 206:
+        if status != 200 and not (status == 206 and "Range" in response.request.headers):
             # With a token in use the body is not quoted: it may hold the token in pieces.
             excerpt = "" if self._token else ": " + _excerpt(next(response.iter_bytes(), b""))
             raise AnswerError(self._says(f"{said}{excerpt}."))
@@ -207,7 +207,7 @@ class Service:
     def _retry_after(self, response: httpx.Response) -> float | None:
         """What the header says [s], given as seconds or as a date."""
         value = response.headers.get("Retry-After", "").strip()
-        if value.isdigit():
+        if value.isdecimal() and value.isascii():
             return float(value[:9])
         with contextlib.suppress(ValueError):
             return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - self.around.clock())

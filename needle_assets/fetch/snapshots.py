@@ -55,7 +55,8 @@ def merge_photometry(folder: LandingFolder, source: str, rows: Rows) -> int:
         If the file that lies there cannot be read; it is left as it is.
     """
     given = [{"ztf_id": ztf_id, **row, "source": source, "mw_corrected": False} for ztf_id, some in rows.items() for row in some]
-    new = pl.DataFrame(given, schema=PHOTOMETRY_SCHEMA, strict=False).unique().sort(_ORDER)
+    schema = PHOTOMETRY_SCHEMA | {"mag": pl.Float64, "mag_err": pl.Float64}  # rounded only as the file that lies there asks for
+    new = pl.DataFrame(given, schema=schema, strict=False).unique().sort(_ORDER)
     with folder.merging():
         parquet, text = folder.path / "photometry.parquet", folder.path / "photometry.csv"
         if text.exists() and not parquet.exists():
@@ -91,9 +92,9 @@ def merge_hosts(folder: LandingFolder, rows: Sequence[Mapping[str, Any]]) -> int
     with folder.merging():
         header, lines = _split(path) if path.exists() else ([], [])
         given = [(line, _fields(line, header) or {}) for line in lines]
-        ours = {row["ztf_id"]: row for _, row in given if row.get("source", "").endswith(MARK)}
+        ours = {row["ztf_id"]: row for _, row in given if _is_ours(row)}
         new = {str(row["ztf_id"]): _text_row(row) for row in rows}
-        theirs = [(line, row) for line, row in given if not row.get("source", "").endswith(MARK)]
+        theirs = [(line, row) for line, row in given if not _is_ours(row)]
         columns = [*header, *(name for name in HOST_COLUMNS if name.lower() not in {known.lower() for known in header})]
         padding = "," * (len(columns) - len(header)) if header else ""
         before, after = _around_theirs(ours | new, theirs)
@@ -119,6 +120,10 @@ def _around_theirs(ours: Mapping[str, Fields], theirs: Sequence[tuple[str, Field
     before = [row for row in ordered if row["ztf_id"] not in objects]
     bases = [row["source"].removesuffix(MARK).removesuffix(COMPLETED) for row in ordered]
     return before, [row for row, base in zip(ordered, bases, strict=True) if _association(row, base) in given]
+
+
+def _is_ours(row: Fields) -> bool:
+    return "ztf_id" in row and row.get("source", "").endswith(MARK)
 
 
 def _association(row: Fields, source: str) -> tuple[str, ...]:

@@ -247,12 +247,20 @@ def test_a_number_that_lost_its_digits_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"mjd": None}, {"mjd": "soon"}, {"fid": None}, {"candid": "x1"}, {"isdiffpos": 0.5}, {"magpsf": float("nan")}]
+    "change", [{"mjd": None}, {"mjd": "soon"}, {"fid": None}, {"candid": "x1"}, {"isdiffpos": 0.5}, {"magpsf": "bright"}]
 )
 def test_a_detection_of_another_shape_is_named(change: dict[str, Any]) -> None:
     row = sky._alerce_row(sky.DETECTIONS[sky.ACTIVE][0]) | change
     with pytest.raises(AnswerError, match=next(iter(change))):
         alerce.read_detections([row])
+
+
+@pytest.mark.parametrize("change", [{"magpsf": None}, {"sigmapsf": None}, {"magpsf": float("nan")}])
+def test_a_detection_without_a_magnitude_is_passed_over(change: dict[str, Any]) -> None:
+    good = sky._alerce_row(sky.DETECTIONS[sky.ACTIVE][0])
+    assert len(alerce.read_detections([good, good | change])) == 1
+    with pytest.raises(AnswerError, match="magpsf"):
+        alerce.read_detections([{name: value for name, value in good.items() if name != "magpsf"}])
 
 
 def test_both_forms_of_alerces_magnitudes_are_read() -> None:

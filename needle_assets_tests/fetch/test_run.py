@@ -11,7 +11,7 @@ from needle_assets import landing
 from needle_assets.fetch import SOURCES, Around, FetchError, Progress, fetch
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.run import Run, running
-from needle_assets.settings import Settings
+from needle_assets.settings import FetchSettings, ServiceSettings, Settings, read_settings
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, Clock
@@ -148,6 +148,14 @@ def test_all_sources_together_fill_a_folder_that_the_pipeline_reads(fetcher: Fet
         "catalogue": 1, "photometry": 1, "hosts": 1, "packet": 18,
     }  # fmt: skip
     assert all(file.path.startswith("answers/") for file in landing.scan(fetcher.landing) if file.kind == "unknown")
+
+
+def test_the_documented_settings_are_settings(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "fetch.md").read_text(encoding="utf-8")
+    (tmp_path / "settings.toml").write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    assert read_settings(tmp_path / "settings.toml").fetch == FetchSettings()
+    services = [name for name, value in vars(FetchSettings()).items() if isinstance(value, ServiceSettings)]
+    assert all(f"`{name}`" in text for name in [*services, *SOURCES])
 
 
 def test_a_full_disk_leaves_what_was_there(with_catalogue: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,22 @@ def test_a_service_is_given_the_time_it_asks_for(how: str, make: Callable[..., S
     assert 38 < clock.waits[0] < 42
 
 
+@pytest.mark.parametrize("said", ["", "soon", "\xb2", "-5", "Wed, 99 Nov 2024"])
+def test_a_pause_that_cannot_be_read_is_chosen_here(
+    said: str, make: Callable[..., Service], server: Server, clock: Clock
+) -> None:
+    server.fault, server.is_faulty = lambda *_: Response(status=503, headers={"Retry-After": said}), lambda n: n == 0
+    with make(interval_seconds=0.0) as asked:
+        assert asked.ask("/x", read_json) == {"ok": True}
+    assert 1 <= clock.waits[0] <= 3
+
+
+def test_a_part_that_was_not_asked_for_is_no_answer(make: Callable[..., Service], server: Server) -> None:
+    server.answer = lambda _request: Response(b'{"ok": 1}', status=206)
+    with make() as asked, pytest.raises(AnswerError, match="206"):
+        asked.ask("/x", read_json)
+
+
 def test_a_service_that_asks_for_a_day_is_left_alone(make: Callable[..., Service], server: Server, clock: Clock) -> None:
     server.fault = FAULTS["too many for a day"]
     with make() as asked, pytest.raises(ServiceStoppedError, match="86400 s; the rest is left"):

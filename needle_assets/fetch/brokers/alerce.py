@@ -23,7 +23,6 @@ from needle_assets.fetch.brokers.rows import (
     merge_kept,
     named,
     newest_mjd,
-    number,
 )
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
@@ -59,7 +58,7 @@ def fetch_alerce(
 def read_detections(value: Any) -> list[Detection]:
     """Detections in an answer; filters other than g, r, i are passed over. Raises AnswerError for another shape."""
     found = (
-        detection(row, candid=row.get("candid"), mjd=number(row, "mjd"), mag=("magpsf", "mag"), mag_err=("sigmapsf", "e_mag"))
+        detection(row, candid=row.get("candid"), time="mjd", mag=("magpsf", "mag"), mag_err=("sigmapsf", "e_mag"))
         for row in checked_rows(value, "ALeRCE's detections")
     )
     return [one for one in found if one is not None]

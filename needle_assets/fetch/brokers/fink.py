@@ -23,7 +23,6 @@ from needle_assets.fetch.brokers.rows import (
     merge_kept,
     named,
     newest_mjd,
-    number,
 )
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
@@ -58,7 +57,7 @@ def read_detections(value: Any) -> list[Detection]:
     """Detections in the rows of one object. Raises AnswerError for another shape."""
     rows = [_without_prefix(row) for row in checked_rows(value, "Fink's rows")]
     found = (
-        detection(row, candid=row.get("candid"), mjd=number(row, "jd") - MJD_OFFSET, mag=("magpsf",), mag_err=("sigmapsf",))
+        detection(row, candid=row.get("candid"), time="jd", offset_days=MJD_OFFSET, mag=("magpsf",), mag_err=("sigmapsf",))
         for row in rows
     )
     return [one for one in found if one is not None]

@@ -24,7 +24,6 @@ from needle_assets.fetch.brokers.rows import (
     merge_kept,
     named,
     newest_mjd,
-    number,
 )
 from needle_assets.fetch.run import Failure, FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json, token_from
@@ -82,7 +81,7 @@ def read_detections(value: Any) -> list[Detection]:
         raise AnswerError(f"a record of an object was expected, Lasair's answer is {shown(value)}.")
     rows = [row for row in checked_rows(value.get("candidates"), "Lasair's candidates") if row.get("candid") is not None]
     found = (
-        detection(row, candid=row["candid"], mjd=number(row, "jd") - MJD_OFFSET, mag=("magpsf",), mag_err=("sigmapsf",))
+        detection(row, candid=row["candid"], time="jd", offset_days=MJD_OFFSET, mag=("magpsf",), mag_err=("sigmapsf",))
         for row in rows
     )
     return [one for one in found if one is not None]
@@ -110,7 +109,7 @@ def sherlock_host(ztf_id: str, answer: dict[str, Any]) -> dict[str, Any] | None:
         "host_dec": dec_deg,
         "separation_arcsec": _finite(said.get("separationArcsec")),
         "mw_corrected": False,
-        "source": f"Sherlock via Lasair: {named_as.replace(';', ' ')}{MARK}",
+        "source": f"Sherlock via Lasair: {named_as}{MARK}",
     }
 
 

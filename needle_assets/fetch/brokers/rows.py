@@ -3,7 +3,6 @@
 Each broker's own requests and field names are in its module.
 """
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,12 +63,13 @@ def checked_rows(value: Any, what: str) -> list[dict[str, Any]]:
     return list(value)
 
 
-def number(row: Mapping[str, Any], *names: str) -> float:
-    """The finite number under the first of ``names`` that the row has. Raises AnswerError if there is none."""
-    value = next((row[name] for name in names if row.get(name) is not None), None)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def number(row: Mapping[str, Any], *names: str) -> float | None:
+    """The number under the first of ``names`` that the row has; None if it is null. Raises AnswerError if it is none at all."""
+    found = [row[name] for name in names if name in row]
+    value = found[0] if found else "absent"
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise AnswerError(f"{names[0]} of a detection is {shown(value)}, a number is needed.")
-    return float(value)
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def candid_of(value: Any) -> int:
@@ -81,18 +81,45 @@ def candid_of(value: Any) -> int:
     return value
 
 
-def detection(row: Mapping[str, Any], *, candid: Any, mjd: float, mag: Sequence[str], mag_err: Sequence[str]) -> Detection | None:
-    """A broker's row as a detection; None for a filter other than g, r, i. Raises AnswerError if the row has another shape."""
-    fid = row.get("fid")
+def detection(
+    row: Mapping[str, Any], *, candid: Any, time: str, offset_days: float = 0.0, mag: Sequence[str], mag_err: Sequence[str]
+) -> Detection | None:
+    """
+    A broker's row as a detection.
+
+    Parameters
+    ----------
+    row : mapping
+        Has ``fid`` (1, 2, 3 or g, r, i) and ``isdiffpos``.
+    candid : int or str
+        The packet's number.
+    time : str
+        Name of the time [d].
+    offset_days : float
+        Taken from the time to make it MJD.
+    mag, mag_err : sequence of str
+        Names under which the broker may give the magnitude and its error; the first that the row has counts.
+
+    Returns
+    -------
+    Detection or None
+        None for another filter, and where magnitude or error is null: the answer is kept, and there is nothing to land.
+
+    Raises
+    ------
+    AnswerError
+        If the row has another shape.
+    """
+    fid, said = row.get("fid"), str(row.get("isdiffpos")).lower().removesuffix(".0")
     band = BAND_OF_FID.get(fid) if type(fid) is int else fid if fid in BAND_OF_FID.values() else None
-    said = str(row.get("isdiffpos")).lower()
-    if said not in _POSITIVE + _NEGATIVE:
-        raise AnswerError(f"isdiffpos of a detection is {shown(said)}, a sign is needed.")
-    if fid is None:
-        raise AnswerError("a detection has no fid.")
-    if band is None:
+    days = number(row, time)
+    for name, is_given in (("fid", fid is not None), (time, days is not None), ("isdiffpos", said in _POSITIVE + _NEGATIVE)):
+        if not is_given:
+            raise AnswerError(f"{name} of a detection is {shown(row.get(name))}; it is needed.")
+    magnitude, error = number(row, *mag), number(row, *mag_err)
+    if band is None or magnitude is None or error is None or days is None:
         return None
-    return Detection(candid_of(candid), mjd, band, number(row, *mag), number(row, *mag_err), said in _POSITIVE, row)
+    return Detection(candid_of(candid), days - offset_days, band, magnitude, error, said in _POSITIVE, row)
 
 
 def land_packet(run: Run, content: bytes, ztf_id: str, candid: int) -> None:
@@ -139,12 +166,8 @@ def merge_kept(run: Run, read: ReadDetections, take_in: Callable[[Mapping[str, A
     waiting = [ztf_id for ztf_id, state in states.items() if merged.get(ztf_id) != state]
     for some in batches(waiting, MERGE_AT_ONCE):
         answers = {ztf_id: answer for ztf_id in some if (answer := _kept_answer(run, ztf_id)) is not None}
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for ztf_id, answer in answers.items():
-            with contextlib.suppress(
-                AnswerError
-            ):  # it was readable when it came; if somebody changed it since, it is asked again
-                rows[ztf_id] = [_photometry_row(found) for found in read(answer) if found.is_positive]
+        found = {ztf_id: _photometry(answer, read) for ztf_id, answer in answers.items()}
+        rows = {ztf_id: some_rows for ztf_id, some_rows in found.items() if some_rows is not None}
         run.detections += merge_photometry(folder, folder.source, rows)
         take_in({ztf_id: answers[ztf_id] for ztf_id in rows})
         merged.update({ztf_id: states[ztf_id] for ztf_id in rows})
@@ -154,6 +177,14 @@ def _kept_answer(run: Run, ztf_id: str) -> Any:
     try:
         return read_json(run.folder.answer_path(DETECTIONS, ztf_id).read_bytes())
     except (FileNotFoundError, DamagedError):
+        return None
+
+
+def _photometry(answer: Any, read: ReadDetections) -> list[dict[str, Any]] | None:
+    """Rows of photometry in an answer; None if somebody changed it since it came, and it can no longer be read."""
+    try:
+        return [_photometry_row(found) for found in read(answer) if found.is_positive]
+    except AnswerError:
         return None
 
 
