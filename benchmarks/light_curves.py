@@ -111,8 +111,8 @@ def chain(
     everything = pl.concat([c for c, _ in trios])
     timed("gp_fits", lambda: gp_fits({"core.light_curves": everything}, settings).rows)
     tables = [
-        {"core.light_curves": c, "raw.objects": o, "core.epochs": pl.DataFrame(e), "core.hosts": no_host}
-        for (c, o), e in zip(trios, found, strict=True)
+        {"core.detections": d, "raw.objects": o, "core.epochs": pl.DataFrame(e), "core.hosts": no_host}
+        for (d, o), e in zip([pair for pair, c in zip(pairs, curves, strict=True) if len(c)], found, strict=True)
     ]
     timed("features", lambda: [features(t, settings).rows for t in tables])
     return seconds, everything

@@ -302,12 +302,12 @@ STAGES: tuple[Stage, ...] = (
         table="core.features",
         compute="needle_assets.assets.light_curves:features",
         reads={
-            "core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err", "is_mw_corrected"),
+            "core.detections": ("mjd", "band", "mag", "mag_err", "is_positive", "is_mw_corrected"),
             "core.epochs": ("classification_mjd",),
             "core.hosts": ("separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag", "is_hosted"),
-            "raw.objects": ("redshift",),
+            "raw.objects": ("a_v_mag", "redshift"),
         },
-        settings=("features",),
+        settings=("features", "light_curves"),
         group="light_curves",
     ),
     Stage(

@@ -21,12 +21,17 @@ from needle_assets.survey import FIT_BANDS
 def light_curves(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Light curves without Milky Way extinction, merged within half a day and cleaned (paper, sections 4.1 and 4.2)."""
     detections = tables["core.detections"]
+    cleaned, unusable = _cleaned(detections, tables["raw.objects"], settings)
+    return Product(rows=_light_curve_rows(detections, cleaned), rejections=_removals(unusable, cleaned))
+
+
+def _cleaned(detections: pl.DataFrame, objects: pl.DataFrame, settings: Settings) -> tuple[CleanLightCurve, LightCurve]:
     landed = _light_curve(detections)
     usable = is_usable(landed, detections["is_positive"].fill_null(value=False).to_numpy())
     points, is_corrected = landed[usable], detections["is_mw_corrected"].fill_null(value=False).to_numpy()[usable]
-    mag, is_corrected = deredden(points.mag, points.band, _first(tables["raw.objects"], "a_v_mag"), is_corrected)
+    mag, is_corrected = deredden(points.mag, points.band, _first(objects, "a_v_mag"), is_corrected)
     cleaned = clean(LightCurve(points.mjd, points.band, mag, points.mag_err), is_corrected, settings.light_curves)
-    return Product(rows=_light_curve_rows(detections, cleaned), rejections=_removals(landed[~usable], cleaned))
+    return cleaned, landed[~usable]
 
 
 def epochs(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -73,15 +78,13 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
 
 
 def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
-    """The features of Table 1 from what is known at the classification epoch; missing values are null."""
+    """The features of Table 1 from what was detected up to the classification epoch, cleaned as it stood then; missing is null."""
     if tables["core.epochs"].is_empty():
         return Product()
     as_of = tables["core.epochs"]["classification_mjd"][0]
-    known = tables["core.light_curves"].filter(pl.col("last_mjd") <= as_of)
-    points, host = _light_curve(known), _host(tables["core.hosts"])
-    values = table_1.features(
-        points, as_of, host, current=settings.features.current, min_previous_days=settings.features.min_previous_days
-    )
+    cleaned, _ = _cleaned(tables["core.detections"].filter(pl.col("mjd") <= as_of), tables["raw.objects"], settings)
+    points, host, chosen = cleaned.points, _host(tables["core.hosts"]), settings.features
+    values = table_1.features(points, as_of, host, current=chosen.current, min_previous_days=chosen.min_previous_days)
     row = {
         "ztf_id": tables["core.epochs"]["ztf_id"][0],
         "as_of_mjd": as_of,
@@ -90,7 +93,7 @@ def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         **{f"has_{band}": len(points.in_band(band)) > 0 for band in FIT_BANDS},
         "has_host": host != table_1.NO_HOST,
         "has_redshift": _first(tables["raw.objects"], "redshift") is not None,
-        "has_mw_correction": bool(known["is_mw_corrected"].all()),
+        "has_mw_correction": bool(cleaned.is_mw_corrected.all()),
     }
     return Product(rows=[row])
 

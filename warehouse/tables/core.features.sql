@@ -42,7 +42,7 @@ create table core.features (
     has_redshift boolean not null,
     has_mw_correction boolean not null
 );
-comment on table core.features is 'The features of Table 1 as of the classification epoch; null = missing, never zero. One row per object with a cleaned light curve.';
+comment on table core.features is 'The features of Table 1 as of the classification epoch, from detections cleaned as they stood then; null = missing, never zero. One row per object with a cleaned light curve.';
 comment on column core.features.ztf_id is 'ZTF object id.';
 comment on column core.features.as_of_mjd is 'Classification epoch: nothing later was used [MJD].';
 comment on column core.features.peak_mag_g is 'Brightest g magnitude so far [AB mag].';
