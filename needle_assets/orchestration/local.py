@@ -68,6 +68,8 @@ def _explained(error: object) -> RefreshError:
     while getattr(error, "cause", None) is not None:
         error = error.cause  # type: ignore[attr-defined]
     text = str(getattr(error, "message", error)).strip()
+    if "DagsterExecutionInterruptedError" in text:
+        return RefreshError("stopped; what was stored is kept, run the command again to go on.")
     name, _, sentence = text.partition(": ")
     known = (WarehouseError, RefreshError)
     return RefreshError(sentence if any(name.endswith(kind.__name__) for kind in known) or name.endswith("Failure") else text)
