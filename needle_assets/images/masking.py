@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from needle_assets.images import needle2
 from needle_assets.images.noise import Sky, draw_noise, one_sided_noise, symmetric_noise
-from needle_assets.images.sources import Sources, distance_px, find_sources, grown, is_background
+from needle_assets.images.sources import Sources, find_sources, grown, is_background, within_px
 from needle_assets.settings import MaskSettings
 
 Position = tuple[float, float]
@@ -208,7 +208,9 @@ def _kept_clusters(image: NDArray[np.floating], target_px: Position, host_px: Po
     sources = _sources(image, settings)
     at_host = _labels_near(sources, host_px, settings.host_tolerance_px)
     ours = at_host | _labels_near(sources, target_px, settings.target_tolerance_px)
-    chosen = np.isin(sources.labels, sorted(ours))
+    is_ours = np.zeros(sources.n + 1, bool)
+    is_ours[list(ours)] = True
+    chosen = is_ours[sources.labels]
     others = (sources.labels > 0) & ~chosen
     has_rival = bool(ours) and _has_rival(
         image, sources.sky, chosen, _own_places(chosen.shape, target_px, host_px, settings), settings
@@ -229,8 +231,8 @@ def _sources(image: NDArray[np.floating], settings: MaskSettings) -> Sources:
 def _labels_near(sources: Sources, place_px: Position | None, tolerance_px: float) -> set[int]:
     if place_px is None:
         return set()
-    near = distance_px(sources.labels.shape, place_px) <= tolerance_px + 0.5
-    return set(np.unique(sources.labels[near]).tolist()) - {0}
+    near = within_px(sources.labels.shape, place_px, tolerance_px + 0.5)
+    return set(sources.labels[near].tolist()) - {0}
 
 
 def _rounded_out(chosen: NDArray[np.bool_], other: NDArray[np.bool_], grow_px: int) -> NDArray[np.bool_]:
@@ -258,14 +260,16 @@ def _own_places(
     shape: tuple[int, ...], target_px: Position, host_px: Position | None, settings: MaskSettings
 ) -> NDArray[np.bool_]:
     """Pixels whose peaks are the transient's or the host's own."""
-    ours = distance_px(shape, target_px) <= settings.rival_distance_px
-    return ours if host_px is None else ours | (distance_px(shape, host_px) <= settings.rival_distance_px)
+    ours = within_px(shape, target_px, settings.rival_distance_px)
+    return ours if host_px is None else ours | within_px(shape, host_px, settings.rival_distance_px)
 
 
 def _has_rival(
     image: NDArray[np.floating], sky: Sky, chosen: NDArray[np.bool_], ours: NDArray[np.bool_], settings: MaskSettings
 ) -> bool:
     """Whether the chosen clusters hold a peak, away from target and host, at least ``rival_ratio`` as high as theirs."""
+    if not (chosen & ~ours).any():
+        return False
     smooth = ndimage.gaussian_filter(np.where(np.isfinite(image), image - sky.level, 0.0).astype(np.float64), 1.0)
     own_peak = max(float(smooth[ours & chosen].max(initial=0.0)), settings.threshold_sigma * sky.sigma)
     peaks = chosen & ~ours & (smooth == ndimage.maximum_filter(smooth, size=5))

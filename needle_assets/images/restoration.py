@@ -10,7 +10,7 @@ from scipy import ndimage
 from needle_assets.images import needle2
 from needle_assets.images.matching import MatchedDonor, match_moments, match_sources, shifted
 from needle_assets.images.noise import draw_noise, symmetric_noise
-from needle_assets.images.sources import distance_px, find_sources, grown, is_background
+from needle_assets.images.sources import find_sources, grown, is_background, within_px
 from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings
 
@@ -197,7 +197,7 @@ def _compare(
     usable = ~invalid & np.isfinite(matched.image)
     donor_height = np.where(usable, matched.image - matched.sky.level, 0.0) / sigma
     height = np.where(usable, bad - matched.sky.level, 0.0) / sigma
-    counted = usable & (distance_px(bad.shape, target_px) > settings.guard_radius_px)
+    counted = usable & ~within_px(bad.shape, target_px, settings.guard_radius_px)
     differs = np.abs(height - donor_height) > _RESIDUAL_SIGMA + _RESIDUAL_FRACTION * np.abs(donor_height)
     is_bright = np.maximum(height, np.abs(donor_height)) > _BRIGHT_SIGMA
     return _Comparison(height, donor_height, differs & counted, is_bright & counted)
@@ -259,11 +259,11 @@ def _own_noise(bad: NDArray[np.floating], damaged: NDArray[np.bool_]) -> NDArray
 
 
 def _is_lost(damaged: NDArray[np.bool_], target_px: Position, settings: RestorationSettings) -> bool:
-    return bool((damaged & (distance_px(damaged.shape, target_px) <= settings.transient_radius_px)).any())
+    return bool((damaged & within_px(damaged.shape, target_px, settings.transient_radius_px)).any())
 
 
 def _require_enough(damaged: NDArray[np.bool_], settings: RestorationSettings) -> None:
-    fraction = float(damaged.mean())
+    fraction = np.count_nonzero(damaged) / damaged.size
     if fraction >= settings.max_repaired_fraction:
         raise Rejection(
             f"{fraction:.0%} of the image is damaged; less than {settings.max_repaired_fraction:.0%} can be repaired.",

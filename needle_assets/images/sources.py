@@ -126,13 +126,15 @@ def label_clusters(bright: NDArray[np.bool_], *, eps_px: float = 1.5, min_sample
     wherever this holds.
     """
     if 1.0 <= eps_px < 2.0 and min_samples <= 3:
-        labels, n = ndimage.label(bright, _CROSS if eps_px < np.sqrt(2.0) else _SQUARE)
-        return _renumbered(labels, np.bincount(labels.ravel(), minlength=n + 1) >= min_samples)
+        labels, _ = ndimage.label(bright, _CROSS if eps_px < np.sqrt(2.0) else _SQUARE)  # numbered as wanted
+        is_large = np.bincount(labels.ravel()) >= min_samples
+        is_large[0] = False
+        return np.where(is_large, np.cumsum(is_large), 0).astype(np.int32)[labels], int(is_large.sum())
     labels = np.zeros(bright.shape, np.int32)
     places = np.argwhere(bright)
     if places.size:
         labels[bright] = DBSCAN(eps=eps_px, min_samples=min_samples).fit_predict(places) + 1
-    return _renumbered(labels, np.bincount(labels.ravel()) > 0)
+    return _renumbered(labels)
 
 
 def grown(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
@@ -140,10 +142,10 @@ def grown(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     return ndimage.maximum_filter(mask, size=2 * radius_px + 1, mode="constant", cval=False) if radius_px > 0 else mask
 
 
-def distance_px(shape: tuple[int, ...], place_px: tuple[float, float]) -> NDArray[np.float64]:
-    """Distance of every pixel centre from ``place_px`` = (x, y) [px]."""
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    return np.hypot(columns - place_px[0], rows - place_px[1])
+def within_px(shape: tuple[int, ...], place_px: tuple[float, float], radius_px: float) -> NDArray[np.bool_]:
+    """Pixels whose centre lies within ``radius_px`` of ``place_px`` = (x, y)."""
+    dx, dy = np.arange(shape[1]) - place_px[0], np.arange(shape[0]) - place_px[1]
+    return (dy * dy)[:, None] + dx * dx <= radius_px * radius_px
 
 
 def _first_sky(image: NDArray[np.floating]) -> Sky:
@@ -167,10 +169,10 @@ def _above(image: NDArray[np.floating], sky: Sky, threshold_sigma: float) -> NDA
         return image > sky.level + threshold_sigma * sky.sigma
 
 
-def _renumbered(labels: NDArray[np.integer], keep: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    keep[0] = False
-    firsts = np.unique(labels, return_index=True)
-    order = [int(label) for _, label in sorted(zip(firsts[1], firsts[0], strict=True)) if keep[label]]
-    names = np.zeros(keep.size, np.int32)
+def _renumbered(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
+    """Clusters numbered by their first pixel in row-major order."""
+    found, firsts = np.unique(labels, return_index=True)
+    order = [int(label) for label in found[np.argsort(firsts)] if label]
+    names = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
     names[order] = np.arange(1, len(order) + 1)
     return names[labels], len(order)

@@ -7,7 +7,7 @@ import pytest
 from astropy.stats import sigma_clipped_stats
 
 from needle_assets.images.masking import background_noise, density_adjustment, masked_pair, source_mask
-from needle_assets.images.sources import distance_px, label_clusters
+from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.settings import MaskSettings, preset_settings
 from needle_assets_tests.images.examples import star
 
@@ -24,7 +24,7 @@ def central_source(image, target_px):
     """The 8-connected pixels above 3 sigma that come within a pixel of the target."""
     _, level, sigma = sigma_clipped_stats(image)
     labels, _ = label_clusters(image > level + 3 * sigma)
-    near = np.unique(labels[distance_px(image.shape, target_px) <= 1.5])
+    near = np.unique(labels[within_px(image.shape, target_px, 1.5)])
     return np.isin(labels, near[near > 0])
 
 

@@ -8,7 +8,7 @@ from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.images.defects import find_defects
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import Detection, dissimilarity, prior_donor, restore
-from needle_assets.images.sources import distance_px
+from needle_assets.images.sources import within_px
 from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings, preset_settings
 from needle_assets_tests.images.examples import star
@@ -78,7 +78,7 @@ def test_the_transient_keeps_its_light_beside_damage(field, edge_px):
     bad = field[0].copy()
     bad[:, 30 + edge_px : 30 + edge_px + 6] = np.nan
     result = repaired(bad, field[1])
-    near = distance_px((60, 60), TARGET) <= 3
+    near = within_px((60, 60), TARGET, 3)
     assert np.array_equal(result.pixels[near], field[0][near])
     assert not result.is_transient_lost
 
@@ -208,7 +208,7 @@ def test_real_transients_keep_their_flux(good_real_pairs):
     for n, pair in enumerate(good_real_pairs[::6]):
         bad, touched = damaged(pair.science, list(RULE_KINDS)[n % len(RULE_KINDS)], np.random.default_rng([n, 1]))
         result = repaired(bad.astype(np.float32), pair.reference, target_px=pair.target_px)
-        near = distance_px((60, 60), pair.target_px) <= 3
+        near = within_px((60, 60), pair.target_px, 3)
         assert result.is_transient_lost == bool((touched & near).any())
         if not result.is_transient_lost:
             assert np.array_equal(result.pixels[near], pair.science[near].astype(float))
@@ -218,7 +218,7 @@ def test_real_sources_under_damage_come_back_better_than_the_authors_way(good_re
     ours, theirs, ratios = [], [], []
     for pair in good_real_pairs:
         sky = measure_sky(pair.science)
-        height = np.where(distance_px((60, 60), TARGET) > 12, (pair.science - sky.level) / sky.sigma, 0)[6:54, 6:54]
+        height = np.where(~within_px((60, 60), TARGET, 12), (pair.science - sky.level) / sky.sigma, 0)[6:54, 6:54]
         if height.max() < 10 or len(ours) == 100:
             continue
         y, x = np.add(np.unravel_index(height.argmax(), height.shape), 6)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.cluster import DBSCAN
 
-from needle_assets.images.sources import distance_px, find_sources, grown, label_clusters
+from needle_assets.images.sources import find_sources, grown, label_clusters, within_px
 from needle_assets_tests.images.examples import star
 
 
@@ -75,6 +75,6 @@ def test_growing_turns_with_the_stamp(rng):
     assert grown(mask, 0) is mask
 
 
-def test_distances_are_from_column_and_row():
-    assert distance_px((5, 5), (4.0, 1.0))[1, 4] == 0.0
-    assert distance_px((5, 5), (4.0, 1.0))[4, 0] == 5.0
+def test_places_are_column_and_row():
+    assert np.argwhere(within_px((5, 6), (4.0, 1.0), 0.9)).tolist() == [[1, 4]]
+    assert within_px((5, 5), (2.0, 2.0), 1.0).sum() == 5
