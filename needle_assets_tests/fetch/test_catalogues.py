@@ -112,7 +112,7 @@ def test_a_row_without_magnitudes_or_place_is_no_source() -> None:
     assert nearest([source(RA, DEC + 6 / 3600, g=18.5)]) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(-4, 4), st.floats(-4, 4), st.floats(14, 22)), min_size=1, max_size=8), st.randoms())
 def test_the_order_of_the_answer_does_not_matter(offsets: list[tuple[float, float, float]], random: Any) -> None:
     rows = [source(RA + x / 3600, DEC + y / 3600, g=mag) for x, y, mag in offsets]
