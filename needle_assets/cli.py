@@ -48,6 +48,23 @@ def simulate(
 
 
 @app.command()
+def fetch(
+    source: Annotated[str, typer.Argument(help="bts, archive, alerce, lasair, fink or panstarrs.")],
+    landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],
+    ids: Annotated[str | None, typer.Option(help="Only these objects, joined by commas.")] = None,
+    nights: Annotated[str | None, typer.Option(help="Only these nights of the archive, such as 20240501,20240502.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fill a landing folder from a live service; asks only for what is missing."""
+    from needle_assets.commands import run_fetch
+
+    result = run_fetch(Home.from_environment(), source, landing, ids=_names(ids), nights=_names(nights), show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _fetch_text(result))
+    if not result["is_complete"]:
+        _fail(f"{source} is not complete ({_what_is_missing(result)}); run it again to go on.")
+
+
+@app.command()
 def refresh(
     landing: Annotated[Path | None, typer.Option(help="Landing folder; the one used before if left out.")] = None,
     preset: Preset = None,
@@ -155,6 +172,16 @@ def _simulation_text(result: dict[str, Any]) -> str:
         f"{result['folder']}: {result['objects']} simulated objects ({labels}), {result['packets']} packets "
         f"({result['new_packets']} new), {result['detections']} detections; the truth is in truth/."
     )
+
+
+def _fetch_text(result: dict[str, Any]) -> str:
+    new = ", ".join(f"{result[name]} {name}" for name in ("objects", "packets", "detections", "hosts") if result[name])
+    lines = [f"{result['source']}: {new or 'nothing new'} in {result['requests']} requests ({result['seconds']:.1f} s)"]
+    return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"])])
+
+
+def _what_is_missing(result: dict[str, Any]) -> str:
+    return str(result["stopped"] or f"{len(result['failures'])} failures, {result['left']} left")
 
 
 def _refresh_text(result: dict[str, Any]) -> str:

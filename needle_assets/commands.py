@@ -50,6 +50,23 @@ def run_simulate(
     return {**asdict(summary), "folder": str(summary.folder)}
 
 
+def run_fetch(
+    home: Home, source: str, landing: Path, *, ids: tuple[str, ...] = (), nights: tuple[str, ...] = (), show: bool = False
+) -> dict[str, Any]:
+    """Fill a landing folder from one service; returns what ``--json`` prints. Raises FetchError if it cannot start or go on."""
+    from needle_assets.fetch import Around
+    from needle_assets.fetch import fetch as fetch_from
+
+    around = Around(progress=lambda progress: _say_progress(str(progress))) if show and sys.stderr.isatty() else Around()
+    summary = fetch_from(source, landing, settings=home.settings(), ids=ids or None, nights=nights or None, around=around)
+    return summary.as_dict()
+
+
+def _say_progress(line: str) -> None:
+    sys.stderr.write(f"\r{line:<100}")
+    sys.stderr.flush()
+
+
 def _mix(given: str | None) -> dict[str, float] | None:
     """Shares by class from ``default``, ``demo`` or text like SN=0.8,TDE=0.2."""
     from needle_assets.simulation import DEFAULT_MIX, DEMO_MIX, SimulationError
