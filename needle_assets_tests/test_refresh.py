@@ -9,6 +9,7 @@ import pytest
 from needle_assets import refresh, stages
 from needle_assets.commands import RefreshOptions, run_refresh
 from needle_assets.stages import STAGES
+from needle_assets.warehouse import exploring, schema
 from needle_assets_tests.folders import contents, edit_catalogue, n_objects, refreshed, rows
 
 PER_OBJECT = {stage.table.replace(".", "/") for stage in STAGES if stage.is_per_object}
@@ -141,3 +142,9 @@ def test_lineage_leads_from_a_row_to_the_packets_it_came_from(filled):
     landing, home = filled
     found = rows(home, "select path, sha256 from lineage.packets_of where asset = 'core.features' order by path limit 1")
     assert hashlib.sha256((landing / str(found[0][0])).read_bytes()).hexdigest() == found[0][1]
+
+
+@pytest.mark.parametrize("query", sorted((schema.sql_folder() / "queries").glob("*.sql")), ids=lambda path: path.stem)
+def test_every_query_of_the_collection_answers(filled, query):
+    columns, _ = exploring.ask(filled[1].published, query.read_text(encoding="utf-8"))
+    assert columns
