@@ -18,16 +18,16 @@ N_NIGHTS = 2700
 TWO_DAY_CADENCE_FROM_NIGHT = 929
 DETECTION_SNR = 5.0
 # The share of detections lost to the vetting of candidates (real or bogus) falls by e for each of these in signal to noise.
-VETTING_SNR = 3.0
+VETTING_SNR = 4.0
 # Band, share of the visited nights and time of night [d]; visits to i only for fields that have it.
-VISITS = (("r", 0.66, 0.16), ("g", 0.72, 0.24), ("r", 0.04, 0.33), ("g", 0.04, 0.36), ("i", 0.25, 0.40))
+VISITS = (("r", 0.70, 0.16), ("g", 0.74, 0.24), ("r", 0.04, 0.33), ("g", 0.04, 0.36), ("i", 0.25, 0.40))
 
 ZERO_POINT_MAG = {"g": 26.22, "r": 26.28, "i": 25.65}
-DARK_SKY_SIGMA_DN = {"g": 4.7, "r": 6.4, "i": 7.5}
-MOON_VARIANCE = {"g": 9.0, "r": 5.5, "i": 2.0}
+DARK_SKY_SIGMA_DN = {"g": 4.7, "r": 6.2, "i": 7.5}
+MOON_VARIANCE = {"g": 8.0, "r": 4.5, "i": 2.0}
 SEEING_OF_BAND = {"g": 1.16, "r": 1.0, "i": 0.97}
 # Stated limits of real packets lie this factor above what sky noise over the PSF's area alone would give.
-LIMIT_OVER_PIXEL_NOISE = 2.9
+LIMIT_OVER_PIXEL_NOISE = 3.0
 DIFFERENCE_OVER_SCIENCE_NOISE = 0.93
 
 

@@ -75,7 +75,7 @@ NO_IAU_NAME_RATE = 0.01
 # How often a galaxy of the field is taken for the host of an object whose own is too faint.
 WRONG_HOST_RATE = 0.3
 WRONG_HOST_BRIGHTER_THAN_R_MAG = 22.5
-HOST_CENTROID_ARCSEC = 0.08
+HOST_CENTROID_ARCSEC = 0.075
 
 
 def is_classified(found: SimulatedObject, until_mjd: float) -> bool:

@@ -56,13 +56,13 @@ class HostKind:
 
 HOST_KINDS: Mapping[str, HostKind] = MappingProxyType(
     {
-        "Ia": HostKind((-20.5, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.62, 0.8), (1.0, 1.0, 2.5, 4.0), 0.03),
-        "II": HostKind((-19.7, 1.6), (0.43, 0.24, 0.2, 0.22), 0.2, (0.75, 0.7), (0.8, 1.0, 1.0, 2.5), 0.03),
-        "IIn": HostKind((-19.2, 1.8), (0.40, 0.24, 0.2, 0.22), 0.2, (0.9, 0.8), (1.0, 1.0, 2.5), 0.06),
-        "Ibc": HostKind((-19.9, 1.5), (0.43, 0.24, 0.2, 0.22), 0.2, (0.8, 0.7), (1.0, 1.0, 2.5), 0.02),
+        "Ia": HostKind((-20.5, 1.7), (0.56, 0.35, 0.2, 0.24), 0.2, (0.52, 0.8), (1.0, 1.0, 2.5, 4.0), 0.03),
+        "II": HostKind((-19.7, 1.6), (0.43, 0.24, 0.2, 0.22), 0.2, (0.62, 0.7), (0.8, 1.0, 1.0, 2.5), 0.03),
+        "IIn": HostKind((-19.2, 1.8), (0.40, 0.24, 0.2, 0.22), 0.2, (0.65, 0.8), (1.0, 1.0, 2.5), 0.06),
+        "Ibc": HostKind((-19.9, 1.5), (0.43, 0.24, 0.2, 0.22), 0.2, (0.6, 0.7), (1.0, 1.0, 2.5), 0.02),
         "SLSN-II": HostKind((-19.0, 1.7), (0.45, 0.25, 0.2, 0.2), 0.3, (0.7, 0.8), (0.7, 1.0), 0.1),
-        "SLSN-I": HostKind((-18.2, 1.4), (0.40, 0.2, 0.15, 0.15), 0.25, (1.15, 0.7), (0.7, 1.0), 0.42),
-        "TDE": HostKind((-19.7, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.012, 0.5), (2.5, 4.0), 0.0),
+        "SLSN-I": HostKind((-18.2, 1.4), (0.40, 0.2, 0.15, 0.15), 0.25, (1.2, 0.7), (0.7, 1.0), 0.42),
+        "TDE": HostKind((-19.6, 1.0), (0.70, 0.36, 0.25, 0.1), 0.15, (0.012, 0.5), (2.5, 4.0), 0.0),
         "nova": HostKind((-20.0, 1.0), (0.5, 0.3, 0.2, 0.2), 0.1, (1.0, 0.5), (1.0,), 1.0),
         "AGN": HostKind((-20.8, 0.8), (0.55, 0.35, 0.25, 0.2), 0.15, (0.01, 0.5), (2.5, 4.0), 0.0),
     }
@@ -188,8 +188,8 @@ def _extinguished(mag: dict[str, float], a_v_mag: float) -> dict[str, float]:
 
 
 def _radius_arcsec(abs_mag: float, r_mag: float, scatter_dex: float) -> float:
-    """Half-light radius: 6 kpc at M_r = -20.5, a factor 10^0.1 per magnitude, at the distance that the magnitudes imply."""
-    radius_kpc = 6.0 * 10.0 ** (-0.1 * (abs_mag + 20.5) + scatter_dex)
+    """Half-light radius: 7 kpc at M_r = -20.5, a factor 10^0.1 per magnitude, at the distance that the magnitudes imply."""
+    radius_kpc = 7.0 * 10.0 ** (-0.1 * (abs_mag + 20.5) + scatter_dex)
     distance_kpc = 10.0 ** (0.2 * (r_mag - abs_mag) - 2.0)
     return float(np.clip(radius_kpc / distance_kpc * 206265.0, 0.25, 40.0))
 

@@ -28,7 +28,7 @@ UNIT_ZERO_POINT_MAG = 25.0
 # Reading out leaves a little of each pixel, with the opposite sign, in the next one of the row.
 READOUT_CROSSTALK = -0.065
 REFERENCE_SKY_DN = {"g": (112.0, 0.30), "r": (240.0, 0.25), "i": (280.0, 0.25)}
-REFERENCE_SIGMA_DN = {"g": (1.4, 0.28), "r": (1.75, 0.28), "i": (2.6, 0.25)}
+REFERENCE_SIGMA_DN = {"g": (1.4, 0.28), "r": (1.6, 0.28), "i": (2.6, 0.25)}
 REFERENCE_ZERO_POINT_MAG = 26.25
 REFERENCE_FWHM_PX = {"g": 2.0, "r": 1.9, "i": 1.9}
 MOFFAT_BETA, REFERENCE_MOFFAT_BETA = 2.7, 3.3

@@ -53,9 +53,9 @@ def test_exposures_are_in_time_order() -> None:
 
 
 def test_the_limit_of_known_noise_worked_by_hand() -> None:
-    # FWHM 2.355 px: the PSF's area is 4 pi px; noise 10 DN x 2.9 x 0.93 x sqrt(4 pi) = 95.6 DN, five times that at zero point 26.
+    # FWHM 2.355 px: the PSF's area is 4 pi px; noise 10 DN x 3.0 x 0.93 x sqrt(4 pi) = 98.9 DN, five times that at zero point 26.
     limit = limit_mag(np.array([10.0]), np.array([2.355]), np.array([26.0]))
-    assert limit[0] == pytest.approx(26.0 - 2.5 * np.log10(5.0 * 10.0 * 2.9 * 0.93 * np.sqrt(4.0 * np.pi)), abs=1e-9)
+    assert limit[0] == pytest.approx(26.0 - 2.5 * np.log10(5.0 * 10.0 * 3.0 * 0.93 * np.sqrt(4.0 * np.pi)), abs=1e-9)
 
 
 def test_every_detection_is_above_five_sigma_and_every_limit_below(objects: list[SimulatedObject]) -> None:
