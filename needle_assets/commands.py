@@ -1,7 +1,7 @@
 """What the commands do, apart from parsing and printing. Dagster is imported only when there is something to compute."""
 
 import json
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -220,4 +220,4 @@ def serve_ui(home: Home, port: int) -> None:
     command = [sys.executable, "-m", "dagster", "dev", "-m", "needle_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
     sys.stdout.write(f"Dagster on http://127.0.0.1:{port} for {home.path}; stop it with Ctrl-C.\n")
     sys.stdout.flush()
-    raise SystemExit(subprocess.call(command))  # noqa: S603 - our own interpreter and module
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module, which then gets Ctrl-C and signals itself

@@ -55,13 +55,13 @@ def _asset(stage: Stage, columns: list[tuple[str, str, str]], comment: str) -> d
         metadata={"dagster/column_schema": _schema(columns), "dagster/table_name": f"needle.{stage.table}"},
         required_resource_keys={"needle"},
     )
-    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return _materialize(context, stage)
 
     return asset
 
 
-def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.MaterializeResult:
     """Do what the person meant: compute the chosen objects, once per click, however many runs Dagster makes of it."""
     session: Session = context.resources.needle
     tell = Teller(context, session)

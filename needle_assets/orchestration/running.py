@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
+from pydantic import Field
 
 from needle_assets import events
 from needle_assets.home import Home
@@ -21,15 +22,14 @@ EXTERNAL_VERSION = "INITIAL"
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
-class RefreshRequest(dg.ConfigurableResource):  # type: ignore[type-arg]
+class RefreshRequest(dg.ConfigurableResource):
     """What a run of the job ``refresh`` is asked for; everything may be left out."""
 
-    objects: list[str] = []  # noqa: RUF012 - a config field, copied by pydantic
-    """Compute these objects anew, stale or not, and no others."""
-    recompute: list[str] = []  # noqa: RUF012 - a config field, copied by pydantic
-    """Products to compute anew for every object (``core/masks``), or ``all``."""
-    landing: str = ""
-    """Landing folder; the one used before if empty."""
+    objects: list[str] = Field(
+        default=[], description="Compute these objects anew, stale or not, and no others: [ZTF18abcdefg, ...]."
+    )
+    recompute: list[str] = Field(default=[], description="Products to compute anew for every object, such as core/masks, or all.")
+    landing: str = Field(default="", description="Landing folder; the one used before if empty.")
 
 
 @contextmanager

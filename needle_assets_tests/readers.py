@@ -1,0 +1,36 @@
+"""``python -m needle_assets_tests.readers FILE STOP``: ask a published file the same questions until the file STOP exists.
+
+Every round opens the file anew. With ``keep`` as third argument one connection stays open over all rounds. Prints the number of
+rounds; any error ends the process with a traceback.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+QUESTIONS = (
+    "select count(*) from raw.objects join core.detections using (ztf_id)",
+    "select ztf_id, count(science) from core.stamps group by ztf_id",
+    "select stage, reason, count(*) from core.rejections group by all",
+)
+
+
+def main(database: str, stop: str, how: str = "open") -> None:
+    kept = duckdb.connect(database, read_only=True) if how == "keep" else None
+    answers, rounds = None, 0
+    while not Path(stop).exists() or rounds == 0:
+        connection = kept or duckdb.connect(database, read_only=True)
+        found = [connection.execute(question).fetchall() for question in QUESTIONS]
+        if kept is None:
+            connection.close()
+        elif answers is not None:
+            assert list(map(sorted, found)) == answers, "an open connection must not see the next file"
+        answers, rounds = list(map(sorted, found)), rounds + 1
+        time.sleep(0.02)
+    print(rounds)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
