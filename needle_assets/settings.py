@@ -168,7 +168,9 @@ class SyntheticSettings:
     classes: tuple[str, ...] = ("SLSN-I", "TDE")
     redshift_tolerance: float = 0.2
     max_attempts_per_sample: int = 50
-    cadence: str = "observed"  # "observed", or "daily" as the authors
+    cadence: str = "own"  # the parent's epochs; "observed": these moved along the phase; "daily": whole days, as the authors
+    jitter_days: float = 0.5
+    is_depth_own: bool = True  # seen as deep as the parent was, at least to 20.5 mag; or to 20.5 mag always
     sampled_days_after_peak: float = 30.0  # the sample's own peak then decides where it is cut, as for real objects
     is_thinned: bool = False  # every epoch again, or a random number of them
     min_points: int = 1
@@ -177,7 +179,7 @@ class SyntheticSettings:
     is_self_allowed: bool = False
 
     def __post_init__(self) -> None:
-        _require_choice("synthetic: cadence", self.cadence, ("observed", "daily"))
+        _require_choice("synthetic: cadence", self.cadence, ("own", "observed", "daily"))
 
 
 @dataclass(frozen=True)
@@ -292,7 +294,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False, "max_days_after_peak": 3000.0},
         "restoration": {"method": "paper", "restored_threshold": 0.5},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
-        "synthetic": {"sampled_days_after_peak": 5.0, "is_thinned": True, "is_posterior_drawn": False},
+        "synthetic": {
+            "cadence": "observed",
+            "is_depth_own": False,
+            "sampled_days_after_peak": 5.0,
+            "is_thinned": True,
+            "is_posterior_drawn": False,
+        },
         "training": {
             "patience": 150,
             "learning_rate": 8e-5,
@@ -316,6 +324,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "splits": {"scheme": "holdouts"},
         "synthetic": {
             "cadence": "daily",
+            "is_depth_own": False,
             "sampled_days_after_peak": 5.0,
             "is_thinned": True,
             "is_posterior_drawn": False,

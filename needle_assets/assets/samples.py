@@ -201,7 +201,7 @@ def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], settings: Settin
         length_scale_days=found["length_scale_days"][0],
         error_scale=found["error_scale"][0],
     )
-    rise_end = peak_mjd(curve) + settings.epochs.days_after_peak
+    rise_end = peak_mjd(curve) + settings.synthetic.sampled_days_after_peak
     return LightCurveParent(found["ztf_id"][0], objects["redshift"][0], fit, curve, rise_end)
 
 

@@ -200,11 +200,18 @@ def draw_recipe(
     One draw; None if the survey would not see it.
 
     The seed alone decides epochs, magnitudes, scatter and orientation: the same parents and seed give the same sample.
+
+    Notes
+    -----
+    Section 4.3 keeps a random number of epochs, from one up, and stops a few days after the parent's peak. Samples made so are
+    told from real ones (ROC area 0.71 for SLSN-I, 0.77 for TDE, of 351 simulated objects): real ones keep all their epochs, begin
+    with a detection, and are cut where their own brightest point says. With the parent's epochs and depth, sampled on to 30 days
+    after the peak and cut like real ones, the areas are 0.58 and 0.62; for 103 real objects, whose forced photometry is fainter
+    than 20.5 mag, they fall from 0.77 and 0.73 to 0.57 and 0.46.
     """
     rng = np.random.default_rng([seed, 1])
     chosen = drawing.settings
-    epochs = sample_epochs(parent.points, parent.rise_end, rng, min_points=chosen.min_points, cadence=chosen.cadence)
-    seen = _observed(parent, epochs, image.redshift, rng, chosen)
+    seen = _observed(parent, _epochs(parent, rng, chosen), image.redshift, rng, chosen)
     if len(seen) == 0:
         return None
     as_of = float(min(peak_mjd(seen) + drawing.days_after_peak, seen.mjd.max()))
@@ -230,6 +237,26 @@ def draw_recipe(
     )
 
 
+def _epochs(parent: LightCurveParent, rng: np.random.Generator, settings: SyntheticSettings) -> LightCurve:
+    """When the sample is observed, on the parent's clock: its own nights, each moved by up to ``jitter_days``, or drawn anew."""
+    fewest = settings.min_points if settings.is_thinned else len(parent.points)
+    if settings.cadence != "own":
+        return sample_epochs(parent.points, parent.rise_end, rng, min_points=fewest, cadence=settings.cadence)
+    points = parent.points.in_fit_bands()
+    points = points[points.mjd <= parent.rise_end]
+    nights, of_night = np.unique(np.floor(points.mjd), return_inverse=True)
+    moved = points.mjd + rng.uniform(-settings.jitter_days, settings.jitter_days, len(nights))[of_night]
+    times = np.clip(moved, points.mjd.min(initial=0.0), parent.rise_end)
+    return LightCurve.of(times, points.band, np.nan, np.nan).sorted()
+
+
+def _limit_mag(parent: LightCurveParent, settings: SyntheticSettings) -> float:
+    """Faintest magnitude that would be reported: forced photometry of a parent goes deeper than the survey's alerts."""
+    points = parent.points.in_fit_bands()
+    faintest = points[points.mjd <= parent.rise_end].mag.max(initial=DETECTION_LIMIT_MAG)
+    return float(faintest) if settings.is_depth_own else DETECTION_LIMIT_MAG
+
+
 def _observed(
     parent: LightCurveParent, epochs: LightCurve, redshift: float, rng: np.random.Generator, settings: SyntheticSettings
 ) -> LightCurve:
@@ -246,7 +273,8 @@ def _observed(
     moved = shift_redshift(drawn, *redshifts)
     if is_shifted:
         moved = LightCurve(moved.mjd, moved.band, moved.mag + bandwidth_mag(*redshifts), moved.mag_err)
-    seen = within_limit(perturb(within_limit(moved, DETECTION_LIMIT_MAG + SCATTER_MARGIN_MAG), rng))
+    limit_mag = _limit_mag(parent, settings)
+    seen = within_limit(perturb(within_limit(moved, limit_mag + SCATTER_MARGIN_MAG), rng), limit_mag)
     start = seen.mjd.min() if len(seen) else 0.0
     return LightCurve(seen.mjd - start, seen.band, seen.mag, seen.mag_err).sorted()
 
