@@ -33,6 +33,7 @@ PER_NIGHT = 1000
 
 
 def main() -> None:
+    """Parse the options and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=int, default=2000)
     parser.add_argument("--packets", type=int, default=4)
@@ -43,6 +44,7 @@ def main() -> None:
 
 
 def measure(folder: Path, n_objects: int, n_packets: int) -> None:
+    """Print every figure."""
     many, few = folder / "many", folder / "few"
     models = _models(folder / "models", n_packets)
     _fill(many, models, range(n_objects))
