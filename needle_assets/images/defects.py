@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from needle_assets.images.noise import Sky, measure_sky
+from needle_assets.images.noise import measure_sky
 from needle_assets.settings import QualitySettings
 from needle_assets.survey import STAMP_SIZE_PX
 
@@ -67,43 +67,52 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
     images, no source in them is negative.
     """
     settings = settings or QualitySettings()
-    found = {name: np.zeros(image.shape, bool) for name in RULES}
     if image.shape != (STAMP_SIZE_PX, STAMP_SIZE_PX):
         return Defects(("wrong_shape",), np.ones(image.shape, bool))
     finite = np.isfinite(image)
-    found["sentinel_values"] = np.isin(image, settings.sentinels) & finite
-    found["impossible_values"] = finite & (np.abs(np.where(finite, image, 0.0)) > _IMPOSSIBLE_DN) & ~found["sentinel_values"]
+    size = np.abs(np.where(finite, image, 0.0))
+    found = {"sentinel_values": finite & np.isin(image, settings.sentinels)}
+    found["impossible_values"] = (size > _IMPOSSIBLE_DN) & ~found["sentinel_values"]
     usable = finite & ~found["sentinel_values"] & ~found["impossible_values"]
-    is_short = finite.mean() < settings.min_finite_fraction or not finite[_CENTRE, _CENTRE].all()
-    found["missing_pixels"] = ~finite & is_short
-    found["empty"] |= not usable.any()
+    is_short = np.count_nonzero(finite) < settings.min_finite_fraction * image.size or not finite[_CENTRE, _CENTRE].all()
+    if is_short:
+        found["missing_pixels"] = ~finite
     if usable.any():
         found |= _value_rules(np.where(usable, image, np.nan).astype(np.float64), usable, settings)
-    reasons = tuple(name for name in RULES if found[name].any())
-    return Defects(reasons, ~usable | np.logical_or.reduce(list(found.values())))
+    else:
+        found["empty"] = np.ones(image.shape, bool)
+    broken = {name: found[name] for name in RULES if name in found and found[name].any()}
+    return Defects(tuple(broken), np.logical_or.reduce([~usable, *broken.values()]))
 
 
 def _value_rules(
     image: NDArray[np.float64], usable: NDArray[np.bool_], settings: QualitySettings
 ) -> dict[str, NDArray[np.bool_]]:
     """Rules on the pixels that hold a value; ``image`` is NaN elsewhere."""
-    if np.nanmin(image) == np.nanmax(image):
+    ordered = np.sort(image[usable])
+    if ordered[0] == ordered[-1]:
         return {"constant": usable}
-    found = {"repeated_value": _repeated(image, usable)}
-    left = usable & ~found["repeated_value"]
-    found["constant_rows"] = _constant_lines(image, left)
-    found["constant_columns"] = _constant_lines(image.T, left.T).T
+    found = {}
+    left = usable
+    if ordered.size >= _MIN_REPEATS and (ordered[_MIN_REPEATS - 1 :] == ordered[: 1 - _MIN_REPEATS]).any():
+        found["repeated_value"] = _repeated(image, usable)
+        left = left & ~found["repeated_value"]
+    found["constant_rows"], found["constant_columns"] = _constant_lines(image, left), _constant_lines(image.T, left.T).T
     left = left & ~found["constant_rows"] & ~found["constant_columns"]
-    if not left.any():
-        return found
+    return found | _height_rules(image, left, settings) if left.any() else found
+
+
+def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings: QualitySettings) -> dict[str, NDArray[np.bool_]]:
+    """Rules on how far pixels and lines lie above or below the sky; only pixels in ``left`` count."""
     sky = measure_sky(image, exclude=~left)
-    cleaned = np.where(left, image, np.nan)
-    found["bright_rows"], found["dark_rows"] = _odd_lines(cleaned, sky, settings.line_sigma)
-    bright, dark = _odd_lines(cleaned.T, sky, settings.line_sigma)
-    found["bright_columns"], found["dark_columns"] = bright.T, dark.T
-    odd = found["dark_rows"] | found["dark_columns"]
+    height = np.where(left, (image - sky.level) / max(sky.sigma, np.finfo(float).tiny), np.nan)
     with np.errstate(invalid="ignore"):
-        found["negative_pixels"] = (cleaned < sky.level - settings.negative_sigma * sky.sigma) & ~odd
+        is_high, is_low = height > settings.line_sigma, height < -settings.line_sigma
+        found = {"negative_pixels": height < -settings.negative_sigma}
+    for name, odd in (("bright", is_high), ("dark", is_low)):
+        found[f"{name}_rows"] = _odd_lines(odd, height, left)
+        found[f"{name}_columns"] = _odd_lines(odd.T, height.T, left.T).T
+    found["negative_pixels"] &= ~(found["dark_rows"] | found["dark_columns"])
     return found
 
 
@@ -122,18 +131,11 @@ def _constant_lines(image: NDArray[np.float64], usable: NDArray[np.bool_]) -> ND
     return ((high == low) & (usable.sum(axis=1) >= _MIN_LINE_PX))[:, None] & usable
 
 
-def _odd_lines(image: NDArray[np.float64], sky: Sky, n_sigma: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Rows that are bright, and rows that are dark, from end to end; NaN pixels are ignored."""
-    usable = np.isfinite(image)
-    height = (image - sky.level) / max(sky.sigma, np.finfo(float).tiny)
-    n_usable = usable.sum(axis=1)
-    enough = n_usable >= _MIN_LINE_PX
-    with np.errstate(invalid="ignore"):
-        is_bright = enough & ((height > n_sigma).sum(axis=1) >= _LINE_FRACTION * n_usable)
-        is_dark = enough & ((height < -n_sigma).sum(axis=1) >= _LINE_FRACTION * n_usable)
-    if not (is_bright.any() or is_dark.any()):
-        return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
-    return _abrupt(is_bright, height)[:, None] & usable, _abrupt(is_dark, height)[:, None] & usable
+def _odd_lines(odd: NDArray[np.bool_], height: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows that are odd from end to end, and begin and end abruptly."""
+    n_usable, n_odd = usable.sum(axis=1), odd.sum(axis=1)
+    is_odd = (n_usable >= _MIN_LINE_PX) & (n_odd >= _LINE_FRACTION * n_usable)
+    return _abrupt(is_odd, height)[:, None] & usable if is_odd.any() else np.zeros_like(odd)
 
 
 def _abrupt(is_odd: NDArray[np.bool_], height: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -93,16 +93,17 @@ def source_mask(
     settings = settings or MaskSettings()
     if settings.method == "needle2":
         return _like_needle2(science, reference, target_px, host_px)
-    found = [_kept_clusters(image, target_px, host_px, settings) for image in (science, reference)]
-    others = found[0].others | found[1].others
-    kept = found[0].kept | found[1].kept | _fixed_mask(science.shape, target_px, host_px, settings)
+    places = _Places.of(science.shape, target_px, host_px, settings)
+    found = [_own_clusters(image, places, settings) for image in (science, reference)]
+    chosen, others = found[0].chosen | found[1].chosen, found[0].others | found[1].others
+    kept = _rounded_out(chosen, others, settings.grow_px) | _fixed_mask(science.shape, target_px, host_px, settings)
     removed, n_removed = _untouched(others, kept)
     return SourceMask(
         mask=kept,
         replaced=~kept if settings.replace == "inverse" else grown(removed, 2) & ~kept,
-        n_kept=int(kept.sum()),
+        n_kept=int(np.count_nonzero(kept)),
         host_state=_host_state(science.shape, host_px, found[0].is_at_host or found[1].is_at_host),
-        is_blended=found[0].has_rival or found[1].has_rival or float(kept.mean()) > settings.blended_fraction,
+        is_blended=found[0].has_rival or found[1].has_rival or bool(kept.sum() > settings.blended_fraction * kept.size),
         touches_border=bool(kept[[0, -1]].any() or kept[:, [0, -1]].any()),
         n_sources_removed=n_removed,
     )
@@ -195,27 +196,47 @@ def density_adjustment(reference: NDArray[np.floating], science: NDArray[np.floa
     return gain, float(np.nanmean(science, dtype=np.float64)) - gain * float(np.nanmean(reference, dtype=np.float64))
 
 
-class _Kept(NamedTuple):
-    """One image's part of the mask: pixels kept, pixels of other sources, and whether host and rival were seen."""
+class _Places(NamedTuple):
+    """Where clusters are kept, and where peaks are the transient's or the host's own; the host's place is None without one."""
 
-    kept: NDArray[np.bool_]
+    at_target: NDArray[np.bool_]
+    at_host: NDArray[np.bool_] | None
+    own: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], target_px: Position, host_px: Position | None, settings: MaskSettings) -> "_Places":
+        """Discs around target and host."""
+        at_target = within_px(shape, target_px, settings.target_tolerance_px + 0.5)
+        own = within_px(shape, target_px, settings.rival_distance_px)
+        if host_px is None:
+            return cls(at_target, None, own)
+        at_host = within_px(shape, host_px, settings.host_tolerance_px + 0.5)
+        return cls(at_target, at_host, own | within_px(shape, host_px, settings.rival_distance_px))
+
+
+class _Clusters(NamedTuple):
+    """One image's sources: those of target and host, the others, and whether host and rival were seen."""
+
+    chosen: NDArray[np.bool_]
     others: NDArray[np.bool_]
     is_at_host: bool
     has_rival: bool
 
 
-def _kept_clusters(image: NDArray[np.floating], target_px: Position, host_px: Position | None, settings: MaskSettings) -> _Kept:
+def _own_clusters(image: NDArray[np.floating], places: _Places, settings: MaskSettings) -> _Clusters:
     sources = _sources(image, settings)
-    at_host = _labels_near(sources, host_px, settings.host_tolerance_px)
-    ours = at_host | _labels_near(sources, target_px, settings.target_tolerance_px)
     is_ours = np.zeros(sources.n + 1, bool)
-    is_ours[list(ours)] = True
+    is_ours[sources.labels[places.at_target]] = True
+    is_at_host = False
+    if places.at_host is not None:
+        labels = sources.labels[places.at_host]
+        is_ours[labels] = True
+        is_at_host = bool(labels.any())
+    is_ours[0] = False
     chosen = is_ours[sources.labels]
-    others = (sources.labels > 0) & ~chosen
-    has_rival = bool(ours) and _has_rival(
-        image, sources.sky, chosen, _own_places(chosen.shape, target_px, host_px, settings), settings
+    return _Clusters(
+        chosen, (sources.labels > 0) & ~chosen, is_at_host, _has_rival(image, sources.sky, chosen, places.own, settings)
     )
-    return _Kept(_rounded_out(chosen, others, settings.grow_px), others, bool(at_host), has_rival)
 
 
 def _sources(image: NDArray[np.floating], settings: MaskSettings) -> Sources:
@@ -228,17 +249,11 @@ def _sources(image: NDArray[np.floating], settings: MaskSettings) -> Sources:
     )
 
 
-def _labels_near(sources: Sources, place_px: Position | None, tolerance_px: float) -> set[int]:
-    if place_px is None:
-        return set()
-    near = within_px(sources.labels.shape, place_px, tolerance_px + 0.5)
-    return set(sources.labels[near].tolist()) - {0}
-
-
-def _rounded_out(chosen: NDArray[np.bool_], other: NDArray[np.bool_], grow_px: int) -> NDArray[np.bool_]:
+def _rounded_out(chosen: NDArray[np.bool_], others: NDArray[np.bool_], grow_px: int) -> NDArray[np.bool_]:
     """Chosen clusters with a rim (faint edges lie below the threshold by chance) and without holes; other sources stay out."""
-    rim = grown(chosen, grow_px) & ~other
-    return ndimage.binary_fill_holes(rim) if grow_px > 0 else rim
+    if grow_px == 0 or not chosen.any():
+        return chosen
+    return ndimage.binary_fill_holes(chosen | (grown(chosen, grow_px) & ~others))
 
 
 def _fixed_mask(
@@ -254,14 +269,6 @@ def _block(shape: tuple[int, ...], place_px: Position, half_width_px: int) -> ND
     """Rows and columns within ``half_width_px`` of the pixel that holds the place; an exact half way keeps both neighbours."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return (np.abs(columns - place_px[0]) <= half_width_px + 0.5) & (np.abs(rows - place_px[1]) <= half_width_px + 0.5)
-
-
-def _own_places(
-    shape: tuple[int, ...], target_px: Position, host_px: Position | None, settings: MaskSettings
-) -> NDArray[np.bool_]:
-    """Pixels whose peaks are the transient's or the host's own."""
-    ours = within_px(shape, target_px, settings.rival_distance_px)
-    return ours if host_px is None else ours | within_px(shape, host_px, settings.rival_distance_px)
 
 
 def _has_rival(

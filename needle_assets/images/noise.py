@@ -51,8 +51,7 @@ def measure_sky(image: NDArray[np.floating], *, exclude: NDArray[np.bool_] | Non
     the paper does not (see :func:`one_sided_noise`).
     """
     values = np.sort(_finite_values(image if exclude is None else image[~exclude]))
-    level = _middle(values)
-    sigma = float(values[(3 * values.size) // 4] - values[values.size // 4]) * _QUARTILES_TO_SIGMA
+    level, sigma = _densest_half(values)
     offsets = values - level
     sums, squares = np.cumsum(offsets), np.cumsum(offsets * offsets)
     low, high = 0, values.size
@@ -178,6 +177,14 @@ def _finite_values(image: NDArray[np.floating]) -> NDArray[np.float64]:
     if values.size == 0:
         raise Rejection("The stamp holds no finite pixel; at least one is needed.", n_pixels=image.size)
     return values
+
+
+def _densest_half(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Middle of the shortest interval with half of the sorted values, and its width as a scatter: up to half may be anything."""
+    half = values.size // 2
+    widths = values[half:] - values[: values.size - half]
+    start = int(np.argmin(widths))
+    return _middle(values[start : start + half + 1]), float(widths[start]) * _QUARTILES_TO_SIGMA
 
 
 def _scatter(sums: NDArray[np.float64], squares: NDArray[np.float64], low: int, high: int) -> float:

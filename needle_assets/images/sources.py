@@ -155,8 +155,8 @@ def _first_sky(image: NDArray[np.floating]) -> Sky:
 
 
 def _sky_beside(image: NDArray[np.floating], wings: NDArray[np.bool_], otherwise: Sky) -> Sky:
-    left = (np.isfinite(image) & ~wings).sum()
-    return measure_sky(image, exclude=wings) if left >= _MIN_SKY_FRACTION * image.size else otherwise
+    n_left = np.count_nonzero(np.isfinite(image) & ~wings)
+    return measure_sky(image, exclude=wings) if n_left >= _MIN_SKY_FRACTION * image.size else otherwise
 
 
 def _unclipped(image: NDArray[np.floating]) -> Sky:

@@ -16,6 +16,13 @@ def test_the_sky_is_found_beside_stars(blank):
     assert sky.sigma == pytest.approx(5.0, rel=0.04)
 
 
+def test_a_third_of_the_stamp_may_be_dead(blank):
+    blank[:, :20] = -20.0 + 0.01 * blank[:, :20]
+    sky = measure_sky(blank)
+    assert sky.level == pytest.approx(100.0, abs=0.5)
+    assert sky.sigma == pytest.approx(5.0, rel=0.05)
+
+
 def test_missing_pixels_do_not_move_the_sky(blank):
     holed = blank.copy()
     holed[10:20, :] = np.nan
