@@ -165,7 +165,7 @@ def _stamps_by_object(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _pixels(column: pl.Series) -> np.ndarray:
-    return np.asarray(column.to_numpy()).reshape(len(column), -1)
+    return np.asarray(column.to_numpy()).reshape(len(column), -1) if len(column) else np.zeros((0, 0))
 
 
 def metrics(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:

@@ -1,0 +1,125 @@
+"""Splits and synthetic samples as products: places are kept, nothing vanishes without a reason, only what changed is drawn again."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from needle_assets.assets.samples import feature_matrix, realism, splits, synthetic_samples
+from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.settings import SplitSettings
+from needle_assets.stages import stage_named
+from needle_assets_tests.assets.sample_tables import SETTINGS, objects, split_rows, split_tables
+
+
+def test_every_labelled_object_with_a_rise_has_a_place_and_others_a_reason():
+    frame = objects()
+    tables = split_tables(frame)
+    tables["core.epochs"] = tables["core.epochs"].with_columns(
+        n_rising_g=pl.when(pl.col("ztf_id") == frame["ztf_id"][0]).then(0).otherwise(2), n_rising_r=pl.lit(0)
+    )
+    tables["raw.objects"] = tables["raw.objects"].with_columns(
+        label=pl.when(pl.col("ztf_id") == frame["ztf_id"][1]).then(None).otherwise("label")
+    )
+    product = splits(tables, SETTINGS)
+    assert len(product.rows) == len(frame) - 2
+    assert [why.measured["ztf_id"] for why in product.rejections] == [frame["ztf_id"][0]]
+
+
+def test_places_are_kept_over_refreshes_and_given_anew_on_request():
+    frame = objects()
+    before = split_rows(frame.head(40))
+    after = split_rows(frame, before=before)
+    places = dict(before.select("ztf_id", "fold").iter_rows())
+    assert {ztf_id: fold for ztf_id, fold in after.select("ztf_id", "fold").iter_rows() if ztf_id in places} == places
+    asked = replace(SETTINGS, splits=SplitSettings(n_folds=2))
+    assert set(split_rows(frame, asked, before=after)["fold"].drop_nulls()) == {0, 1}
+
+
+def test_holdouts_have_no_fold():
+    asked = replace(SETTINGS, splits=SplitSettings(scheme="holdouts", n_folds=4))
+    rows = split_rows(objects(), asked)
+    assert rows["fold"].null_count() == len(rows)
+    assert rows["validation_of"].list.len().max() >= 1
+
+
+@pytest.fixture(scope="module")
+def parents() -> dict[str, pl.DataFrame]:
+    """Everything core.synthetic_samples reads, for 21 rare objects without stamps."""
+    frame = objects()
+    days = np.arange(0.0, 40.0, 4.0)
+    light_curves = pl.concat(
+        pl.DataFrame(
+            {"band": band, "days_since_first": days, "mag": 18.0 + 0.1 * k + ((days - 20.0) / 15.0) ** 2, "mag_err": 0.05}
+        ).with_columns(ztf_id=pl.lit(ztf_id))
+        for k, ztf_id in enumerate(frame.filter(pl.col("label") != "SN")["ztf_id"])
+        for band in ("g", "r")
+    )
+    fits = frame.select(
+        "ztf_id", amplitude=pl.lit(900.0), length_scale_days=pl.lit(20.0), error_scale=pl.lit(1.0), is_usable=True
+    )
+    hosts = frame.select("ztf_id", "is_hosted", separation_arcsec=pl.lit(1.0), **{f"{b}_mag": pl.lit(20.0) for b in "grizy"})
+    columns = ("mask", "target_x_px", "target_y_px", "host_x_px", "host_y_px")
+    return {
+        "raw.objects": frame.select("ztf_id", "redshift"),
+        "core.hosts": hosts,
+        "core.light_curves": light_curves,
+        "core.gp_fits": fits,
+        "core.masked_stamps": pl.DataFrame(schema={"ztf_id": pl.String, **dict.fromkeys(columns, pl.Float64)}),
+        "core.splits": split_rows(frame),
+        "core.synthetic_samples": pl.DataFrame(schema=dict.fromkeys(("model_kind", "fold", "label", "sample"), pl.String)),
+        "core.features": frame.select("ztf_id", *HOSTED_FEATURES),
+    }
+
+
+def test_synthetic_samples_are_exactly_as_many_as_asked_with_both_parents_in_the_training_part(parents):
+    rows = synthetic_samples(parents, SETTINGS).rows
+    validated = {row["ztf_id"]: row["fold"] for row in parents["core.splits"].iter_rows(named=True)}
+    assert len(rows) == 3 * 2 * SETTINGS.synthetic.n_per_class
+    for row in rows:
+        assert validated[row["light_curve_parent"]] not in (row["fold"], None)
+        assert validated[row["image_parent"]] not in (row["fold"], None)
+        assert abs(row["light_curve_redshift"] - row["image_redshift"]) <= 0.2 * row["image_redshift"]
+
+
+def test_only_folds_and_classes_with_a_changed_parent_are_drawn_again(parents):
+    first = pl.DataFrame(synthetic_samples(parents, SETTINGS).rows)
+    changed = parents["core.splits"].filter((pl.col("label") == "TDE") & (pl.col("fold") == 1))["ztf_id"][0]
+    redshifts = pl.when(pl.col("ztf_id") == changed).then(pl.col("redshift") + 0.001).otherwise(pl.col("redshift"))
+    tables = {**parents, "core.synthetic_samples": first, "raw.objects": parents["raw.objects"].with_columns(redshift=redshifts)}
+    second = pl.DataFrame(synthetic_samples(tables, SETTINGS).rows)
+    key = ["fold", "label", "parents_hash"]
+    kept = first.select(key).unique().join(second.select(key).unique(), on=key, how="semi").sort("label", "fold")
+    assert kept.select("label", "fold").rows() == [("SLSN-I", 0), ("SLSN-I", 1), ("SLSN-I", 2), ("TDE", 1)]
+    unchanged = pl.DataFrame(synthetic_samples({**parents, "core.synthetic_samples": first}, SETTINGS).rows)
+    assert unchanged.equals(first.select(unchanged.columns))
+
+
+def test_a_class_without_partners_is_refused_with_the_reason_once(parents):
+    far = parents["raw.objects"].with_columns(redshift=0.001 * 1.5 ** pl.int_range(pl.len()).cast(pl.Float64))
+    product = synthetic_samples({**parents, "raw.objects": far}, SETTINGS)
+    assert len(product.rejections) == 2
+    assert "no pair of different objects within 20%" in product.rejections[0].reason
+
+
+def test_realism_is_judged_where_there_are_enough_real_objects(parents):
+    drawn = pl.DataFrame(
+        synthetic_samples(parents, replace(SETTINGS, synthetic=replace(SETTINGS.synthetic, n_per_class=12))).rows
+    )
+    product = realism({**parents, "core.synthetic_samples": drawn}, SETTINGS)
+    assert [why.reason[:34] for why in product.rejections] == [
+        "NEEDLE-metadata, SLSN-I: 9 real an",
+        "NEEDLE-metadata, TDE: 6 real and 1",
+    ]
+    everyone = parents["core.splits"].with_columns(
+        is_untouched=pl.lit(value=False), validation_of=pl.lit([1], dtype=pl.List(pl.Int32))
+    )
+    rows = realism({**parents, "core.synthetic_samples": drawn, "core.splits": everyone}, SETTINGS).rows
+    assert [(row["label"], row["n_synthetic"]) for row in rows] == [("SLSN-I", 12), ("TDE", 12)]
+    assert all(row["is_failed"] == (row["auc"] >= 0.65) for row in rows)
+
+
+def test_the_pipeline_reads_exactly_the_features_of_table_1():
+    assert stage_named("results.realism").reads["core.features"] == HOSTED_FEATURES
+    assert feature_matrix(objects()).shape == (len(objects()), 33)
