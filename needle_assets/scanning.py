@@ -83,6 +83,8 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
 
 def _texts(accepted: Accepted) -> list[tuple[str, str]]:
     frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
+    if frame.is_empty():
+        return []
     return [(repr(row), str(row[0])) for row in frame.select("ztf_id", pl.exclude("ztf_id")).iter_rows()]
 
 
