@@ -248,7 +248,7 @@ def _rows_of_part(
         recipes = draw_recipes(light_curves, images, wanted, seed_of, drawing)
     except Rejection as why:
         reason = f"NEEDLE-{part.model_kind}, {part.label}, fold {part.fold}: {why.reason}"
-        reasons.setdefault((part.model_kind, part.label), Rejection(reason, **why.measured))
+        reasons.setdefault((part.model_kind, part.label), Rejection(reason, candid=why.candid, **why.measured))
         return []
     return [_recipe_row(part, sample, recipe, parents_hash) for sample, recipe in enumerate(recipes)]
 
@@ -287,7 +287,7 @@ def realism(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         try:
             product.rows.append(_realism_row(str(kind), str(label), trained, drawn, settings))
         except Rejection as why:
-            product.rejections.append(Rejection(f"NEEDLE-{kind}, {label}: {why.reason}", **why.measured))
+            product.rejections.append(Rejection(f"NEEDLE-{kind}, {label}: {why.reason}", candid=why.candid, **why.measured))
     return product
 
 

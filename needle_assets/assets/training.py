@@ -217,18 +217,14 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
     parts = (job.trained, job.validated)
     keys = [(job.model_kind, job.folds[0], *recipe) for recipe in drawn.select("label", "sample").rows()]
     rows = [tuple(files.row_of[ztf_id] for ztf_id in part) if job.ablation.has_images else () for part in parts]
+    features = [matrix[[position[ztf_id] for ztf_id in part]] for part in parts]
+    y = [np.array([job.classes.index(label_of[ztf_id]) for ztf_id in part], dtype=np.int64) for part in parts]
     return Task(
         job=job,
         folder=files.folder,
         image_rows=(rows[0], rows[1], tuple(files.rendered[key] for key in keys) if job.ablation.has_images else ()),
-        features=(
-            *(matrix[[position[ztf_id] for ztf_id in part]] for part in parts),
-            drawn.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy(),
-        ),
-        y=(
-            *(np.array([job.classes.index(label_of[ztf_id]) for ztf_id in part], dtype=np.int64) for part in parts),
-            np.array([job.classes.index(label) for label in drawn["label"]], dtype=np.int64),
-        ),
+        features=(features[0], features[1], drawn.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()),
+        y=(y[0], y[1], np.array([job.classes.index(label) for label in drawn["label"]], dtype=np.int64)),
         parents=tuple(Parents(*pair) for pair in drawn.select("light_curve_parent", "image_parent").iter_rows()),
         parted=frozenset(_apart(frozen.rows, job.folds)["ztf_id"]),
         untouched=frozen.untouched,

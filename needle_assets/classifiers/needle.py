@@ -53,6 +53,8 @@ class Needle(nn.Module):
     parameters with 33 features.
     """
 
+    feature_weights: Tensor
+
     def __init__(
         self, architecture: Architecture, rng: np.random.Generator, feature_weights: NDArray[np.floating] | None = None
     ) -> None:
@@ -69,8 +71,16 @@ class Needle(nn.Module):
         self.joined_1, self.joined_2 = nn.Linear(n_images + 128, 256), nn.Linear(256, 32)
         self.classes = nn.Linear(32, architecture.n_classes)
         for layer in self.children():
-            _initialise(layer, rng)
-        self.to(memory_format=torch.channels_last)
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                _initialise(layer, rng)
+        self.channels_last()
+
+    def channels_last(self) -> "Needle":
+        """Keep the filters in the order of memory that images have; the numbers stay the same."""
+        for layer in self.children():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+        return self
 
     def forward(self, images: Tensor | None, features: Tensor) -> Tensor:
         """Logits, shape (n, n_classes), of images (n, 2, 60, 60) or None, and standardised features (n, n_features)."""
@@ -95,15 +105,13 @@ class Needle(nn.Module):
         return functional.relu(self.features_2(functional.relu(self.features_1(weighted))))
 
 
-def _initialise(layer: nn.Module, rng: np.random.Generator) -> None:
-    if not isinstance(layer, nn.Linear | nn.Conv2d):
-        return
+def _initialise(layer: nn.Linear | nn.Conv2d, rng: np.random.Generator) -> None:
     shape = tuple(layer.weight.shape)
     area = int(np.prod(shape[2:]))
     bound = np.sqrt(6.0 / (area * (shape[0] + shape[1])))
     with torch.no_grad():
         layer.weight.copy_(torch.as_tensor(rng.uniform(-bound, bound, shape).astype(np.float32)))
-        layer.bias.zero_()
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # both kinds are made with a bias
 
 
 def to_bytes(network: Needle) -> bytes:
@@ -116,7 +124,7 @@ def from_bytes(weights: bytes, architecture: Architecture) -> Needle:
     """A network from what :func:`to_bytes` gave, ready to score."""
     network = Needle(architecture, np.random.default_rng(0))
     network.load_state_dict(safetensors.torch.load(weights))
-    return network.to(memory_format=torch.channels_last).eval()
+    return network.channels_last().eval()
 
 
 def as_tensor(images: FloatArray) -> Tensor:
