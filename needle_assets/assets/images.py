@@ -157,12 +157,15 @@ def _quality_row(
 def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, product: Product) -> Iterator[Repair]:
     """Every bad image of an object that could be repaired; what could not is noted in ``product``."""
     for stamp in stamps:
-        judged = {name: quality[stamp.ztf_id, stamp.candid, name] for name in IMAGES}
-        for name in (name for name in IMAGES if not judged[name]["is_good"]):
+        refused: dict[str, Rejection] = {}
+        for name in IMAGES:
             try:
-                yield _repair(stamp, name, stamps, quality, settings)
+                if not quality[stamp.ztf_id, stamp.candid, name]["is_good"]:
+                    yield _repair(stamp, name, stamps, quality, settings)
             except Rejection as why:
-                product.rejections.append(Rejection(why.reason, candid=stamp.candid, **{**why.measured, "ztf_id": stamp.ztf_id}))
+                told = {**why.measured, "ztf_id": stamp.ztf_id}
+                refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)  # of both images once, if for one reason
+        product.rejections += refused.values()
 
 
 def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Repair:

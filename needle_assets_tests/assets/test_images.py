@@ -147,7 +147,7 @@ def test_a_bad_reference_is_repaired_from_science(science, reference):
 
 def test_a_pair_bad_twice_is_refused_with_both_reasons(science, reference):
     found = walk(frame("core.stamps", [stamp(1, cropped(science), cropped(reference))]), Settings())
-    why = found["core.restored_stamps"].rejections[0]
+    (why,) = found["core.restored_stamps"].rejections
     assert (why.candid, why.measured["ztf_id"]) == (1, "ZTF20aaaaaaa")
     assert why.reason.startswith("science (missing_pixels) and reference (missing_pixels) are both bad")
     assert found["core.masks"].rows == []
