@@ -342,7 +342,7 @@ def needed_by(names: Iterable[str]) -> list[Stage]:
         stage = waiting.pop()
         if stage.table not in wanted:
             wanted.add(stage.table)
-            waiting += [stage_named(parent) for parent in stage.reads if not parent.startswith("landing.")]
+            waiting += [parent for parent in STAGES if parent.table in stage.reads]
     return [stage for stage in STAGES if stage.table in wanted]
 
 

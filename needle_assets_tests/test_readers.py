@@ -20,16 +20,16 @@ def reader(home: Path, *how: str) -> subprocess.Popen[str]:
 def test_eight_readers_and_one_that_stays_see_no_error_while_refreshes_write(home) -> None:
     readers = [reader(home) for _ in range(7)] + [reader(home, "keep")]
     inodes = {Home(home).published.stat().st_ino}
-    for products in ("core/detections", "core/epochs", "core/light_curves"):
-        done = needle(home, "refresh", "--recompute", products)
+    for product in ("core/detections", "core/epochs"):
+        done = needle(home, "refresh", "--select", "core/epochs", "--recompute", product)
         assert done.returncode == 0, done.stderr
         inodes.add(Home(home).published.stat().st_ino)
     (home / "stop").touch()
     for process in readers:
         rounds, error = process.communicate(timeout=180)
         assert (process.returncode, error) == (0, ""), error
-        assert int(rounds) > 3
-    assert len(inodes) == 4, "every refresh published a new file"
+        assert int(rounds) >= 3
+    assert len(inodes) == 3, "every refresh published a new file"
 
 
 def test_a_refresh_that_changes_nothing_publishes_nothing(home) -> None:

@@ -15,7 +15,9 @@ def real(survey: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("real")).prepare()
     result = run_refresh(home, RefreshOptions(landing=survey, workers=2))
     failed = {name: done["failed"] for name, done in result["assets"].items() if done["failed"]}
-    assert failed == {}, rows(home, "select stage, ztf_id, measured from core.rejections where reason like 'the code failed%' limit 1")
+    assert failed == {}, rows(
+        home, "select stage, ztf_id, measured from core.rejections where reason like 'the code failed%' limit 1"
+    )
     return home
 
 

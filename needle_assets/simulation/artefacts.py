@@ -21,6 +21,7 @@ CONTAMINATED_REFERENCE_RATE = 0.02
 
 SATURATION_DN = 30000.0
 SPIKE_FROM_DN = 60000.0
+SPIKE_LEAST_DN = 1.0
 CORE_GROWN_PX = 3
 
 
@@ -90,7 +91,7 @@ class Saturation(NamedTuple):
     core: BoolArray
 
 
-def saturate(image: RealArray, sky_dn: float) -> Saturation:
+def saturate(image: RealArray) -> Saturation:
     """
     Clip an image at full well in place, with bleed trails along the columns and spikes from the brightest stars.
 
@@ -108,7 +109,7 @@ def saturate(image: RealArray, sky_dn: float) -> Saturation:
     spikes = _spikes(image)
     image += spikes
     image[trail | full] = SATURATION_DN
-    altered = trail | full | (spikes > max(0.2 * sky_dn, 20.0))
+    altered = trail | full | (spikes > SPIKE_LEAST_DN)
     return Saturation(altered, ndimage.maximum_filter(full, size=2 * CORE_GROWN_PX + 1))
 
 

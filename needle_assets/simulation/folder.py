@@ -63,7 +63,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class SimulationSummary:
-    """What the folder holds now; ``new_packets`` of ``packets`` were written by this call."""
+    """What was asked for and is there now; ``new_packets`` of its ``packets`` were written by this call."""
 
     folder: Path
     objects: int
@@ -126,7 +126,7 @@ def simulate(
     Returns
     -------
     SimulationSummary
-        Counts of what the folder holds.
+        Counts of objects, packets of the asked nights, catalogue rows, detections up to the last night, and objects by class.
 
     Raises
     ------

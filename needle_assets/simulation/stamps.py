@@ -201,7 +201,7 @@ def _damage(
     """Spoil science, reference and difference in place; returns the damaged pixels of the first two, (63, 63)."""
     science, reference, _ = images
     stuck = stick_columns(science, exposure.stuck, sky_dn)
-    saturated = [saturate(image, sky_dn) for image in (science, reference)]
+    saturated = [saturate(image) for image in (science, reference)]
     missing = missing | saturated[0].core | saturated[1].core
     for image in images:
         image[missing] = np.nan
