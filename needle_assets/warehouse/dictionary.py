@@ -15,6 +15,7 @@ needle sql "select label, count(*) from raw.objects group by 1"
 ```
 ```python
 import duckdb
+
 duckdb.connect("warehouse/needle.duckdb", read_only=True).sql("from core.objects where n_packets > 3").pl()
 ```
 

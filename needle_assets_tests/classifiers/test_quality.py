@@ -91,7 +91,7 @@ def test_a_calibrated_model_keeps_good_images(trained, rng):
     images = sky(rng, 60)
     model = from_bytes("cnn", to_bytes(trained["cnn"]))
     calibrate(model, images, threshold=0.75, rejected=0.05)
-    assert (score(model, images) < 0.75).mean() == pytest.approx(0.05, abs=0.02)
+    assert 0 < (score(model, images) < 0.75).mean() <= 0.05
 
 
 def test_finding_bad_worked_by_hand():

@@ -102,26 +102,3 @@ def test_the_job_alone_finds_nothing_to_do(ui) -> None:
 
 def test_everything_up_to_date_is_shown_as_fresh(ui, keys) -> None:
     assert set(statuses(ui.instance, keys).values()) == {"FRESH"}
-
-
-@pytest.mark.slow
-def test_one_object_of_all_assets_is_one_run(ui, keys) -> None:
-    n_runs = ui.instance.get_runs_count()
-    with computes(ui, of(PER_OBJECT, [keys[1]]) | {("raw.objects", None)}):
-        ui.materialize(TABLES, partition=keys[1])
-    assert ui.instance.get_runs_count() == n_runs + 1
-
-
-@pytest.mark.slow
-def test_all_objects_of_all_assets_as_a_range_are_one_run(ui, keys) -> None:
-    n_runs = ui.instance.get_runs_count()
-    with computes(ui, of(PER_OBJECT, keys) | {("raw.objects", None)}):
-        ui.materialize(TABLES, asset_partition_range_start=keys[0], asset_partition_range_end=keys[-1])
-    assert ui.instance.get_runs_count() == n_runs + 1
-
-
-@pytest.mark.slow
-def test_all_objects_of_all_assets_as_a_backfill_are_computed_once(ui, keys) -> None:
-    with computes(ui, of(PER_OBJECT, keys) | {("raw.objects", None)}):
-        backfill = ui.backfill(TABLES, keys)
-    assert len(ui.runs_of(backfill)) == 3, "before, in and after the catalogue, the one product without objects"
