@@ -124,6 +124,35 @@ def sql(
 
 
 @app.command()
+def train(
+    what: Annotated[str, typer.Argument(help="folds: the classifiers of every fold.")] = "folds",
+    ablations: Annotated[
+        str | None, typer.Option(help="Names such as masked,masked_upsampled_50; those of the settings if left out.")
+    ] = None,
+    preset: Preset = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that train.")] = 2,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a refresh to end.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Train the classifiers that are not up to date with the training set, then score with them."""
+    from needle_assets.commands import TrainOptions, run_train
+
+    if what != "folds":
+        _fail(f"{what!r} cannot be trained; give folds.", code=2)
+    options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers, wait_seconds=wait)
+    result = run_train(Home.from_environment(), options, show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _train_text(result))
+
+
+@app.command()
+def report(out: Annotated[Path | None, typer.Option(help="Folder; report/ beside the warehouse if left out.")] = None) -> None:
+    """Write the paper's tables and figures from this warehouse as one HTML page."""
+    from needle_assets.commands import run_report
+
+    typer.echo(str(run_report(Home.from_environment(), out)))
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Serve Dagster's pages and run schedule and sensor, on 127.0.0.1 only."""
     from needle_assets.commands import serve_ui
@@ -193,6 +222,12 @@ def _refresh_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _train_text(result: dict[str, Any]) -> str:
+    rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
+    lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
+    return "\n".join([*lines, *result["not_trained"], f"Published: {result['published']}"])
+
+
 def _status_text(result: dict[str, Any]) -> str:
     lines = [f"{result['objects']} objects in {result['home']}, filled from {result['landing'] or 'nothing yet'}"]
     for title in ("stale", "missing", "rejections"):
@@ -200,6 +235,12 @@ def _status_text(result: dict[str, Any]) -> str:
         lines.append(f"{title}: {found or 'none'}")
     if result["unread_files"]:
         lines.append(f"{result['unread_files']} files of the landing folder are new or changed; `needle refresh` reads them.")
+    behind = result["behind"]
+    if behind["n_models"]:
+        since = ", ".join(f"{behind[name]} {name}" for name in ("added", "changed", "removed"))
+        lines.append(
+            f"models: {behind['n_behind']} of {behind['n_models']} are behind ({since} objects since); `needle train` trains them."
+        )
     lines += [f"{key} = {value}" for key, value in _flat(result.get("settings", {})).items()]
     return "\n".join(lines)
 

@@ -132,6 +132,52 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
     }
 
 
+SCORED = ("results.predictions", "results.metrics", "results.candidates")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What ``needle train`` was asked for."""
+
+    ablations: tuple[str, ...] = ()
+    preset: str | None = None
+    workers: int = 2
+    wait_seconds: float = 0.0
+
+
+def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[str, Any]:
+    """
+    Train the classifiers that are not up to date, then score with them; returns what ``--json`` prints.
+
+    Raises
+    ------
+    TrainingError, LeakError, RefreshError, SettingsError, HomeBusyError, WarehouseError
+        If it cannot start or go on; models that were trained are kept.
+    """
+    from needle_assets.training import train_folds  # a refresh does without
+
+    with home.prepare().lock(wait_seconds=options.wait_seconds, what="training"), _progress(show) as progress:
+        settings = home.settings(options.preset)
+        home.remember_preset(settings.preset)
+        session = Session(home, settings, workers=options.workers, progress=progress).open()
+        try:
+            report = train_folds(session, options.ablations or None)
+            stages = [stage for stage in STAGES if stage.table in SCORED]
+            _work(session, stages, RefreshOptions())
+            session.publish()
+            scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
+            return {**asdict(report), "assets": scored, "published": str(home.published)}
+        finally:
+            session.close()
+
+
+def run_report(home: Home, folder: Path | None) -> Path:
+    """Write the report page beside the warehouse or into ``folder``; returns its path."""
+    from needle_assets.report import write_report  # matplotlib
+
+    return write_report(home.published, folder or home.path / "report")
+
+
 @contextmanager
 def _progress(show: bool) -> "Iterator[Progress]":
     """Bars with time left on a terminal; nothing elsewhere."""
@@ -169,7 +215,7 @@ def read_status(home: Home) -> dict[str, Any]:
         "missing": {_asset(stage.table): counts[stage.table][1] for stage in STAGES},
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
         "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
-        "behind": {},
+        "behind": asdict(session.behind()),
     }
 
 

@@ -15,7 +15,7 @@ from needle_assets.home import Home
 from needle_assets.scanning import read_file, read_whole_file
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
-from needle_assets.warehouse import ledger, manifest, publish, rows, schema
+from needle_assets.warehouse import ledger, manifest, models, publish, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
 
@@ -181,6 +181,11 @@ class Session:
         with writing(self.home.working) as connection:
             ledger.register_graph(connection, self.stages, self.tables, self.settings)
             return ledger.counts(connection), rows.refusals_by_stage(connection), len(manifest.new_objects(connection))
+
+    def behind(self) -> models.Behind:
+        """How far the models are behind the training set."""
+        with writing(self.home.working) as connection:
+            return models.behind(connection, self.stages)
 
     def unpublished(self, stage: Stage) -> list[Told]:
         """Writes whose events are not known to be recorded."""
