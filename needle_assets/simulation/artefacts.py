@@ -13,8 +13,8 @@ BoolArray = NDArray[np.bool_]
 StuckColumns = tuple[tuple[int, float], ...]
 
 # Shares of reference images (object and band) with missing pixels, and of packets with the others.
-NAN_BLOCK_RATE = 0.09
-NAN_BLOB_RATE = 0.03
+NAN_BLOCK_RATE = 0.07
+NAN_BLOB_RATE = 0.025
 NAN_STRIP_RATE = 0.03
 BAD_COLUMN_RATE = 0.012
 CONTAMINATED_REFERENCE_RATE = 0.02

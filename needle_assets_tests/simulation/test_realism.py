@@ -42,7 +42,7 @@ def test_the_table_covers_every_quantity_and_prints(simulated: Path, capsys: pyt
 def test_the_simulated_survey_is_like_the_real_one(survey: Path, tmp_path: Path) -> None:
     from needle_assets.simulation import DEMO_MIX, simulate
 
-    simulate(tmp_path / "survey", objects=600, seed=1, mix=DEMO_MIX)
+    simulate(tmp_path / "survey", objects=1500, seed=5, mix=DEMO_MIX)
     outside = [row for row in compare_folders(survey, tmp_path / "survey") if not row.is_within]
     assert len(outside) <= 2, as_text(outside)
 
