@@ -125,7 +125,7 @@ def sql(
 
 @app.command()
 def train(
-    what: Annotated[str, typer.Argument(help="folds: the classifiers of every fold.")] = "folds",
+    what: Annotated[str, typer.Argument(help="folds, the classifiers, or quality, the networks that judge images.")] = "folds",
     ablations: Annotated[
         str | None, typer.Option(help="Names such as masked,masked_upsampled_50; those of the settings if left out.")
     ] = None,
@@ -135,11 +135,15 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train the classifiers that are not up to date with the training set, then score with them."""
-    from needle_assets.commands import TrainOptions, run_train
+    from needle_assets.commands import TrainOptions, run_train, run_train_quality
 
-    if what != "folds":
-        _fail(f"{what!r} cannot be trained; give folds.", code=2)
+    if what not in ("folds", "quality"):
+        _fail(f"{what!r} cannot be trained; give folds or quality.", code=2)
     options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers, wait_seconds=wait)
+    if what == "quality":
+        trained = run_train_quality(Home.from_environment(), options, show=not as_json)
+        typer.echo(json.dumps(trained) if as_json else _train_quality_text(trained))
+        return
     result = run_train(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result) if as_json else _train_text(result))
 
@@ -228,11 +232,23 @@ def _train_text(result: dict[str, Any]) -> str:
     return "\n".join([*lines, *result["not_trained"], f"Published: {result['published']}"])
 
 
+def _train_quality_text(result: dict[str, Any]) -> str:
+    if result["not_trained"]:
+        return str(result["not_trained"])
+    return (
+        f"{result['trained']} quality checkers trained on {result['n_images']} good images, {result['up_to_date']} up to date "
+        f"({result['seconds']:.0f} s); {result['chosen']} is chosen, and `needle refresh` scores with it."
+    )
+
+
 def _status_text(result: dict[str, Any]) -> str:
     lines = [f"{result['objects']} objects in {result['home']}, filled from {result['landing'] or 'nothing yet'}"]
     for title in ("stale", "missing", "rejections"):
         found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
         lines.append(f"{title}: {found or 'none'}")
+    waiting = ", ".join(name for name, count in result["on_demand"].items() if count)
+    if waiting:
+        lines.append(f"on demand: {waiting}; `needle train` brings them up to date, or `needle refresh --select NAME`.")
     if result["unread_files"]:
         lines.append(f"{result['unread_files']} files of the landing folder are new or changed; `needle refresh` reads them.")
     behind = result["behind"]

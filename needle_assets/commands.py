@@ -89,8 +89,7 @@ def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> d
         If it cannot start, or cannot end; what was stored before is kept.
     """
     started = time.monotonic()
-    stages = needed_by(options.select) if options.select else list(STAGES)
-    needed_by([name for name in options.recompute if name != "all"])
+    stages = _asked(options)
     with home.prepare().lock(wait_seconds=options.wait_seconds), _progress(show) as progress:
         settings = home.settings(options.preset)
         home.remember_preset(settings.preset)
@@ -102,6 +101,14 @@ def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> d
             return _result(session, stages, before, started)
         finally:
             session.close()
+
+
+def _asked(options: RefreshOptions) -> list[Stage]:
+    """The stages to bring up to date: what was selected, else all but those on demand; one that is to be recomputed counts as asked for."""
+    named = {stage.table for stage in needed_by([name for name in options.recompute if name != "all"])}
+    if options.select:
+        return needed_by(options.select)
+    return [stage for stage in STAGES if not stage.is_on_demand or stage.table in named]
 
 
 def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) -> None:
@@ -162,11 +169,34 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
         session = Session(home, settings, workers=options.workers, progress=progress).open()
         try:
             report = train_folds(session, options.ablations or None)
-            stages = [stage for stage in STAGES if stage.table in SCORED]
+            stages = [stage for stage in STAGES if stage.table in SCORED or stage.is_on_demand]
             _work(session, stages, RefreshOptions())
             session.publish()
             scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
             return {**asdict(report), "assets": scored, "published": str(home.published)}
+        finally:
+            session.close()
+
+
+def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) -> dict[str, Any]:
+    """
+    Train the quality checkers that are not up to date; returns what ``--json`` prints. The next refresh scores with the chosen one.
+
+    Raises
+    ------
+    RefreshError, SettingsError, HomeBusyError, WarehouseError
+        If it cannot start or go on; networks that were trained are kept.
+    """
+    from needle_assets.training_quality import train_quality  # a refresh does without
+
+    with home.prepare().lock(wait_seconds=options.wait_seconds, what="training"), _progress(show) as progress:
+        settings = home.settings(options.preset)
+        home.remember_preset(settings.preset)
+        session = Session(home, settings, workers=options.workers, progress=progress).open()
+        try:
+            report = train_quality(session)
+            session.publish()
+            return {**asdict(report), "published": str(home.published)}
         finally:
             session.close()
 
@@ -211,8 +241,9 @@ def read_status(home: Home) -> dict[str, Any]:
         "home": str(home.path),
         "landing": str(folder) if folder else None,
         "objects": objects,
-        "stale": {_asset(stage.table): counts[stage.table][0] for stage in STAGES},
-        "missing": {_asset(stage.table): counts[stage.table][1] for stage in STAGES},
+        "stale": {_asset(stage.table): counts[stage.table][0] for stage in STAGES if not stage.is_on_demand},
+        "missing": {_asset(stage.table): counts[stage.table][1] for stage in STAGES if not stage.is_on_demand},
+        "on_demand": {_asset(stage.table): sum(counts[stage.table][:2]) for stage in STAGES if stage.is_on_demand},
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
         "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
         "behind": asdict(session.behind()),

@@ -49,6 +49,9 @@ class Stage:
         For a product that is not per object: True if stages below read it object by object.
     picture : Picture, optional
         What the UI shows beside an object.
+    is_on_demand : bool
+        True: judges the sample as a whole, so that any change makes it stale. Computed by a training, or when asked for by name;
+        never by a refresh of everything.
     """
 
     table: str
@@ -65,6 +68,7 @@ class Stage:
     kinds: tuple[str, ...] = ("duckdb",)
     has_objects_below: bool = False
     picture: Picture | None = None
+    is_on_demand: bool = False
 
     def __post_init__(self) -> None:
         for parent, columns in self.reads.items():
@@ -103,6 +107,8 @@ _MODEL = (
         "feature_weights",
     ),
 )
+
+_CHECKER = ("model_id", "model_kind", "is_chosen", "weights")
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -168,6 +174,7 @@ STAGES: tuple[Stage, ...] = (
             "raw.objects": ("a_v_mag",),
         },
         settings=("hosts",),
+        code_version="2",
         group="detections",
     ),
     Stage(
@@ -224,8 +231,9 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         table="core.stamp_quality",
         compute="needle_assets.assets.images:stamp_quality",
-        reads={"core.stamps": ("candid", "band", "science", "reference")},
+        reads={"core.stamps": ("candid", "band", "science", "reference"), "results.quality_models": _CHECKER},
         settings=("quality",),
+        code_version="2",
         group="images",
         is_bulk=True,
         chunk_rows=256,
@@ -240,8 +248,10 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "core.stamps": ("candid", "band", "mjd", "science", "reference", "target_x_px", "target_y_px"),
             "core.stamp_quality": ("candid", "image", "is_good", "reasons"),
+            "results.quality_models": _CHECKER,
         },
         settings=("quality", "restoration", "seed"),
+        code_version="2",
         group="images",
         is_bulk=True,
         chunk_rows=256,
@@ -341,6 +351,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("seed",),
         group="results",
         is_per_object=False,
+        is_on_demand=True,
         picture=Picture(
             "needle_assets.assets.light_curve_pictures:feature_overview",
             {
@@ -377,6 +388,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("seed",),
         group="samples",
         is_per_object=False,
+        is_on_demand=True,
     ),
     Stage(
         table="results.predictions",
@@ -424,6 +436,8 @@ STAGES: tuple[Stage, ...] = (
         chunk_objects=1024,
     ),
 )
+
+REFRESHED = tuple(stage for stage in STAGES if not stage.is_on_demand)
 
 _BY_TABLE = {stage.table: stage for stage in STAGES}
 

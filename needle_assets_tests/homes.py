@@ -16,10 +16,10 @@ from needle_assets.commands import RefreshOptions, run_refresh
 from needle_assets.home import Home
 from needle_assets.orchestration.instance import open_instance
 from needle_assets.orchestration.keys import PARTITIONS, asset_key
-from needle_assets.stages import STAGES
+from needle_assets.stages import REFRESHED
 
-PER_OBJECT = [stage.table for stage in STAGES if stage.is_per_object]
-TABLES = [stage.table for stage in STAGES]
+PER_OBJECT = [stage.table for stage in REFRESHED if stage.is_per_object]
+TABLES = [stage.table for stage in REFRESHED]
 
 
 def fill(path: Path, landing: Path | None = None, **options: object) -> dict:

@@ -119,8 +119,15 @@ def test_a_vanished_packet_file_removes_nothing(own, someone):
 
 def test_recomputing_everything_changes_no_byte(own):
     before = contents(own[1])
-    assert refreshed(own[1], recompute=("all",)).keys() == {stage.table.replace(".", "/") for stage in STAGES}
+    assert refreshed(own[1], recompute=("all",)).keys() == {stage.table.replace(".", "/") for stage in stages.REFRESHED}
     assert contents(own[1]) ^ before == set()
+
+
+def test_a_product_on_demand_waits_until_it_is_named(own):
+    named = "results/feature_importance"
+    assert named not in refreshed(own[1], recompute=("all",))
+    assert refreshed(own[1], select=(named,)) == {named: 1}
+    assert refreshed(own[1], select=(named,)) == {}
 
 
 def test_the_order_and_number_of_workers_change_nothing(own, tmp_path, filled, monkeypatch):

@@ -14,13 +14,13 @@ from needle_assets.orchestration.checks import evaluate
 from needle_assets.orchestration.keys import PARTITIONS
 from needle_assets.orchestration.running import RefreshRequest, Teller, needle, raise_if_failed
 from needle_assets.refresh import Session
-from needle_assets.stages import STAGES, Stage
+from needle_assets.stages import REFRESHED, Stage
 
 RESOURCES = {"needle", "request"}
 
 
 def refresh_job(
-    stages: Sequence[Stage] = STAGES, *, session: Session | None = None, request: RefreshRequest | None = None
+    stages: Sequence[Stage] = REFRESHED, *, session: Session | None = None, request: RefreshRequest | None = None
 ) -> dg.JobDefinition:
     """The job over ``stages``; with ``session`` it works in that one instead of opening its own."""
     included = {stage.table for stage in stages}
