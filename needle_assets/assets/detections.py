@@ -8,7 +8,7 @@ import polars as pl
 from needle_assets.alerts import is_positive
 from needle_assets.light_curves.detections import merge_detections, merge_limits
 from needle_assets.products import Product
-from needle_assets.samples.hosts import PS1_BANDS, dereddened, packet_host, position_of_ps1_object
+from needle_assets.samples.hosts import PS1_BANDS, dereddened, origin, packet_host, position_of_ps1_object
 from needle_assets.settings import Settings
 from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
 
@@ -36,7 +36,8 @@ def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     The host galaxy of an object.
 
     A landed host counts first; of several the nearest. Else the likeliest galaxy among the Pan-STARRS sources of the newest packet
-    that lists any. Magnitudes are dereddened with the catalogue's A_V; without one they stay as they are, and the row says so.
+    that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the catalogue's A_V; without
+    one they stay as they are, and the row says so.
     """
     ztf_id = _ztf_id(tables)
     if ztf_id is None:
@@ -54,7 +55,10 @@ def _landed_host(landed: pl.DataFrame) -> dict[str, Any] | None:
     if landed.is_empty():
         return None
     nearest = landed.sort("separation_arcsec", nulls_last=True).row(0, named=True)
-    return {**nearest, "association": "landed", "is_dereddened": nearest.pop("mw_corrected")}
+    association, magnitudes = origin(nearest["source"])
+    has_magnitudes = any(nearest[f"{band}_mag"] is not None for band in PS1_BANDS)
+    said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}
+    return {**nearest, **said, "is_dereddened": nearest.pop("mw_corrected")}
 
 
 def _packet_host(alerts: pl.DataFrame, settings: Settings) -> dict[str, Any] | None:
@@ -79,6 +83,7 @@ def _host_row(source: Mapping[str, Any]) -> dict[str, Any]:
     position = position_of_ps1_object(source["object_id"]) if source["object_id"] else None
     return {
         "association": "packet",
+        "magnitudes_from": "packet",
         "source": f"PS1 {source['object_id']}" if source["object_id"] else None,
         "host_ra_deg": position and position[0],
         "host_dec_deg": position and position[1],

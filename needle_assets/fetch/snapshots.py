@@ -14,6 +14,7 @@ import polars as pl
 
 from needle_assets.fetch.around import FetchError
 from needle_assets.fetch.folder import LandingFolder
+from needle_assets.samples.hosts import COMPLETED, FETCHED
 
 PHOTOMETRY_SCHEMA = {
     "ztf_id": pl.String, "mjd": pl.Float64, "band": pl.String, "mag": pl.Float32, "mag_err": pl.Float32,
@@ -23,9 +24,7 @@ HOST_COLUMNS = ("ztf_id", "host_ra", "host_dec", "separation_arcsec", "gAp", "rA
 
 _ORDER = ("ztf_id", "mjd", "band", "mag", "mag_err")
 
-# How a host row written here ends its `source`; at most one row of an object has it.
-MARK = " [needle fetch]"
-COMPLETED = "; Pan-STARRS DR2"
+MARK = FETCHED  # how a host row written here ends its `source`; at most one row of an object has it
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 Fields = Mapping[str, str]

@@ -14,6 +14,23 @@ R_V = 3.1
 PS1_ZONE_HEIGHT_DEG = 0.0083333
 PS1_BANDS = ("g", "r", "i", "z", "y")
 
+# How ``source`` of a host row that a fetch wrote begins and ends; with COMPLETED its magnitudes were asked for by position.
+SHERLOCK, PACKET, COMPLETED, FETCHED = "Sherlock via Lasair", "ZTF packet: PS1", "; Pan-STARRS DR2", " [needle fetch]"
+
+
+def origin(source: str | None) -> tuple[str, str]:
+    """
+    Who says where a landed host is, and who says how bright it is.
+
+    The first is ``sherlock``, ``packet`` (the rule of :func:`packet_host`, applied by a fetch) or ``landed`` (somebody's own row),
+    the second ``panstarrs`` or ``landed``. ``source`` is that of the row; None is somebody's own.
+    """
+    said = source or ""
+    if not said.endswith(FETCHED):
+        return "landed", "landed"
+    association = "sherlock" if said.startswith(SHERLOCK) else "packet" if said.startswith(PACKET) else "landed"
+    return association, "panstarrs" if said.endswith(COMPLETED + FETCHED) else "landed"
+
 
 def position_of_ps1_object(object_id: int) -> tuple[float, float] | None:
     """

@@ -1,7 +1,8 @@
 create table core.hosts (
     ztf_id varchar primary key,
     is_hosted boolean not null,
-    association varchar not null,
+    association varchar not null check (association in ('landed', 'sherlock', 'packet', 'none')),
+    magnitudes_from varchar check (magnitudes_from in ('landed', 'packet', 'panstarrs')),
     source varchar,
     host_ra_deg double,
     host_dec_deg double,
@@ -14,11 +15,12 @@ create table core.hosts (
     y_mag float,
     is_dereddened boolean not null
 );
-comment on table core.hosts is 'The host galaxy of an object: from the landed hosts, else from the Pan-STARRS sources in its packets. One row per object.';
+comment on table core.hosts is 'The host galaxy of an object: from hosts.csv, else from the Pan-STARRS sources in its packets. One row per object.';
 comment on column core.hosts.ztf_id is 'ZTF object id.';
 comment on column core.hosts.is_hosted is 'Whether a host is known.';
-comment on column core.hosts.association is 'landed (hosts.csv), packet (nearest Pan-STARRS galaxies of the packets) or none.';
-comment on column core.hosts.source is 'Who published the landed row, or the Pan-STARRS object id.';
+comment on column core.hosts.association is 'Who says where it is: landed (somebody''s own row of hosts.csv), sherlock (Sherlock, by way of Lasair), packet (the likeliest of the Pan-STARRS sources that a packet lists) or none.';
+comment on column core.hosts.magnitudes_from is 'Who says how bright it is: landed (somebody''s own row), packet, panstarrs (aperture magnitudes asked for by position); null without magnitudes.';
+comment on column core.hosts.source is 'Source of the landed row as it stands there, or the Pan-STARRS object id.';
 comment on column core.hosts.host_ra_deg is 'Right ascension of the host [deg]; null if unknown.';
 comment on column core.hosts.host_dec_deg is 'Declination of the host [deg]; null if unknown.';
 comment on column core.hosts.separation_arcsec is 'Distance of the transient from the host centre [arcsec].';

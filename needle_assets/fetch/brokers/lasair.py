@@ -28,6 +28,7 @@ from needle_assets.fetch.brokers.rows import (
 from needle_assets.fetch.run import Failure, FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json, token_from
 from needle_assets.fetch.snapshots import MARK, merge_hosts, read_host_rows
+from needle_assets.samples.hosts import SHERLOCK
 from needle_assets.settings import Settings
 from needle_assets.survey import MJD_OFFSET
 
@@ -109,7 +110,7 @@ def sherlock_host(ztf_id: str, answer: dict[str, Any]) -> dict[str, Any] | None:
         "host_dec": dec_deg,
         "separation_arcsec": _finite(said.get("separationArcsec")),
         "mw_corrected": False,
-        "source": f"Sherlock via Lasair: {named_as}{MARK}",
+        "source": f"{SHERLOCK}: {named_as}{MARK}",
     }
 
 

@@ -17,15 +17,15 @@ from needle_assets.fetch.brokers.rows import checked_list
 from needle_assets.fetch.catalogues.packet_hosts import update_packet_hosts
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
-from needle_assets.fetch.snapshots import COMPLETED, MARK, completed_source, merge_hosts, read_host_rows
+from needle_assets.fetch.snapshots import MARK, completed_source, merge_hosts, read_host_rows
 from needle_assets.images.stamps import sky_offset_arcsec
+from needle_assets.samples.hosts import COMPLETED, PACKET
 from needle_assets.settings import Settings
 
 BANDS = ("g", "r", "i", "z", "y")
 COLUMNS = ("objID", "raStack", "decStack", *(f"{band}ApMag" for band in BANDS))
 MERGE_EVERY = 50
 MAX_PAGES = 100
-PACKET_SOURCE = "ZTF packet: PS1"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _hosts(run: Run) -> Iterator[Host]:
     packets = update_packet_hosts(run.folder.path, known, run.settings.hosts)
     in_force = read_host_rows(run.folder)
     for ztf_id, row in in_force.items():
-        is_from_packet = row["source"].startswith(PACKET_SOURCE)
+        is_from_packet = row["source"].startswith(PACKET)
         if (
             is_ztf_id(ztf_id)
             and not is_from_packet
@@ -133,14 +133,14 @@ def _hosts(run: Run) -> Iterator[Host]:
         ):
             yield Host(ztf_id, row["host_ra"], row["host_dec"], row["separation_arcsec"], row["source"])
     for ztf_id, found in packets.items():
-        if ztf_id not in in_force or in_force[ztf_id]["source"].startswith(PACKET_SOURCE):
+        if ztf_id not in in_force or in_force[ztf_id]["source"].startswith(PACKET):
             place = (
                 repr(round(found["ra_deg"], 8)),
                 repr(round(found["dec_deg"], 8)),
                 repr(round(found["separation_arcsec"], 4)),
             )
             done = in_force.get(ztf_id, {}).get("source", "")
-            source = f"{PACKET_SOURCE} {found['object_id']}"
+            source = f"{PACKET} {found['object_id']}"
             yield Host(ztf_id, *place, done if done == completed_source(source) else source)
 
 
