@@ -200,6 +200,7 @@ class TrainingSettings:
     focal_alpha: tuple[float, ...] = (0.02, 0.49, 0.49)
     focal_gamma: tuple[float, ...] = (0.0, 2.0, 2.5)
     feature_weights: str = "mean_one"  # importances scaled to mean 1, "sum_one" as the authors, or "none"
+    seed: int = 0  # another one: other first weights and another order, of the same training set
     device: str = "auto"
 
     def __post_init__(self) -> None:

@@ -229,7 +229,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
         parted=frozenset(_apart(frozen.rows, job.folds)["ztf_id"]),
         untouched=frozen.untouched,
         settings=settings.training,
-        seed=int(rng_for(settings.seed, "results.fold_models", job.model_kind, job.fold).integers(2**62)),
+        seed=int(rng_for(settings.seed, "results.fold_models", settings.training.seed, job.model_kind, job.fold).integers(2**62)),
     )
 
 
@@ -245,7 +245,8 @@ def train_task(task: Task) -> dict[str, Any]:
 
     started, job = time.monotonic(), task.job
     real, validated, synthetic = task.features
-    require_no_leak(TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained), task.untouched)
+    scaled = job.trained
+    require_no_leak(TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled), task.untouched)
     scaler = Scaler.fit(feature_names(job.model_kind), real)
     weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=task.settings.feature_weights)
     reading = time.monotonic()
@@ -270,6 +271,10 @@ def train_task(task: Task) -> dict[str, Any]:
         "n_training": len(job.trained),
         "n_synthetic": len(job.synthetic),
         "n_validation": len(job.validated),
+        "trained_ids": list(job.trained),
+        "validated_ids": list(job.validated),
+        "parent_ids": sorted({name for pair in task.parents for name in (pair.light_curve, pair.image)}),
+        "scaled_ids": list(scaled),
         "seed": task.seed,
         "weights": done.weights,
         "scaler": scaling,

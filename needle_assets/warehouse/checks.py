@@ -14,6 +14,16 @@ class Check:
     is_blocking: bool = True
 
 
+# Who had which part in which model, and the rule that gave places then.
+_PARTS = (
+    "select m.model_id, unnest(m.ids) as ztf_id, m.part, r.rule from ("
+    "select model_id, training_set_id, trained_ids as ids, 'trained' as part from results.fold_models "
+    "union all select model_id, training_set_id, validated_ids, 'validated' from results.fold_models "
+    "union all select model_id, training_set_id, parent_ids, 'parent' from results.fold_models "
+    "union all select model_id, training_set_id, scaled_ids, 'scaled' from results.fold_models) m "
+    "left join (select training_set_id, any_value(rule) as rule from results.training_sets group by 1) r using (training_set_id)"
+)
+
 CHECKS = (
     Check(
         "objects_are_named_once",
@@ -60,5 +70,47 @@ CHECKS = (
         "The transient lies within a pixel of the stamp's centre.",
         "select ztf_id, candid, target_x_px, target_y_px from core.stamps "
         "where abs(target_x_px - 29.5) > 1.01 or abs(target_y_px - 29.5) > 1.01",
+    ),
+    Check(
+        "places_are_kept",
+        "core.splits",
+        "An object keeps the place it had when a model was trained, unless another rule asked for a new deal.",
+        "select s.ztf_id, s.validation_of, t.validation_of as validation_of_then from core.splits s "
+        "join results.training_sets t using (ztf_id, rule) where s.is_untouched or s.validation_of <> t.validation_of",
+    ),
+    Check(
+        "parents_are_in_the_training_part",
+        "core.synthetic_samples",
+        "Both parents of a synthetic sample may be trained on: not untouched, and not validated on by the sample's fold.",
+        "select y.model_kind, y.fold, y.label, y.sample, parent from core.synthetic_samples y, "
+        "lateral (select unnest([y.light_curve_parent, y.image_parent])) found(parent) left join core.splits s on s.ztf_id = parent "
+        "where s.ztf_id is null or s.is_untouched or list_contains(s.validation_of, y.fold)",
+    ),
+    Check(
+        "untouched_objects_have_no_part_in_a_model",
+        "results.predictions",
+        "No model was trained, stopped or scaled by an object that its rule keeps untouched, nor by a synthetic sample of one.",
+        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join core.splits s using (ztf_id, rule) where s.is_untouched",
+    ),
+    Check(
+        "validated_objects_train_nothing",
+        "results.predictions",
+        "No model was trained on an object that decided when to stop, nor on a synthetic sample of one.",
+        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join ({_PARTS}) v using (model_id, ztf_id) "
+        "where v.part = 'validated' and p.part in ('trained', 'parent')",
+    ),
+    Check(
+        "scalers_know_the_training_part_only",
+        "results.predictions",
+        "Scaler, imputer and feature weights of a model were fitted to objects it was trained on, and to no others.",
+        f"select p.model_id, p.ztf_id from ({_PARTS}) p where p.part = 'scaled' "
+        f"except select p.model_id, p.ztf_id from ({_PARTS}) p where p.part = 'trained'",
+    ),
+    Check(
+        "models_judge_what_they_were_not_trained_on",
+        "results.predictions",
+        "No object is scored by a model that was trained on it, or on a synthetic sample of it.",
+        f"select p.model_id, p.ztf_id, t.part from results.predictions p join ({_PARTS}) t using (model_id, ztf_id) "
+        "where t.part in ('trained', 'parent')",
     ),
 )

@@ -94,9 +94,10 @@ def _pixels(column: pa.Array) -> Sequence[np.ndarray]:
 
 
 def known_models(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Every stored model without its weights."""
+    """Every stored model without its weights and without the objects that had a part in it."""
+    left_out = "weights, trained_ids, validated_ids, parent_ids, scaled_ids"
     return _frame(
-        connection.execute(f"select * exclude (weights) from {TABLE} order by ablation, model_kind, fold").to_arrow_table()
+        connection.execute(f"select * exclude ({left_out}) from {TABLE} order by ablation, model_kind, fold").to_arrow_table()
     )
 
 
@@ -104,7 +105,7 @@ def store_snapshot(
     connection: duckdb.DuckDBPyConnection, training_set_id: str, rows: pl.DataFrame, stages: Sequence[Stage]
 ) -> None:
     """Keep who is in a training set; ``rows`` from :func:`training_rows`, untouched ones left out."""
-    connection.register("snapshot_rows", rows.select("ztf_id", "label", "validation_of", "row_hash").to_arrow())
+    connection.register("snapshot_rows", rows.select("ztf_id", "label", "validation_of", "rule", "row_hash").to_arrow())
     with transaction(connection):
         connection.execute(f"delete from {SNAPSHOTS} where training_set_id = ?", [training_set_id])
         connection.execute(

@@ -18,6 +18,7 @@ from needle_assets.samples.ablations import UnknownAblationError, ablation_named
 from needle_assets.samples.leakage import LeakError, Parents
 from needle_assets.stages import stage_named
 from needle_assets.warehouse import models
+from needle_assets.warehouse.checks import CHECKS
 from needle_assets.warehouse.connection import writing
 from needle_assets_tests.assets.sample_tables import COUNTS, SETTINGS, objects, opened, session_of, split_rows, store
 
@@ -192,6 +193,48 @@ def test_an_object_in_both_parts_stops_the_training(tmp_path):
     task = planted(tmp_path)
     with pytest.raises(LeakError, match="in the training part and in the validation part"):
         train_task(replace(task, job=replace(task.job, validated=task.job.trained[:1])))
+
+
+def broken(session: Session) -> set[str]:
+    """Names of the claims that some row breaks."""
+    return {check.name for check in CHECKS if session.count(check.query)}
+
+
+SOMEONE = "(select ztf_id from core.splits where {which} order by ztf_id limit 1)"
+UNTOUCHED, IN_FOLD_0 = SOMEONE.format(which="is_untouched"), SOMEONE.format(which="fold = 0")
+SYNTHETIC = (
+    "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, 'TDE' as label, 0 as sample, "
+    "{parent} as light_curve_parent, (select min(ztf_id) from core.splits where fold = 1) as image_parent, "
+    "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
+    "1 as n_det_g, 1 as n_det_r, '' as parents_hash"
+)
+LEAKS = {
+    "untouched_objects_have_no_part_in_a_model": [
+        f"update results.fold_models set trained_ids = list_append(trained_ids, {UNTOUCHED}) where fold = 1",
+        f"update results.fold_models set parent_ids = [{UNTOUCHED}] where fold = 1",
+    ],
+    "parents_are_in_the_training_part": [SYNTHETIC.format(parent=UNTOUCHED), SYNTHETIC.format(parent=IN_FOLD_0)],
+    "validated_objects_train_nothing": [f"update results.fold_models set parent_ids = [{IN_FOLD_0}] where fold = 0"],
+    "scalers_know_the_training_part_only": [
+        "update results.fold_models set scaled_ids = trained_ids || validated_ids where fold = 2"
+    ],
+    "places_are_kept": [
+        "update core.splits set fold = 1, validation_of = [1] where fold = 0",
+        f"update core.splits set is_untouched = true, fold = null, validation_of = [] where ztf_id = {IN_FOLD_0}",
+    ],
+    "models_judge_what_they_were_not_trained_on": [
+        "update results.predictions set model_id = (select model_id from results.fold_models where fold = 1) where fold = 0"
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "statement"), [(name, text) for name, texts in LEAKS.items() for text in texts])
+def test_each_leak_planted_in_a_warehouse_breaks_its_blocking_claim(session, name, statement):
+    assert broken(session) == set()
+    with writing(session.home.working) as connection:
+        connection.execute(statement)
+    assert name in broken(session)
+    assert all(check.is_blocking for check in CHECKS if check.name in LEAKS)
 
 
 def test_the_scaler_knows_nothing_of_validation_rows(tmp_path):

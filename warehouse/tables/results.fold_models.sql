@@ -11,6 +11,10 @@ create table results.fold_models (
     n_training integer not null,
     n_synthetic integer not null,
     n_validation integer not null,
+    trained_ids varchar[] not null,
+    validated_ids varchar[] not null,
+    parent_ids varchar[] not null,
+    scaled_ids varchar[] not null,
     seed bigint not null,
     weights blob not null,
     scaler json not null,
@@ -40,6 +44,10 @@ comment on column results.fold_models.fingerprint is 'Hash of its training rows,
 comment on column results.fold_models.n_training is 'Real objects trained on.';
 comment on column results.fold_models.n_synthetic is 'Synthetic samples trained on.';
 comment on column results.fold_models.n_validation is 'Objects that decided when to stop.';
+comment on column results.fold_models.trained_ids is 'Objects it was trained on.';
+comment on column results.fold_models.validated_ids is 'Objects that decided when to stop.';
+comment on column results.fold_models.parent_ids is 'Objects that its synthetic samples come from.';
+comment on column results.fold_models.scaled_ids is 'Objects that scaler, imputer and feature weights were fitted to.';
 comment on column results.fold_models.seed is 'Seed of first weights, order and orientation; the same for every ablation of a fold.';
 comment on column results.fold_models.weights is 'Weights as safetensors.';
 comment on column results.fold_models.scaler is 'Names, medians, means and standard deviations of the features of its real training rows.';

@@ -3,6 +3,7 @@ create table results.training_sets (
     ztf_id varchar not null,
     label varchar not null,
     validation_of integer[] not null,
+    rule varchar not null,
     row_hash varchar not null,
     primary key (training_set_id, ztf_id)
 );
@@ -11,4 +12,5 @@ comment on column results.training_sets.training_set_id is 'Hash of all rows of 
 comment on column results.training_sets.ztf_id is 'ZTF object id; never an untouched one.';
 comment on column results.training_sets.label is 'Class at that time.';
 comment on column results.training_sets.validation_of is 'Models that validated on it at that time; all others trained on it.';
+comment on column results.training_sets.rule is 'What places were given by at that time, as in core.splits.';
 comment on column results.training_sets.row_hash is 'Hash of its label, place, features and stamps at that time.';
