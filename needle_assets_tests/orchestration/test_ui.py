@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning"),
 ]
 CURVES = ["core.light_curves", "core.epochs"]
+WHOLE: set[tuple[str, str | None]] = {(table, None) for table in TABLES if table not in PER_OBJECT}
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +103,33 @@ def test_the_job_alone_finds_nothing_to_do(ui) -> None:
 
 def test_everything_up_to_date_is_shown_as_fresh(ui, keys) -> None:
     assert set(statuses(ui.instance, keys).values()) == {"FRESH"}
+
+
+@pytest.mark.slow
+def test_one_object_of_all_assets_is_one_run(ui, keys) -> None:
+    n_runs = ui.instance.get_runs_count()
+    with computes(ui, of(PER_OBJECT, [keys[1]]) | WHOLE):
+        ui.materialize(TABLES, partition=keys[1])
+    assert ui.instance.get_runs_count() == n_runs + 1
+
+
+@pytest.mark.slow
+def test_all_objects_of_all_assets_as_a_range_are_one_run(ui, keys) -> None:
+    n_runs = ui.instance.get_runs_count()
+    with computes(ui, of(PER_OBJECT, keys) | WHOLE):
+        ui.materialize(TABLES, asset_partition_range_start=keys[0], asset_partition_range_end=keys[-1])
+    assert ui.instance.get_runs_count() == n_runs + 1
+
+
+@pytest.mark.slow
+def test_all_objects_of_the_assets_that_have_them_are_one_run(ui, keys) -> None:
+    with computes(ui, of(PER_OBJECT, keys)):
+        backfill = ui.backfill(PER_OBJECT)
+    assert len(ui.runs_of(backfill)) == 1
+
+
+@pytest.mark.slow
+def test_everything_at_once_is_computed_once_in_few_runs(ui, keys) -> None:
+    with computes(ui, of(PER_OBJECT, keys) | WHOLE):
+        backfill = ui.backfill(TABLES)
+    assert len(ui.runs_of(backfill)) <= 2 * len(WHOLE) + 1, "Dagster parts what has objects from what has none"
