@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from needle_assets.home import Home
 from needle_assets.refresh import Progress, RefreshError, Session, needed_by
-from needle_assets.stages import STAGES, Stage
+from needle_assets.stages import SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring
 
 if TYPE_CHECKING:
@@ -139,9 +139,6 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
     }
 
 
-SCORED = ("results.predictions", "results.metrics", "results.candidates")
-
-
 @dataclass(frozen=True)
 class TrainOptions:
     """What ``needle train`` was asked for."""
@@ -169,8 +166,7 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
         session = Session(home, settings, workers=options.workers, progress=progress).open()
         try:
             report = train_folds(session, options.ablations or None)
-            stages = [stage for stage in STAGES if stage.table in SCORED or stage.is_on_demand]
-            _work(session, stages, RefreshOptions())
+            _work(session, SCORING, RefreshOptions())
             session.publish()
             scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
             return {**asdict(report), "assets": scored, "published": str(home.published)}

@@ -1,4 +1,4 @@
-"""Everything that Dagster loads: assets, checks, the job, sensor and schedule, and the one resource."""
+"""Everything that Dagster loads: assets, checks, jobs, sensor and schedules, and the one resource."""
 
 import dagster as dg
 
@@ -8,6 +8,7 @@ from needle_assets.orchestration.graph import landing_specs, stage_assets
 from needle_assets.orchestration.instance import prepare_instance
 from needle_assets.orchestration.jobs import refresh_job
 from needle_assets.orchestration.running import RefreshRequest, needle
+from needle_assets.orchestration.training import train_job, training_schedule
 
 
 @dg.definitions
@@ -15,12 +16,12 @@ def definitions() -> dg.Definitions:
     """All definitions of the home that NEEDLE_HOME names."""
     home = Home.from_environment()
     prepare_instance(home)
-    refresh = refresh_job()
+    refresh, train = refresh_job(), train_job()
     return dg.Definitions(
         assets=[*landing_specs(), *stage_assets()],
-        jobs=[refresh],
+        jobs=[refresh, train],
         sensors=[landing_sensor(refresh, home)],
-        schedules=[nightly_schedule(refresh, home)],
+        schedules=[nightly_schedule(refresh, home), training_schedule(train, home)],
         resources={"needle": needle, "request": RefreshRequest()},
         executor=dg.in_process_executor,
     )

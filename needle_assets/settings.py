@@ -8,9 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """When the nightly refresh runs."""
+    """When the nightly refresh and, where it is switched on, the training run."""
 
     cron: str = "0 13 * * *"
+    train_cron: str = "0 18 * * 6"
     timezone: str = "UTC"
     landing_check_seconds: int = 60
 

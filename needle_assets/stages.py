@@ -438,6 +438,12 @@ STAGES: tuple[Stage, ...] = (
 )
 
 REFRESHED = tuple(stage for stage in STAGES if not stage.is_on_demand)
+# What a training brings up to date: everything computed from models, and the judgements of the whole sample.
+SCORING = tuple(
+    stage
+    for stage in STAGES
+    if stage.is_on_demand or stage.table in ("results.predictions", "results.metrics", "results.candidates")
+)
 
 _BY_TABLE = {stage.table: stage for stage in STAGES}
 

@@ -265,7 +265,7 @@ def train_task(task: Task) -> dict[str, Any]:
     tell(1, 1)
     scaling = json.dumps(scaler.as_dict())
     return {
-        "model_id": hashlib.sha256(done.weights + scaling.encode()).hexdigest()[:32],
+        "model_id": hashlib.sha256(job.name.encode() + done.weights + scaling.encode()).hexdigest()[:32],
         **{name: getattr(job, name) for name in ("model_kind", "fold", "n_folds", "folds", "classes", "fingerprint")},
         "ablation": job.ablation.name,
         "n_training": len(job.trained),

@@ -24,7 +24,7 @@ def refresh_job(
 ) -> dg.JobDefinition:
     """The job over ``stages``; with ``session`` it works in that one instead of opening its own."""
     included = {stage.table for stage in stages}
-    steps = {stage.table: _stage_step(stage) for stage in stages}
+    steps = {stage.table: stage_step(stage) for stage in stages}
 
     @dg.graph(name="refresh")
     def pipeline() -> None:
@@ -62,7 +62,9 @@ def landing_step(context: dg.OpExecutionContext) -> None:
     context.log.info(f"{n_files} files read, {len(new)} new objects")
 
 
-def _stage_step(stage: Stage) -> Callable[..., object]:
+def stage_step(stage: Stage) -> Callable[..., object]:
+    """The step of a job that brings one stage up to date."""
+
     @dg.op(
         name="refresh__" + stage.table.replace(".", "__"),
         ins={"start": dg.In(dg.Nothing)},

@@ -86,7 +86,10 @@ def test_the_schedule_keeps_the_time_of_the_settings(home, monkeypatch) -> None:
 @pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning")
 def test_both_are_shown_switched_off_and_can_be_switched_on(ui) -> None:
     shown = ui.graphql(STATES)["repositoriesOrError"]["nodes"][0]
-    assert {s["name"]: s["scheduleState"]["status"] for s in shown["schedules"]} == {"nightly_refresh": "STOPPED"}
+    assert {s["name"]: s["scheduleState"]["status"] for s in shown["schedules"]} == {
+        "nightly_refresh": "STOPPED",
+        "training": "STOPPED",
+    }
     assert {s["name"]: s["sensorState"]["status"] for s in shown["sensors"]} == {"landing_files": "STOPPED"}
     where = {name: value for name, value in ui.selector("refresh").items() if name != "pipelineName"}
     changed = ui.graphql(

@@ -32,7 +32,7 @@ create table results.fold_models (
     unique (ablation, model_kind, fold)
 );
 comment on table results.fold_models is 'Trained classifiers: NEEDLE-TH, NEEDLE-T and the metadata models of every fold (section 6). Written by `needle train`, never by a refresh. One row per model.';
-comment on column results.fold_models.model_id is 'Hash of weights and scaler.';
+comment on column results.fold_models.model_id is 'Hash of its name, weights and scaler: without synthetic samples two ablations have the same weights.';
 comment on column results.fold_models.ablation is 'What is compared: unmasked, masked, masked_upsampled, masked_upsampled_ce, metadata, metadata_upsampled; a number at the end is another up-sampling number.';
 comment on column results.fold_models.model_kind is 'TH (stamps and features of hosted objects), T (the same of hostless ones) or metadata (features alone).';
 comment on column results.fold_models.fold is 'Number of the model; it was not trained on what it validates on.';

@@ -1,0 +1,80 @@
+"""The job ``train`` and its schedule: train the classifiers that are not up to date, then score with them. Never part of a refresh."""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from needle_assets.home import Home
+from needle_assets.orchestration.jobs import RESOURCES, closing_step, stage_step
+from needle_assets.orchestration.running import RefreshRequest, needle
+from needle_assets.refresh import Session
+from needle_assets.stages import SCORING
+
+MODELS = dg.AssetKey(["results", "fold_models"])
+
+
+class TrainingRequest(dg.Config):
+    """What a run of the job ``train`` is asked for; everything may be left out."""
+
+    ablations: list[str] = Field(
+        default=[], description="Names such as masked or masked_upsampled_50; those of the settings if left out."
+    )
+
+
+def train_job() -> dg.JobDefinition:
+    """The job over training and what is computed from models."""
+    steps = {stage.table: stage_step(stage) for stage in SCORING}
+
+    @dg.graph(name="train")
+    def pipeline() -> None:
+        trained = training_step()
+        done: dict[str, Any] = {}
+        for stage in SCORING:
+            parents = [done[parent] for parent in stage.reads if parent in done]
+            done[stage.table] = steps[stage.table](start=[trained, *parents])
+        closing_step(start=list(done.values()))
+
+    return pipeline.to_job(
+        name="train",
+        description="Train the classifiers that are not up to date with the training set, then score with them.",
+        resource_defs={"needle": needle, "request": RefreshRequest()},
+        executor_def=dg.in_process_executor,
+    )
+
+
+@dg.op(
+    name="folds",
+    out=dg.Out(dg.Nothing),
+    required_resource_keys=RESOURCES,
+    description="Freeze the training set and train the models whose training rows, samples or settings changed.",
+)
+def training_step(context: dg.OpExecutionContext, config: TrainingRequest) -> None:
+    """Train; the event says how many models, and what was not trained and why."""
+    from needle_assets.training import train_folds  # torch, which nobody who only looks at the graph needs
+
+    session: Session = context.resources.needle
+    report = train_folds(session, config.ablations or None)
+    context.log.info(f"{report.trained} models trained, {report.up_to_date} up to date, {report.removed} removed")
+    for reason in report.not_trained:
+        context.log.warning(reason)
+    metadata: dict[str, dg.MetadataValue | str | int | float] = {
+        "trained": report.trained,
+        "up_to_date": report.up_to_date,
+        "training_set_id": report.training_set_id,
+        "not_trained": "\n".join(report.not_trained) or "nothing",
+        "seconds": round(report.seconds, 1),
+    }
+    context.log_event(dg.AssetMaterialization(MODELS, metadata=metadata))
+
+
+def training_schedule(job: dg.JobDefinition, home: Home) -> dg.ScheduleDefinition:
+    """Train at the time the settings say, once somebody switches it on."""
+    schedule = home.settings().schedule
+    return dg.ScheduleDefinition(
+        name="training",
+        job=job,
+        cron_schedule=schedule.train_cron,
+        execution_timezone=schedule.timezone,
+        description="Train what differs from the last training, every week. Off until switched on: training takes hours.",
+    )
