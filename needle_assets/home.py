@@ -56,6 +56,11 @@ class Home:
         return self.state / "dagster"
 
     @property
+    def unpacked(self) -> Path:
+        """Packets taken out of archives, by sha256, while a refresh needs them more than once."""
+        return self.state / "unpacked"
+
+    @property
     def settings_file(self) -> Path:
         """The user's settings."""
         return self.path / "settings.toml"

@@ -1,5 +1,6 @@
 """One refresh, without Dagster: look at the landing folder, run stages over what is stale, publish. Dagster calls this and tells."""
 
+import shutil
 import subprocess
 import time
 import uuid
@@ -15,6 +16,7 @@ from needle_assets.home import Home
 from needle_assets.scanning import read_file, read_whole_file
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
+from needle_assets.unpacking import unpack
 from needle_assets.warehouse import ledger, manifest, models, publish, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
@@ -59,8 +61,8 @@ Tell = Callable[[Sequence[Told], Versions], None]
 Progress = Callable[[str, int, int], None]
 
 
-def _no_progress(_what: str, _done: int, _total: int) -> None:
-    return
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Session:
     settings: Settings
     workers: int = 2
     stages: Sequence[Stage] = STAGES
-    progress: Progress = _no_progress
+    progress: Progress = no_progress
     reports: dict[str, StageReport] = field(default_factory=dict)
     pictured: dict[str, int] = field(default_factory=dict)
 
@@ -103,8 +105,9 @@ class Session:
         return self
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers; what was unpacked is needed no more."""
         self.pool.close()
+        shutil.rmtree(self.home.unpacked, ignore_errors=True)
 
     # -- landing ---------------------------------------------------------------------------------------------
 
@@ -253,13 +256,27 @@ class Session:
         objects = [key for key in keys if key is not None]
         with writing(self.home.working) as connection:
             weights = rows.weights(connection, list(stage.reads), objects)
+        if "landing.packets" in stage.reads:
+            self._unpack(objects)
         for chunk in _chunks(objects, weights, stage):
             yield self._task(stage, chunk)
+
+    def _unpack(self, objects: Sequence[str]) -> None:
+        """Take the packets of these objects out of archives, for all chunks and stages of this session."""
+        with writing(self.home.working) as connection:
+            archived = manifest.archived(connection, objects)
+        folder = Path(self._folders()["landing"])
+        tasks = [(folder, self.home.unpacked, path, members) for path, members in archived.items()]
+        for done, _ in enumerate(self.pool.map(unpack, tasks, in_pool=len(tasks) > 1), start=1):
+            self.progress("archives", done, len(tasks))
+
+    def _folders(self) -> dict[str, str]:
+        return {"landing": str(self.home.landing()), "unpacked": str(self.home.unpacked)}
 
     def _task(self, stage: Stage, keys: tuple[str, ...] | None) -> Task:
         with writing(self.home.working) as connection:
             reads = {**stage.reads, **({stage.table: ("*",)} if stage.keeps_previous else {})}
-            frames = rows.load(connection, reads, self.tables, keys, str(self.home.landing()))
+            frames = rows.load(connection, reads, self.tables, keys, self._folders())
             arrow = rows.arrow_schema(connection, stage.table)
         return Task(stage.compute, keys, frames, self.settings, arrow, stage.is_bulk)
 
@@ -325,9 +342,7 @@ class Session:
         """What the picture of one object is drawn from."""
         assert stage.picture is not None
         with writing(self.home.working) as connection:
-            return rows.load(
-                connection, stage.picture.reads, self.tables, None if key is None else [key], str(self.home.landing())
-            )
+            return rows.load(connection, stage.picture.reads, self.tables, None if key is None else [key], self._folders())
 
     def count(self, query: str) -> int:
         """How many rows a query finds."""

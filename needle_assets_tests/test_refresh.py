@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import pydoc
 import shutil
+import tarfile
 
 import pytest
 
@@ -115,6 +117,34 @@ def test_a_vanished_packet_file_removes_nothing(own, someone):
     done = refreshed(home, recompute=("all",))
     assert done["raw/alerts"] == n_objects(own[1])
     assert contents(home) ^ before == set()
+
+
+def test_archives_hold_what_single_files_hold_and_are_read_twice(own, tmp_path, monkeypatch):
+    landing, home = own
+    packets = sorted((landing / "alerts").rglob("*.avro"))
+    for night in range(2):
+        with tarfile.open(landing / "alerts" / f"{night}.tar.gz", "w:gz") as archive:
+            for path in packets[night::2]:
+                archive.add(path, path.name)
+                path.unlink()
+    times_read = count_calls(monkeypatch, "needle_assets.landing.read_archive")
+    monkeypatch.setattr(stages.Stage, "chunk_objects", 1)
+    again = type(home)(tmp_path / "again").prepare()
+    again.remember_landing(landing)
+    refreshed(again)
+    assert len(times_read) == 2 * 2, "once to learn what they hold, once for all chunks and stages"
+    assert pixels(again) == pixels(home)
+    assert not again.unpacked.exists()
+
+
+def count_calls(monkeypatch, name) -> list[object]:
+    original, calls = pydoc.locate(name), []
+    monkeypatch.setattr(name, lambda *given: (calls.append(given), original(*given))[1])
+    return calls
+
+
+def pixels(home) -> list[tuple[object, ...]]:
+    return rows(home, "select candid, md5(science::varchar), md5(reference::varchar) from core.stamps order by candid")
 
 
 def test_recomputing_everything_changes_no_byte(own):

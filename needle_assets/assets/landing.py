@@ -13,6 +13,7 @@ from needle_assets.landing import LandedPacket, read_members
 from needle_assets.products import Product
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
+from needle_assets.unpacking import read_unpacked
 
 Place = tuple[str, str, str]
 
@@ -59,13 +60,25 @@ def _rows_of_vanished(tables: Mapping[str, pl.DataFrame], found: set[Place]) -> 
 
 
 def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
-    """Every packet that ``landed`` (ztf_id, landing, path, member) points to and that is still there, read file by file."""
+    """Every packet that ``landed`` (ztf_id, path, member, sha256, and the folders) points to and that is still there, by file."""
     wanted = {(row["path"], row["member"] or "", row["ztf_id"]) for row in landed.iter_rows(named=True)}
-    for (folder, path), group in landed.group_by("landing", "path", maintain_order=True):
-        members = {member for member in group["member"] if member} or None
-        with contextlib.suppress(OSError):
-            for item in read_members(Path(str(folder)), str(path), members):
-                yield from ((item, packet) for packet in _ours(item, wanted))
+    for _, group in landed.group_by("path", maintain_order=True):
+        for item in _items(group):
+            yield from ((item, packet) for packet in _ours(item, wanted))
+
+
+def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
+    """The wanted packets of one file: those of an archive from where they were unpacked, the others in one pass over it."""
+    folder, unpacked, path = (of_file[name][0] for name in ("landing", "unpacked", "path"))
+    packed: set[str] = set()
+    for member, sha256 in of_file.select("member", "sha256").unique(maintain_order=True).iter_rows():
+        item = read_unpacked(Path(unpacked), path, member, sha256) if member else None
+        if item:
+            yield item
+        else:
+            packed.add(member or "")
+    with contextlib.suppress(OSError):
+        yield from read_members(Path(folder), path, packed)
 
 
 def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:

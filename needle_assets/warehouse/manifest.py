@@ -97,6 +97,20 @@ def new_objects(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [row[0] for row in connection.execute("select ztf_id from lineage.objects order by landed_at, ztf_id").fetchall()]
 
 
+def archived(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Packets of some objects that lie inside archives: sha256 by member, by archive."""
+    connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    found = connection.execute(
+        "select path, member, sha256 from lineage.landing_packets where member <> '' "
+        "and ztf_id in (select ztf_id from wanted_keys) order by path, member"
+    ).fetchall()
+    connection.unregister("wanted_keys")
+    members: dict[str, dict[str, str]] = {}
+    for path, member, sha256 in found:
+        members.setdefault(path, {})[member] = sha256
+    return members
+
+
 def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[FileReport]) -> None:
     files = pa.table(
         {

@@ -68,20 +68,20 @@ def load(
     reads: Mapping[str, tuple[str, ...]],
     tables: Mapping[str, Table],
     keys: Sequence[str] | None,
-    landing: str,
+    folders: Mapping[str, str],
 ) -> dict[str, pl.DataFrame]:
     """
     Exactly the columns in ``reads`` (parent to columns, * for all), of the objects in ``keys`` (None: of all).
 
     Each frame is sorted by its table's key.
 
-    Tables without objects are given whole. Parents in the schema ``landing`` also carry the folder, in the column ``landing``.
+    Tables without objects are given whole. Parents in the schema ``landing`` also carry each of ``folders`` as a column.
     """
     if keys is not None:
         connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
     frames = {parent: _frame(connection, parent, columns, tables, keys) for parent, columns in reads.items()}
     for parent in frames.keys() & LANDING_QUERIES.keys():
-        frames[parent] = frames[parent].with_columns(landing=pl.lit(landing))
+        frames[parent] = frames[parent].with_columns(**{name: pl.lit(path) for name, path in folders.items()})
     if keys is not None:
         connection.unregister("wanted_keys")
     return frames

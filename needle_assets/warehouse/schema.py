@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -138,28 +139,32 @@ def primary_key(create: str) -> list[str]:
 
 
 def column_comments() -> dict[str, list[tuple[str, str, str]]]:
-    """For every table: its columns as (name, type, comment), read from a database made for the purpose."""
-    with duckdb.connect(":memory:") as connection:
-        apply(connection)
-        rows = connection.execute(
-            "select schema_name || '.' || table_name, column_name, lower(data_type), coalesce(comment, '') "
-            "from duckdb_columns() where not internal order by 1, column_index"
-        ).fetchall()
+    """For every table: its columns as (name, type, comment)."""
     described: dict[str, list[tuple[str, str, str]]] = {}
-    for table, *column in rows:
+    for table, *column in _described()[0]:
         described.setdefault(table, []).append((column[0], column[1], column[2]))
     return described
 
 
 def table_comments() -> dict[str, str]:
     """The comment of every table and view."""
+    return dict(_described()[1])
+
+
+@cache
+def _described() -> tuple[list[tuple[str, ...]], list[tuple[str, str]]]:
+    """Columns and tables with their comments, read from a database made for the purpose; half a second, so once a process."""
     with duckdb.connect(":memory:") as connection:
         apply(connection)
-        rows = connection.execute(
+        columns = connection.execute(
+            "select schema_name || '.' || table_name, column_name, lower(data_type), coalesce(comment, '') "
+            "from duckdb_columns() where not internal order by 1, column_index"
+        ).fetchall()
+        tables = connection.execute(
             "select schema_name || '.' || table_name, coalesce(comment, '') from duckdb_tables() where not internal union all "
             "select schema_name || '.' || view_name, coalesce(comment, '') from duckdb_views() where not internal order by 1"
         ).fetchall()
-    return dict(rows)
+    return columns, tables
 
 
 def change_number(connection: duckdb.DuckDBPyConnection) -> int:
