@@ -5,15 +5,26 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+SOURCES = ("bts", "archive", "alerce", "lasair", "fink", "panstarrs")
+
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """When the nightly refresh and, where it is switched on, the training run."""
+    """
+    When the nightly run and, where it is switched on, the training begin.
 
+    The night asks ``sources`` first, in the order of SOURCES; with none of them it refreshes what others landed.
+    """
+
+    sources: tuple[str, ...] = ("bts", "alerce", "panstarrs")
     cron: str = "0 13 * * *"
     train_cron: str = "0 18 * * 6"
     timezone: str = "UTC"
     landing_check_seconds: int = 60
+
+    def __post_init__(self) -> None:
+        for source in self.sources:
+            _require_choice("schedule: sources", source, SOURCES)
 
 
 @dataclass(frozen=True)
@@ -350,7 +361,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
         },
         "metrics": {"n_bootstrap": 200},
-        "quality": {"epochs": 3, "max_training_images": 600},
+        "quality": {"epochs": 2, "max_training_images": 240},
     },
 }
 

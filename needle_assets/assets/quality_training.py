@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +13,24 @@ import polars as pl
 from numpy.typing import NDArray
 
 from needle_assets.assets.stored_stamps import IMAGES, stamps_of
-from needle_assets.products import Product
+from needle_assets.images.defects import find_defects
 from needle_assets.randomness import rng_for
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 
+MODEL_KINDS = ("cnn", "resnet18")
 MIN_IMAGES = 20
+# Raised by hand when the same images and settings would give another checker.
+CODE_VERSION = "1"
+
+
+class GoodImage(NamedTuple):
+    """An image that passes the rules, shape (60, 60) [DN]."""
+
+    ztf_id: str
+    candid: int
+    name: str
+    pixels: NDArray[np.float32]
 
 
 class Parts(NamedTuple):
@@ -26,6 +40,17 @@ class Parts(NamedTuple):
     calibration: NDArray[np.float32]
     judging: NDArray[np.float32]
     n_objects: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that one network needs in order to be trained; ``told`` is a file in which it says which epoch it has reached."""
+
+    model_kind: str
+    fingerprint: str
+    parts: Parts
+    settings: Settings
+    told: Path | None = None
 
 
 def training_objects(quality: pl.DataFrame, settings: Settings) -> list[str]:
@@ -45,53 +70,16 @@ def training_objects(quality: pl.DataFrame, settings: Settings) -> list[str]:
     return sorted(needed)
 
 
-def train_quality(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def good_images(tables: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
     """
-    Both quality networks, trained on damage made on purpose and judged on held-out objects with kinds of damage never trained on.
+    Every image of some objects that passes the rules, sorted by object, packet and name.
 
-    Parameters
-    ----------
-    tables : mapping of table to frame
-        ``core.stamps`` (ztf_id, candid, band, science, reference) of the objects from :func:`training_objects`, and
-        ``core.stamp_quality`` (ztf_id, candid, image, band, reasons) of all objects.
-    settings : Settings
-        Section ``quality`` and the seed.
-
-    Returns
-    -------
-    Product
-        One row of ``results.quality_models`` per network; the better one is chosen.
-
-    Raises
-    ------
-    Rejection
-        If there are too few good images in one of the three parts.
+    ``core.stamps`` (candid, science, reference) and ``core.stamp_quality`` (candid, image, reasons) of these objects are needed.
     """
-    from needle_assets.classifiers import quality as networks
-
-    good = _good_images(tables)
-    parts = _parts(good, settings)
-    shared = {"training_set_id": _training_set_id(good, settings), "seed": settings.seed, **_counts(tables)}
-    rows = [{**shared, **_trained(networks, kind, parts, settings)} for kind in networks.MODEL_KINDS]
-    best = max(rows, key=lambda row: (row["n_bad_found"], -row["n_good_lost"], row["model_kind"]))
-    return Product([{**row, "is_chosen": row is best} for row in rows])
-
-
-def _passes_rules() -> pl.Expr:
-    return pl.col("reasons").list.set_difference(["low_score"]).list.len() == 0
-
-
-def _draw(ztf_id: str, settings: Settings) -> int:
-    """A number between 0 and 2**32 that decides where an object goes, the same at every call."""
-    return int.from_bytes(hashlib.sha256(f"{settings.seed}|quality|{ztf_id}".encode()).digest()[:4], "big")
-
-
-def _good_images(tables: Mapping[str, pl.DataFrame]) -> list[tuple[str, int, str, NDArray[np.float32]]]:
-    """Object, packet, name and pixels of every image that passes the rules, in the order of their names."""
     quality = tables["core.stamp_quality"].filter(_passes_rules())
     passed = set(zip(quality["ztf_id"], quality["candid"], quality["image"], strict=True))
     found = [
-        (stamp.ztf_id, stamp.candid, name, stamp.images[name])
+        GoodImage(stamp.ztf_id, stamp.candid, name, stamp.images[name])
         for stamp in stamps_of(tables)
         for name in IMAGES
         if (stamp.ztf_id, stamp.candid, name) in passed
@@ -99,8 +87,15 @@ def _good_images(tables: Mapping[str, pl.DataFrame]) -> list[tuple[str, int, str
     return sorted(found, key=lambda entry: entry[:3])
 
 
-def _parts(good: Sequence[tuple[str, int, str, NDArray[np.float32]]], settings: Settings) -> Parts:
-    """Images by part: an object belongs to one part for ever, whatever other objects there are."""
+def parts_of(good: Sequence[GoodImage], settings: Settings) -> Parts:
+    """
+    Images by part: an object belongs to one part for ever, whatever other objects there are.
+
+    Raises
+    ------
+    Rejection
+        If there are too few good images in one of the three parts.
+    """
     half = settings.quality.held_out_fraction / 2 * 2**32
     names: list[set[str]] = [set(), set(), set()]
     images: list[list[NDArray[np.float32]]] = [[], [], []]
@@ -119,40 +114,92 @@ def _parts(good: Sequence[tuple[str, int, str, NDArray[np.float32]]], settings: 
     return Parts(training, calibration, judging, (len(names[0]), len(names[1]), len(names[2])))
 
 
-def _trained(networks: Any, kind: str, parts: Parts, settings: Settings) -> dict[str, Any]:
-    """One network: trained, its threshold set on the second part, judged on the third."""
-    training = networks.train(kind, parts.training, seed=settings.seed, settings=settings.quality)
-    threshold = settings.quality.good_threshold
-    networks.calibrate(training.model, parts.calibration, threshold=threshold)
-    weights = networks.to_bytes(training.model)
-    model = networks.from_bytes(kind, weights)
-    rng = rng_for(settings.seed, "results.quality_models", "judging")
-    p_good, is_bad = networks.judge(model, parts.judging, rng)
-    found = networks.finding_bad(p_good, is_bad, threshold)
-    curve = networks.curves(p_good, is_bad)
-    return {
-        "model_id": hashlib.sha256(weights).hexdigest()[:16],
-        "model_kind": kind,
-        "n_objects_training": parts.n_objects[0],
-        "n_objects_held_out": parts.n_objects[1] + parts.n_objects[2],
-        "threshold": threshold,
-        **{name: found[name] for name in ("n_bad_found", "n_bad_missed", "n_good_lost", "n_good_kept")},
-        **{f"curve_{name}": values for name, values in curve.items()},
-        "history_loss": training.loss,
-        "history_accuracy": training.accuracy,
-        "weights": weights,
-    }
+def training_set_id(good: Sequence[GoodImage]) -> str:
+    """Hash of the images that training uses, whatever their order."""
+    digest = hashlib.sha256()
+    for ztf_id, candid, name, pixels in sorted(good, key=lambda entry: entry[:3]):
+        digest.update(f"{ztf_id}|{candid}|{name}|".encode() + np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()[:16]
 
 
-def _counts(tables: Mapping[str, pl.DataFrame]) -> dict[str, int]:
-    """Good and bad images by band, as in Table 3."""
-    counted = tables["core.stamp_quality"].with_columns(is_good=_passes_rules()).group_by("band", "is_good").len()
+def fingerprint(training_set: str, model_kind: str, settings: Settings) -> str:
+    """What decides whether a network has to be trained again: images, settings, seed and code."""
+    told = json.dumps([training_set, model_kind, settings.seed, asdict(settings.quality), CODE_VERSION], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def counts(quality: pl.DataFrame) -> dict[str, int]:
+    """Good and bad images by band, by the rules, as in Table 3; ``quality`` holds band and reasons."""
+    counted = quality.with_columns(is_good=_passes_rules()).group_by("band", "is_good").len()
     n = {(band, is_good): count for band, is_good, count in counted.iter_rows()}
     return {f"n_{name}_{band}": n.get((band, is_good), 0) for band in "gr" for name, is_good in (("good", True), ("bad", False))}
 
 
-def _training_set_id(good: Sequence[tuple[str, int, str, NDArray[np.float32]]], settings: Settings) -> str:
-    digest = hashlib.sha256(json.dumps([settings.seed, asdict(settings.quality)], sort_keys=True).encode())
-    for ztf_id, candid, name, pixels in good:
-        digest.update(f"{ztf_id}|{candid}|{name}|".encode() + np.ascontiguousarray(pixels).tobytes())
-    return digest.hexdigest()[:16]
+def train_network(task: Task) -> dict[str, Any]:
+    """
+    One network, trained on damage made on purpose: its threshold set on the second part, judged on the third with kinds of
+    damage never trained on. Returns its row of ``results.quality_models``. Runs in a worker.
+    """
+    from needle_assets.classifiers import quality as networks
+
+    started = time.monotonic()
+    parts, settings = task.parts, task.settings
+    training = networks.train(
+        task.model_kind, parts.training, seed=settings.seed, settings=settings.quality, on_epoch=_teller(task.told)
+    )
+    weights = networks.to_bytes(networks.calibrated(training.model, parts.calibration, threshold=settings.quality.good_threshold))
+    return {
+        "model_id": hashlib.sha256(weights).hexdigest()[:16],
+        "model_kind": task.model_kind,
+        "fingerprint": task.fingerprint,
+        "seed": settings.seed,
+        "n_objects_training": parts.n_objects[0],
+        "n_objects_held_out": parts.n_objects[1] + parts.n_objects[2],
+        "n_images_training": len(parts.training),
+        **_judged(networks, networks.from_bytes(task.model_kind, weights), parts.judging, settings),
+        "history_loss": training.loss,
+        "history_accuracy": training.accuracy,
+        "weights": weights,
+        "settings": json.dumps(asdict(settings.quality), sort_keys=True),
+        "seconds": time.monotonic() - started,
+    }
+
+
+def chosen_model(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The id of the network that finds most damage at the threshold, of equal ones the one that loses fewer good images."""
+    best = max(rows, key=lambda row: (row["n_bad_found"] - row["n_good_lost"], -row["n_good_lost"], row["model_kind"]))
+    return str(best["model_id"])
+
+
+def _passes_rules() -> pl.Expr:
+    return pl.col("reasons").list.set_difference(["low_score"]).list.len() == 0
+
+
+def _draw(ztf_id: str, settings: Settings) -> int:
+    """A number between 0 and 2**32 that decides where an object goes, the same at every call."""
+    return int.from_bytes(hashlib.sha256(f"{settings.seed}|quality|{ztf_id}".encode()).digest()[:4], "big")
+
+
+def _teller(told: Path | None) -> Any:
+    return None if told is None else lambda n_epochs: told.write_text(str(n_epochs), encoding="ascii")
+
+
+def _judged(networks: Any, model: Any, images: NDArray[np.float32], settings: Settings) -> dict[str, Any]:
+    """What the model finds on held-out objects, in all, along the threshold, and by kind of damage with what the rules add."""
+    threshold = settings.quality.good_threshold
+    judged = networks.judge(model, images, rng_for(settings.seed, "results.quality_models", "judging"))
+    found = networks.finding_bad(judged.p_good, judged.is_bad, threshold)
+    curve = networks.curves(judged.p_good, judged.is_bad)
+    breaks_rule = np.array([bool(find_defects(image, settings.quality).reasons) for image in judged.bad])
+    low = judged.p_good[judged.is_bad] < threshold
+    kinds = sorted(set(judged.kinds))
+    among = [np.array(judged.kinds) == kind for kind in kinds]
+    return {
+        "threshold": threshold,
+        **{name: found[name] for name in ("n_bad_found", "n_bad_missed", "n_good_lost", "n_good_kept")},
+        **{f"curve_{name}": values for name, values in curve.items()},
+        "kinds": kinds,
+        "kind_n": [int(members.sum()) for members in among],
+        "kind_n_found": [int((low & members).sum()) for members in among],
+        "kind_n_found_with_rules": [int(((low | breaks_rule) & members).sum()) for members in among],
+    }

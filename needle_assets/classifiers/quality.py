@@ -4,10 +4,11 @@ Images in, probabilities out. Rules (``images/defects.py``) come before and need
 twice, as it is and damaged on purpose (``classifiers/damage.py``), because labelled bad images that rules miss are rare.
 """
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, Damage, damaged
+from needle_assets.classifiers.training import deterministic
 from needle_assets.settings import QualitySettings
 
 MODEL_KINDS = ("cnn", "resnet18")
@@ -26,7 +28,9 @@ BAD, GOOD = 0, 1
 # Heights below the sky as well as stars of a thousand sigma must stay visible: asinh of sky sigmas, about -1.3 to 2.6.
 _SOFTENING_SIGMA = 2.0
 _SCALE = 3.0
+# Scores are computed in batches of exactly this many and rounded, so that the company of an image cannot change them.
 _SCORING_BATCH = 64
+_SCORE_DECIMALS = 4
 # The image that defines the limit itself stays on the good side of it, whatever rounding does.
 _CALIBRATION_MARGIN = 1e-3
 _KINDS = tuple(TRAINING_KINDS)
@@ -146,17 +150,22 @@ def score(model: nn.Module, images: NDArray[np.floating]) -> NDArray[np.float64]
     Returns
     -------
     ndarray, shape (n,), float64
+        Rounded to four decimals.
     """
     model.eval()
-    with torch.inference_mode():
-        parts = [
-            model(prepared(images[start : start + _SCORING_BATCH]))[:, GOOD].exp()
-            for start in range(0, len(images), _SCORING_BATCH)
-        ]
-    return torch.cat(parts).double().numpy() if parts else np.empty(0)
+    with deterministic(), torch.inference_mode():
+        parts = [_scored(model, images[start : start + _SCORING_BATCH]) for start in range(0, len(images), _SCORING_BATCH)]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
-def train(kind: str, images: NDArray[np.floating], *, seed: int, settings: QualitySettings | None = None) -> Training:
+def train(
+    kind: str,
+    images: NDArray[np.floating],
+    *,
+    seed: int,
+    settings: QualitySettings | None = None,
+    on_epoch: Callable[[int], object] | None = None,
+) -> Training:
     """
     Train a checker on good images and damaged copies of them, made anew in every epoch.
 
@@ -170,6 +179,8 @@ def train(kind: str, images: NDArray[np.floating], *, seed: int, settings: Quali
         Decides weights, order, damage and orientation; torch's own generator is left as it was.
     settings : QualitySettings, optional
         Epochs, rates and weights; ``default`` if left out.
+    on_epoch : callable, optional
+        Called with the number of epochs done.
 
     Raises
     ------
@@ -184,29 +195,32 @@ def train(kind: str, images: NDArray[np.floating], *, seed: int, settings: Quali
     settings = settings or QualitySettings()
     if len(images) < 2:
         raise ValueError(f"{len(images)} good images are too few to train a quality model; at least 2 are needed.")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), deterministic():
         torch.manual_seed(seed)
-        return _trained(build(kind), images, np.random.default_rng(seed), settings)
+        return _trained(build(kind), images, np.random.default_rng(seed), settings, on_epoch)
 
 
-def calibrate(model: nn.Module, good: NDArray[np.floating], *, threshold: float, rejected: float = 0.01) -> None:
+def calibrated(model: nn.Module, good: NDArray[np.floating], *, threshold: float, rejected: float = 0.01) -> nn.Module:
     """
-    Shift a model's scores so that a fraction ``rejected`` of known good images falls below ``threshold``.
+    The model with its scores shifted so that a fraction ``rejected`` of known good images falls below ``threshold``.
 
     The order of scores, and so the trade between purity and completeness, stays; the threshold gets the same meaning for every
     model. ``good``, shape (n, 60, 60) [DN], must not have been trained on. Too few images for the fraction count their lowest.
     """
+    model = copy.deepcopy(model)
     p_good = np.clip(score(model, good), 1e-9, 1.0 - 1e-9)
     lowest = float(np.quantile(np.log(p_good / (1.0 - p_good)), rejected, method="higher"))
     last = model.get_submodule("last")
     assert isinstance(last, nn.Linear)
     with torch.no_grad():
         last.bias[GOOD] += float(np.log(threshold / (1.0 - threshold))) - lowest + _CALIBRATION_MARGIN
+    return model
 
 
 def to_bytes(model: nn.Module) -> bytes:
-    """Weights as safetensors."""
-    return save({name: value.contiguous() for name, value in model.state_dict().items()})
+    """Weights as safetensors in half precision: half as much to store and hand to workers, scores the same within 0.005."""
+    state = model.state_dict()
+    return save({name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()})
 
 
 def from_bytes(kind: str, weights: bytes) -> nn.Module:
@@ -217,7 +231,7 @@ def from_bytes(kind: str, weights: bytes) -> nn.Module:
     """
     with torch.random.fork_rng(devices=[]):
         model = build(kind)
-    model.load_state_dict(load(weights))
+    model.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in load(weights).items()})
     model.eval()
     return (_folded(model) if isinstance(model, ResNet18) else model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -263,9 +277,18 @@ def curves(p_good: NDArray[np.floating], is_bad: NDArray[np.bool_]) -> dict[str,
     return {"threshold": thresholds.tolist(), **{name: [point[name] for point in points] for name in names}}
 
 
+class Judged(NamedTuple):
+    """Scores and truth, shape (2 n,), good images first; the damaged images, shape (n, 60, 60), and the kind of each."""
+
+    p_good: NDArray[np.float64]
+    is_bad: NDArray[np.bool_]
+    bad: NDArray[np.float64]
+    kinds: list[str]
+
+
 def judge(
     model: nn.Module, good: NDArray[np.floating], rng: np.random.Generator, kinds: Mapping[str, Damage] = HELD_OUT_KINDS
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+) -> Judged:
     """
     Scores of good images and of damaged copies of them, one copy each, kinds in turn.
 
@@ -280,21 +303,32 @@ def judge(
     kinds : mapping of str to damage
         By default kinds that training never uses.
 
-    Returns
-    -------
-    p_good : ndarray, shape (2 n,), float64
-    is_bad : ndarray of bool, shape (2 n,)
     """
-    names = list(kinds)
-    bad = np.stack([damaged(image, names[n % len(names)], rng)[0] for n, image in enumerate(good)])
-    return np.concatenate([score(model, good), score(model, bad)]), np.repeat([False, True], len(good))
+    names = [list(kinds)[n % len(kinds)] for n in range(len(good))]
+    bad = np.stack([damaged(image, name, rng)[0] for image, name in zip(good, names, strict=True)])
+    return Judged(np.concatenate([score(model, good), score(model, bad)]), np.repeat([False, True], len(good)), bad, names)
+
+
+def _scored(model: nn.Module, images: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Scores of one batch, filled up to its full size."""
+    batch = prepared(images)
+    if len(batch) < _SCORING_BATCH:
+        batch = torch.cat([batch, batch.new_zeros((_SCORING_BATCH - len(batch), *batch.shape[1:]))])
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    return np.round(model(batch)[: len(images), GOOD].exp().double().numpy(), _SCORE_DECIMALS)
 
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def _trained(model: nn.Module, images: NDArray[np.floating], rng: np.random.Generator, settings: QualitySettings) -> Training:
+def _trained(
+    model: nn.Module,
+    images: NDArray[np.floating],
+    rng: np.random.Generator,
+    settings: QualitySettings,
+    on_epoch: Callable[[int], object] | None,
+) -> Training:
     n_batches = -(-len(images) // (settings.batch_size // 2)) * settings.epochs
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(n_batches, 1))
@@ -315,6 +349,8 @@ def _trained(model: nn.Module, images: NDArray[np.floating], rng: np.random.Gene
             right += int((log_p.argmax(1) == labels).sum())
         training.loss.append(losses / (2 * len(images)))
         training.accuracy.append(right / (2 * len(images)))
+        if on_epoch is not None:
+            on_epoch(len(training.loss))
     return training
 
 

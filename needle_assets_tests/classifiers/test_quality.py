@@ -7,11 +7,19 @@ import polars as pl
 import pytest
 import torch
 
-from needle_assets.assets.quality_training import train_quality, training_objects
+from needle_assets.assets.quality_training import (
+    Task,
+    chosen_model,
+    counts,
+    good_images,
+    parts_of,
+    train_network,
+    training_objects,
+)
 from needle_assets.classifiers.quality import (
     MODEL_KINDS,
     build,
-    calibrate,
+    calibrated,
     curves,
     finding_bad,
     from_bytes,
@@ -70,12 +78,14 @@ def test_missing_and_flat_images_can_be_prepared(rng):
 def test_weights_survive_storage_and_folding(kind, trained, rng):
     images = sky(rng, 5)
     again = from_bytes(kind, to_bytes(trained[kind]))
-    assert np.allclose(score(again, images), score(trained[kind], images), atol=1e-5)
+    assert np.allclose(score(again, images), score(trained[kind], images), atol=5e-3)
 
 
 def test_scores_do_not_depend_on_company(trained, rng):
     images = sky(rng, 70)
-    assert np.allclose(score(trained["resnet18"], images)[65:], score(trained["resnet18"], images[65:]), atol=1e-5)
+    together = score(trained["resnet18"], images)
+    assert np.array_equal(together[65:], score(trained["resnet18"], images[65:]))
+    assert np.array_equal(together[::-1], score(trained["resnet18"], images[::-1]))
     assert score(trained["resnet18"], images[:0]).shape == (0,)
 
 
@@ -89,8 +99,7 @@ def test_training_is_repeatable_and_leaves_torchs_generator_alone(rng):
 
 def test_a_calibrated_model_keeps_good_images(trained, rng):
     images = sky(rng, 60)
-    model = from_bytes("cnn", to_bytes(trained["cnn"]))
-    calibrate(model, images, threshold=0.75, rejected=0.05)
+    model = calibrated(trained["cnn"], images, threshold=0.75, rejected=0.05)
     assert 0 < (score(model, images) < 0.75).mean() <= 0.05
 
 
@@ -147,19 +156,31 @@ def tables_of(rng, n_objects):
     return {"core.stamps": stamps, "core.stamp_quality": pl.DataFrame(rows, schema_overrides={"reasons": pl.List(pl.String)})}
 
 
-def test_both_networks_are_trained_and_one_is_chosen(rng):
+def test_a_trained_network_says_what_it_finds_by_kind(rng):
     settings = replace(Settings(), quality=replace(QUICK, held_out_fraction=0.8))
-    rows = train_quality(tables_of(rng, 60), settings).rows
-    assert sorted(row["model_kind"] for row in rows) == ["cnn", "resnet18"]
-    assert sum(row["is_chosen"] for row in rows) == 1
-    assert [rows[0][f"n_{name}"] for name in ("good_g", "bad_g", "good_r", "bad_r")] == [56, 4, 56, 4]
-    assert rows[0]["n_objects_training"] + rows[0]["n_objects_held_out"] == 56
-    assert rows[0]["n_good_lost"] + rows[0]["n_good_kept"] == rows[0]["n_bad_found"] + rows[0]["n_bad_missed"]
+    parts = parts_of(good_images(tables_of(rng, 60)), settings)
+    row = train_network(Task("resnet18", "f", parts, settings))
+    assert row["n_objects_training"] + row["n_objects_held_out"] == 56
+    assert row["n_good_lost"] + row["n_good_kept"] == row["n_bad_found"] + row["n_bad_missed"] == sum(row["kind_n"])
+    assert sum(row["kind_n_found"]) == row["n_bad_found"] <= sum(row["kind_n_found_with_rules"])
+
+
+def test_images_are_counted_as_in_table_3(rng):
+    counted = counts(tables_of(rng, 60)["core.stamp_quality"])
+    assert counted == {"n_good_g": 56, "n_bad_g": 4, "n_good_r": 56, "n_bad_r": 4}
+
+
+def test_the_network_that_finds_more_is_chosen():
+    rows = [
+        {"model_id": "a", "model_kind": "cnn", "n_bad_found": 9, "n_good_lost": 1},
+        {"model_id": "b", "model_kind": "resnet18", "n_bad_found": 10, "n_good_lost": 1},
+    ]
+    assert chosen_model(rows) == "b"
 
 
 def test_too_few_images_are_refused_with_the_numbers(rng):
     with pytest.raises(Rejection, match=r"8 good images are too few .* The rules work without one"):
-        train_quality(tables_of(rng, 8), Settings())
+        parts_of(good_images(tables_of(rng, 8)), Settings())
 
 
 def test_training_takes_as_many_objects_as_it_needs(rng):
