@@ -74,19 +74,25 @@ def refresh(
     recompute: Annotated[str | None, typer.Option(help="Compute anew though nothing changed: all, or one product.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another refresh to end.")] = 0.0,
+    fetch_first: Annotated[
+        bool, typer.Option("--fetch", help="First ask the services that the settings name: what the nightly schedule does.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the warehouse up to date with the landing folder. Computes only what is stale."""
-    from needle_assets.commands import RefreshOptions, run_refresh  # keeps `needle --help` fast
+    from needle_assets.commands import RefreshOptions, run_night, run_refresh  # keeps `needle --help` fast
 
     options = RefreshOptions(
         landing=landing, preset=preset, select=_names(select), recompute=_names(recompute), workers=workers, wait_seconds=wait
     )
-    result = run_refresh(Home.from_environment(), options, show=not as_json)
-    typer.echo(json.dumps(result) if as_json else _refresh_text(result))
+    work = run_night if fetch_first else run_refresh
+    result = work(Home.from_environment(), options, show=not as_json)
+    typer.echo(json.dumps(result, default=str) if as_json else _refresh_text(result))
     failed = sum(done["failed"] for done in result["assets"].values())
     if failed:
         _fail(f"the code failed on {failed} objects; everything else was stored. See core.rejections, or run with --debug.")
+    if fetch_first and result["night"]["failures"]:
+        _fail("the night is stored, but not everything was fetched; run it again to go on.")
 
 
 @app.command()
@@ -223,6 +229,10 @@ def _refresh_text(result: dict[str, Any]) -> str:
         lines.append(f"{table:<24}{done['computed']:>10}{done['up_to_date']:>12}{done['rejected']:>10}{done['seconds']:>9.1f}")
     new = f", {result['new_objects']} new" if result["new_objects"] else ""
     lines.append(f"{result['objects']} objects{new}. Published: {result['published']} ({result['seconds']:.1f} s)")
+    if "night" in result:
+        from needle_assets.nights import as_text
+
+        lines.append(as_text(result["night"]))
     return "\n".join(lines)
 
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from needle_assets.home import Home
 from needle_assets.refresh import Progress, RefreshError, Session, needed_by
-from needle_assets.stages import SCORING, STAGES, Stage
+from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring
 
 if TYPE_CHECKING:
@@ -101,6 +102,34 @@ def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> d
             return _result(session, stages, before, started)
         finally:
             session.close()
+
+
+def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dict[str, Any]:
+    """
+    Ask the services that the settings name, then refresh; returns what ``--json`` prints, with the night's summary.
+
+    Raises
+    ------
+    RefreshError, SettingsError, HomeBusyError, WarehouseError
+        If it cannot start, or cannot end; what was stored before is kept. Services that failed stand in the summary.
+    """
+    from needle_assets.fetch import Around
+    from needle_assets.orchestration import local
+    from needle_assets.orchestration.nightly import opened_when_needed
+    from needle_assets.orchestration.running import working_session
+
+    if options.select or options.recompute:
+        raise RefreshError("--fetch is for a whole night; leave --select and --recompute out, or refresh again with them.")
+    started = time.monotonic()
+    home.prepare().remember_preset(home.settings(options.preset).preset)
+    with _progress(show) as progress:
+        how = partial(
+            working_session, home, what="refresh", wait_seconds=options.wait_seconds, workers=options.workers, progress=progress
+        )
+        with opened_when_needed(how) as session:
+            around = Around(progress=lambda far: progress(f"fetch {far.source}", far.done, far.total))
+            night = local.run_night(home, session, landing=options.landing, around=around)
+            return {**_result(session, REFRESHED, len(session.objects()) - night["new_objects"], started), "night": night}
 
 
 def _asked(options: RefreshOptions) -> list[Stage]:

@@ -4,9 +4,11 @@ import dagster as dg
 
 from needle_assets.home import Home
 from needle_assets.orchestration.automation import landing_sensor, nightly_schedule
+from needle_assets.orchestration.fetching import fetch_assets
 from needle_assets.orchestration.graph import landing_specs, stage_assets
 from needle_assets.orchestration.instance import prepare_instance
 from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.nightly import nightly_job, nights_asset
 from needle_assets.orchestration.running import RefreshRequest, needle
 from needle_assets.orchestration.training import train_job, training_schedule
 
@@ -16,12 +18,12 @@ def definitions() -> dg.Definitions:
     """All definitions of the home that NEEDLE_HOME names."""
     home = Home.from_environment()
     prepare_instance(home)
-    refresh, train = refresh_job(), train_job()
+    refresh, night, train = refresh_job(), nightly_job(), train_job()
     return dg.Definitions(
-        assets=[*landing_specs(), *stage_assets()],
-        jobs=[refresh, train],
+        assets=[*fetch_assets(), *landing_specs(), *stage_assets(), nights_asset()],
+        jobs=[refresh, night, train],
         sensors=[landing_sensor(refresh, home)],
-        schedules=[nightly_schedule(refresh, home), training_schedule(train, home)],
+        schedules=[nightly_schedule(night, home), training_schedule(train, home)],
         resources={"needle": needle, "request": RefreshRequest()},
         executor=dg.in_process_executor,
     )

@@ -35,6 +35,8 @@ __all__ = [
     "fetch_panstarrs",
 ]
 
+SIMULATION = Path("truth", "simulation.json")  # what makes a folder a simulated survey; real files must not join it
+
 SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "bts": fetch_bts,
     "archive": fetch_archive,
@@ -78,10 +80,12 @@ def fetch(
     Raises
     ------
     FetchError
-        If the source is unknown or cannot start: no token, no known objects, another fetch of it under way.
+        If the source is unknown or cannot start: the folder is simulated, no token, no known objects, another fetch of it under way.
     """
     if source not in SOURCES:
         raise FetchError(f"source {source!r} is unknown; choose one of {', '.join(SOURCES)}.")
+    if (landing / SIMULATION).exists():
+        raise FetchError(f"{landing} holds a simulated survey, of which no service knows anything; name another landing folder.")
     known = inspect.signature(SOURCES[source]).parameters
     asked = {"ids": ids, "nights": nights}
     unusable = [name for name, value in asked.items() if value is not None and name not in known]

@@ -1,4 +1,4 @@
-"""What starts refreshes by itself: a sensor that sees new files, and a nightly schedule. Both are off until switched on."""
+"""What starts work by itself: a sensor that sees new files, and the nightly schedule. Both are off until switched on."""
 
 import hashlib
 import os
@@ -21,6 +21,11 @@ def landing_folder(home: Home) -> Path | None:
     return Path(named) if named else None
 
 
+def nightly_folder(home: Home) -> Path:
+    """The folder that the night fills and reads: the one that is watched, else ``landing`` in the home, to begin from nothing."""
+    return landing_folder(home) or home.path / "landing"
+
+
 def landing_sensor(job: dg.JobDefinition, home: Home) -> dg.SensorDefinition:
     """Start a refresh when files of the landing folder are new or changed."""
     interval = home.settings().schedule.landing_check_seconds
@@ -41,14 +46,15 @@ def landing_sensor(job: dg.JobDefinition, home: Home) -> dg.SensorDefinition:
 
 
 def nightly_schedule(job: dg.JobDefinition, home: Home) -> dg.ScheduleDefinition:
-    """Refresh every night at the time the settings say."""
+    """The night, at the time the settings say."""
     schedule = home.settings().schedule
+    asked = ", ".join(schedule.sources)
     return dg.ScheduleDefinition(
-        name="nightly_refresh",
+        name="nightly",
         job=job,
         cron_schedule=schedule.cron,
         execution_timezone=schedule.timezone,
-        description="Bring everything up to date with the landing folder, every night.",
+        description=f"Every night: {f'ask {asked}, then ' if asked else ''}bring everything up to date and score candidates.",
     )
 
 

@@ -8,13 +8,13 @@ import dagster as dg
 
 from needle_assets import events
 from needle_assets.orchestration.checks import check_specs, evaluate
-from needle_assets.orchestration.keys import OBJECTS, asset_key
+from needle_assets.orchestration.fetching import WRITES, fetch_key
+from needle_assets.orchestration.keys import OBJECTS, OWNER, asset_key
 from needle_assets.orchestration.running import Teller, raise_if_failed
 from needle_assets.refresh import Session
 from needle_assets.stages import STAGES, Stage
 from needle_assets.warehouse.schema import column_comments, table_comments
 
-OWNER = "team:needle"
 BACKFILL_TAG = "dagster/backfill"
 LANDED = {
     "packets": "Alert packets below alerts/, single files or nightly archives.",
@@ -25,9 +25,16 @@ LANDED = {
 
 
 def landing_specs() -> list[dg.AssetSpec]:
-    """The files that everything starts from; the platform reads them and never writes them."""
+    """The files that everything starts from. Services and people write them; nothing else of the platform does."""
     return [
-        dg.AssetSpec(["landing", name], description=text, group_name="landing", kinds={"file"}, owners=[OWNER])
+        dg.AssetSpec(
+            ["landing", name],
+            deps=[fetch_key(source) for source, written in WRITES.items() if name in written],
+            description=text,
+            group_name="landing",
+            kinds={"file"},
+            owners=[OWNER],
+        )
         for name, text in LANDED.items()
     ]
 

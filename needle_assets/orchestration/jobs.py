@@ -46,6 +46,7 @@ def refresh_job(
 
 @dg.op(
     name="landing",
+    ins={"start": dg.In(dg.Nothing)},
     out=dg.Out(dg.Nothing),
     required_resource_keys=RESOURCES,
     description="Read what is new in the landing folder.",
@@ -63,8 +64,18 @@ def landing_step(context: dg.OpExecutionContext) -> None:
 
 
 def stage_step(stage: Stage) -> Callable[..., object]:
-    """The step of a job that brings one stage up to date."""
+    """The step that brings one stage up to date. All jobs share it, because Dagster wants a name to be one definition."""
+    known, step = _STEPS.get(stage.table, (None, None))
+    if step is None or known is not stage:
+        step = _stage_step(stage)
+        _STEPS[stage.table] = stage, step
+    return step
 
+
+_STEPS: dict[str, tuple[Stage, Callable[..., object]]] = {}
+
+
+def _stage_step(stage: Stage) -> Callable[..., object]:
     @dg.op(
         name="refresh__" + stage.table.replace(".", "__"),
         ins={"start": dg.In(dg.Nothing)},

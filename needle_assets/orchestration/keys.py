@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+OWNER = "team:needle"
 PARTITIONS = "ztf_object"
 OBJECTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 

@@ -5,12 +5,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from needle_assets.fetch import Around
 from needle_assets.home import Home
+from needle_assets.nights import summary_of
 from needle_assets.orchestration.instance import open_instance, report_dead_runs
 from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.nightly import SUMMARY, nightly_job
 from needle_assets.orchestration.running import RefreshRequest
 from needle_assets.refresh import RefreshError, Session
 from needle_assets.stages import Stage
@@ -42,6 +46,28 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
         if event.is_step_failure:
             raise _explained(event.step_failure_data.error)
     raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
+
+
+def run_night(home: Home, session: Session, *, landing: Path | None = None, around: Around | None = None) -> dict[str, Any]:
+    """
+    One night in this process: ask the services, then refresh in ``session``; returns its summary.
+
+    Raises
+    ------
+    RefreshError, WarehouseError
+        If it was cut short; steps before it are stored. A service that failed stands in the summary.
+    """
+    job = nightly_job(session=session, around=around)
+    config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or "")}}}}
+    run_id = str(uuid.uuid4())
+    with _storage_explained(home), open_instance(home) as instance:
+        report_dead_runs(home, instance)
+        with home.running(run_id):
+            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id, run_config=config)
+    for event in result.all_node_events:
+        if event.is_step_failure and event.step_key != SUMMARY:
+            raise _explained(event.step_failure_data.error)
+    return summary_of(session, run_id)
 
 
 def bury_dead_runs(home: Home) -> None:

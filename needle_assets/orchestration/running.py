@@ -12,7 +12,7 @@ from needle_assets.home import Home
 from needle_assets.orchestration import pictures
 from needle_assets.orchestration.instance import report_dead_runs
 from needle_assets.orchestration.keys import asset_key
-from needle_assets.refresh import Session, StageReport, Told, Versions
+from needle_assets.refresh import Progress, Session, StageReport, Told, Versions, no_progress
 from needle_assets.stages import Stage
 
 LOCK_WAIT_SECONDS = 6 * 3600.0
@@ -33,10 +33,12 @@ class RefreshRequest(dg.ConfigurableResource):
 
 
 @contextmanager
-def working_session(home: Home, *, what: str) -> Iterator[Session]:
+def working_session(
+    home: Home, *, what: str, wait_seconds: float = LOCK_WAIT_SECONDS, workers: int = 2, progress: Progress = no_progress
+) -> Iterator[Session]:
     """Hold the home, work, publish what was written."""
-    with home.prepare().lock(wait_seconds=LOCK_WAIT_SECONDS, what=what):
-        session = Session(home, home.settings()).open()
+    with home.prepare().lock(wait_seconds=wait_seconds, what=what):
+        session = Session(home, home.settings(), workers=workers, progress=progress).open()
         try:
             yield session
         finally:

@@ -77,23 +77,20 @@ def test_the_schedule_keeps_the_time_of_the_settings(home, monkeypatch) -> None:
         '[schedule]\ncron = "30 4 * * *"\ntimezone = "America/Los_Angeles"\nlanding_check_seconds = 90\n'
     )
     loaded = definitions()
-    schedule = loaded.resolve_schedule_def("nightly_refresh")
+    schedule = loaded.resolve_schedule_def("nightly")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 4 * * *", "America/Los_Angeles")
-    assert schedule.job_name == "refresh"
+    assert schedule.job_name == "nightly"
     assert loaded.resolve_sensor_def("landing_files").minimum_interval_seconds == 90
 
 
 @pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning")
 def test_both_are_shown_switched_off_and_can_be_switched_on(ui) -> None:
     shown = ui.graphql(STATES)["repositoriesOrError"]["nodes"][0]
-    assert {s["name"]: s["scheduleState"]["status"] for s in shown["schedules"]} == {
-        "nightly_refresh": "STOPPED",
-        "training": "STOPPED",
-    }
+    assert {s["name"]: s["scheduleState"]["status"] for s in shown["schedules"]} == {"nightly": "STOPPED", "training": "STOPPED"}
     assert {s["name"]: s["sensorState"]["status"] for s in shown["sensors"]} == {"landing_files": "STOPPED"}
     where = {name: value for name, value in ui.selector("refresh").items() if name != "pipelineName"}
     changed = ui.graphql(
-        TOGGLES, schedule=where | {"scheduleName": "nightly_refresh"}, sensor=where | {"sensorName": "landing_files"}
+        TOGGLES, schedule=where | {"scheduleName": "nightly"}, sensor=where | {"sensorName": "landing_files"}
     )
     assert changed["startSchedule"]["scheduleState"]["status"] == "RUNNING"
     assert changed["startSensor"]["sensorState"]["status"] == "RUNNING"
