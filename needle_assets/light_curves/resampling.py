@@ -11,6 +11,8 @@ from needle_assets.light_curves.redshifting import bandwidth_mag, shift_redshift
 from needle_assets.survey import DETECTION_LIMIT_MAG, FIT_BANDS
 
 ERROR_AT_LIMIT_MAG = 0.3
+# Equation A7 gives a point of 28 mag an error of 9 mag. Only points this close to the limit can scatter above it by their error.
+SCATTER_MARGIN_MAG = 0.5
 
 
 def magnitude_error(mag: ArrayLike, *, limit_mag: float = DETECTION_LIMIT_MAG) -> FloatArray:
@@ -166,13 +168,14 @@ def observe_at_redshift(
 
     Notes
     -----
-    Sections 4.3 to 5: draw, redshift, errors of Equation A7, scatter of Equation A8, limit.
+    Sections 4.3 to 5: draw, redshift, errors of Equation A7, scatter of Equation A8, limit. Points far below the limit are left out
+    before the scatter, as their errors are larger than their distance from it.
     """
     factor = wavelength_factor(*redshifts) if is_spectrum_shifted else 1.0
     drawn = resample(fit, epochs, rng if is_posterior_drawn else None, wavelength_factor=factor)
     moved = shift_redshift(drawn, *redshifts)
     if is_spectrum_shifted:
         moved = LightCurve(moved.mjd, moved.band, moved.mag + bandwidth_mag(*redshifts), moved.mag_err)
-    seen = within_limit(perturb(moved, rng), limit_mag)
+    seen = within_limit(perturb(within_limit(moved, limit_mag + SCATTER_MARGIN_MAG), rng), limit_mag)
     start = seen.mjd.min() if len(seen) else 0.0
     return LightCurve(seen.mjd - start, seen.band, seen.mag, seen.mag_err).sorted()
