@@ -92,8 +92,9 @@ class QualitySettings:
     sentinels: tuple[float, ...] = (-999.0,)
     line_sigma: float = 5.0
     negative_sigma: float = 20.0
-    epochs: int = 20
-    learning_rate: float = 5e-4
+    dark_spot_sigma: float = 7.5
+    epochs: int = 25
+    learning_rate: float = 1e-3
     batch_size: int = 32
     max_training_images: int = 3000
     held_out_fraction: float = 0.3
@@ -361,7 +362,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
         },
         "metrics": {"n_bootstrap": 200},
-        "quality": {"epochs": 2, "max_training_images": 240},
+        "quality": {"epochs": 2, "max_training_images": 320},
     },
 }
 

@@ -135,11 +135,11 @@ def _dead_columns(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator
 
 def _trail(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
     profile = np.exp(-0.5 * (_line(image.shape, rng) / rng.uniform(0.7, 1.5)) ** 2)
-    return _added(image, _log_uniform(rng, 2.0, 40.0) * sky.sigma * profile, sky)
+    return _added(image, _log_uniform(rng, 1.5, 40.0) * sky.sigma * profile, sky)
 
 
 def _dead_segment(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
-    low = sky.level - _log_uniform(rng, 2.5, 18.0) * sky.sigma
+    low = sky.level - _log_uniform(rng, 1.5, 18.0) * sky.sigma
     return _set(image, _segment(image.shape, rng, (0.3, 0.85)), rng.normal(low, sky.sigma / 2, image.shape))
 
 
@@ -148,7 +148,7 @@ def _bleeding_segment(image: NDArray[np.float64], sky: Sky, rng: np.random.Gener
     fading = np.linspace(rng.uniform(0.2, 1.0), 1.0, image.shape[0])
     fading = fading[:, None] if rng.random() < 0.5 else fading[::-1, None]
     fading = fading * np.ones(image.shape) if mask.sum(axis=0).max() > mask.sum(axis=1).max() else fading.T * np.ones(image.shape)
-    return _set(image, mask, image + _log_uniform(rng, 3.0, 60.0) * sky.sigma * fading)
+    return _set(image, mask, image + _log_uniform(rng, 1.5, 60.0) * sky.sigma * fading)
 
 
 def _banding(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
@@ -244,7 +244,7 @@ def _tilted_step(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator)
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]] - image.shape[0] / 2
     angle = np.deg2rad(rng.uniform(10.0, 80.0) + 90.0 * rng.integers(4))
     beyond = np.cos(angle) * columns + np.sin(angle) * rows > rng.uniform(-15.0, 15.0)
-    return _set(image, beyond, image + _log_uniform(rng, 2.0, 15.0) * sky.sigma)
+    return _set(image, beyond, image + _log_uniform(rng, 1.0, 15.0) * sky.sigma)
 
 
 def _mesh(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:

@@ -18,6 +18,7 @@ from needle_assets.survey import STAMP_SIZE_PX
 RULES = (
     *("wrong_shape", "empty", "missing_pixels", "sentinel_values", "impossible_values", "constant", "repeated_value"),
     *("constant_rows", "constant_columns", "bright_rows", "bright_columns", "dark_rows", "dark_columns", "negative_pixels"),
+    *("dark_spots", "overflowed_pixels"),
 )
 
 # ZTF saturates near 6e4 DN, and references are scaled to science: nothing real is this far from zero.
@@ -30,6 +31,13 @@ _MIN_LINE_PX = 10
 # A line is odd if nine tenths of it are: a source covers less, or fades out over several lines.
 _LINE_FRACTION = 0.9
 _MIN_EDGE = 0.5
+# A star of ZTF seen as a hole: widths as of a sharp image and as of a blurred one.
+_SPOT_WIDTHS_PX = (1.2, 2.0)
+# How far a hole reaches around its deepest pixel.
+_SPOT_EDGE_SIGMA = 3.0
+# Inside a source every pixel is lit by the point spread: on 296 good real images none keeps less than a twentieth of what
+# surrounds it where that is above 8 sigma.
+_LIT_SIGMA = 8.0
 # Stamps are centred on the target, within half a pixel of pixel 30: what is missing here is missing of the transient.
 _CENTRE = slice(27, 34)
 
@@ -64,7 +72,9 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
     Paper, section 3.1 and Figure 4: missing pixels, bad rows and columns, extreme values, incomplete shapes. An odd line is one
     of which nine tenths lie ``line_sigma`` above or below the sky and that sets in abruptly, so that galaxies wider than the
     stamp are left alone. A pixel ``negative_sigma`` below the sky is a wrapped or dead one: science and reference are direct
-    images, no source in them is negative.
+    images, no source in them is negative. So a spot as wide as a star that lies ``dark_spot_sigma`` below the sky, in units of the
+    scatter of spots of that width, is damage too (often subtracted or masked twice), and a pixel below the sky inside a source
+    has overflowed.
     """
     settings = settings or QualitySettings()
     if image.shape != (STAMP_SIZE_PX, STAMP_SIZE_PX):
@@ -112,7 +122,40 @@ def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings:
     for name, odd in (("bright", is_high), ("dark", is_low)):
         found[f"{name}_rows"] = _odd_lines(odd, height, left)
         found[f"{name}_columns"] = _odd_lines(odd.T, height.T, left.T).T
-    found["negative_pixels"] &= ~(found["dark_rows"] | found["dark_columns"])
+    is_line = found["dark_rows"] | found["dark_columns"]
+    found["negative_pixels"] &= ~is_line
+    usable = left & ~is_line & ~found["negative_pixels"]
+    return found | {"dark_spots": _dark_spots(height, usable, settings), "overflowed_pixels": _overflowed(height)}
+
+
+def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings: QualitySettings) -> NDArray[np.bool_]:
+    """Usable pixels of holes as wide as a star; all others count as sky."""
+    holes = np.zeros(height.shape, bool)
+    if np.count_nonzero(usable) < usable.size / 2:
+        return holes
+    filled = np.where(usable, np.clip(height, -settings.negative_sigma, _LIT_SIGMA), 0.0)
+    for width_px in _SPOT_WIDTHS_PX:
+        smooth = ndimage.gaussian_filter(filled, width_px, truncate=3.0)
+        low, middle = np.quantile(smooth[usable], (0.1587, 0.5))
+        if middle == low:
+            continue
+        depth = np.where(usable, (middle - smooth) / (middle - low), 0.0)
+        if depth.max() > settings.dark_spot_sigma:
+            labels, _ = ndimage.label(depth > _SPOT_EDGE_SIGMA)
+            holes |= np.isin(labels, np.unique(labels[depth > settings.dark_spot_sigma]))
+    return holes
+
+
+def _overflowed(height: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Pixels below the sky whose surroundings are well above it."""
+    found = np.zeros(height.shape, bool)
+    with np.errstate(invalid="ignore"):
+        high = ndimage.uniform_filter(np.nan_to_num(height), 3) > _LIT_SIGMA / 3.0
+        rows, columns = np.nonzero(((height < 0.0) & high)[1:-1, 1:-1])
+    around = np.array([height[r : r + 3, c : c + 3].ravel() for r, c in zip(rows, columns, strict=True)])
+    if len(around):
+        is_lit = np.nan_to_num(np.median(around, axis=1)) > _LIT_SIGMA
+        found[rows[is_lit] + 1, columns[is_lit] + 1] = True
     return found
 
 

@@ -138,7 +138,7 @@ def restore(
     damaged = invalid | _damage_by_comparison(comparison, invalid, settings)
     _require_enough(damaged, settings)
     if settings.method == "matched":  # by Eq. 2 as printed, sources never agree
-        _require_same_field(comparison, damaged, settings)
+        _require_same_field(comparison, damaged, target_px, settings)
     return _written(bad, matched, damaged, target_px, rng, settings)
 
 
@@ -271,10 +271,16 @@ def _require_enough(damaged: NDArray[np.bool_], settings: RestorationSettings) -
         )
 
 
-def _require_same_field(comparison: _Comparison, damaged: NDArray[np.bool_], settings: RestorationSettings) -> None:
+def _require_same_field(
+    comparison: _Comparison, damaged: NDArray[np.bool_], target_px: Position, settings: RestorationSettings
+) -> None:
     bright = comparison.is_bright & ~damaged
+    fraction = _fraction(comparison.differs, bright)
+    if bright.sum() >= _MIN_BRIGHT_PX and fraction > settings.max_mismatch_fraction:
+        # A bright transient reaches beyond the guard, and differs by its nature: only other sources tell the field.
+        bright &= ~_with_target(bright, target_px, settings)
+        fraction = _fraction(comparison.differs, bright)
     n_bright = int(bright.sum())
-    fraction = float((comparison.differs & bright).sum()) / max(n_bright, 1)
     if n_bright >= _MIN_BRIGHT_PX and fraction > settings.max_mismatch_fraction:
         raise Rejection(
             f"{fraction:.0%} of {n_bright} bright pixels differ between the image and its donor; at most "
@@ -282,6 +288,17 @@ def _require_same_field(comparison: _Comparison, damaged: NDArray[np.bool_], set
             mismatch_fraction=fraction,
             n_bright_px=n_bright,
         )
+
+
+def _fraction(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
+    return float((part & whole).sum()) / max(int(whole.sum()), 1)
+
+
+def _with_target(bright: NDArray[np.bool_], target_px: Position, settings: RestorationSettings) -> NDArray[np.bool_]:
+    """Bright pixels connected to the guarded disc around the target."""
+    disc = within_px(bright.shape, target_px, settings.guard_radius_px + 1.0)
+    labels, _ = ndimage.label(bright | disc, np.ones((3, 3), bool))
+    return np.isin(labels, np.unique(labels[disc]))
 
 
 def _restored_like_needle2(

@@ -113,3 +113,29 @@ def test_reasons_come_in_the_order_of_the_rules(blank):
     reasons = find_defects(blank).reasons
     assert list(reasons) == sorted(reasons, key=RULES.index)
     assert len(reasons) == 3
+
+
+def test_a_hole_as_wide_as_a_star_is_named_though_no_pixel_is_far_below_the_sky(blank):
+    found = find_defects(blank - star(30, 30, 45.0))
+    assert found.reasons == ("dark_spots",)
+    assert found.invalid[30, 30]
+    assert found.invalid.sum() < 80
+
+
+def test_a_star_is_no_hole_and_neither_is_the_gap_between_two(blank):
+    close = blank + star(28, 30, 3000.0) + star(33, 30, 3000.0)
+    assert find_defects(close).reasons == ()
+
+
+def test_a_pixel_that_overflowed_in_a_star_is_named(blank):
+    bright = blank + star(40, 20, 3000.0)
+    assert find_defects(bright).reasons == ()
+    bright[20, 41] = 95.0
+    found = find_defects(bright)
+    assert found.reasons == ("overflowed_pixels",)
+    assert np.argwhere(found.invalid).tolist() == [[20, 41]]
+
+
+def test_noise_alone_is_hardly_ever_a_hole(rng):
+    sky = rng.normal(100.0, 5.0, (300, 60, 60))
+    assert not any(find_defects(image).reasons for image in sky)

@@ -201,7 +201,7 @@ def test_real_sky_is_repaired_to_within_its_noise(good_real_pairs, bad_image):
         assert not (touched & ~result.repaired).any()
     assert np.median(rms) <= 1.15
     assert np.quantile(rms, 0.9) <= 1.15
-    assert n_refused <= 2
+    assert n_refused <= 0.06 * len(good_real_pairs[::6])  # where the other image shows none of the sources
 
 
 def test_real_transients_keep_their_flux(good_real_pairs):
