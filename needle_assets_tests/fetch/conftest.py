@@ -1,6 +1,7 @@
 """Loopback services, and everything a fetch takes from outside."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,12 @@ class Services:
         services["lasair_images"] = replace(services["lasair_images"], interval_seconds=0.0)
         return Settings(fetch=replace(defaults, **({"timeout_seconds": 20.0, "tries": 2} | services | changes)))
 
+    def as_toml(self) -> str:
+        """Sections of settings.toml that point here; nothing is waited for."""
+        urls = {name: server.url for name, server in self.servers.items()} | {"bts": self.servers["bts"].url + "/?f=s&format=csv"}
+        sections = [f'[fetch.{name}]\nurl = "{url}"\ninterval_seconds = 0.0' for name, url in urls.items()]
+        return "\n".join(["[fetch]", "tries = 1", *sections])
+
 
 @dataclass
 class Fetcher:
@@ -71,8 +78,9 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda _file: None)
 
 
-@pytest.fixture(scope="module")
-def all_services() -> Iterator[Services]:
+@contextmanager
+def opened_services() -> Iterator[Services]:
+    """Every service, until the end."""
     answers: dict[str, Any] = {name: getattr(sky, name) for name in ("bts", "alerce", "alerce_packets", "lasair_images", "fink")}
     servers = {name: Server(answer) for name, answer in (answers | {"panstarrs": sky.mast, "archive": sky.archive}).items()}
     servers["lasair"] = Server(partial(sky.lasair, images=servers["lasair_images"].url))
@@ -80,6 +88,12 @@ def all_services() -> Iterator[Services]:
     yield services
     for server in (*servers.values(), services.elsewhere):
         server.close()
+
+
+@pytest.fixture(scope="module")
+def all_services() -> Iterator[Services]:
+    with opened_services() as services:
+        yield services
 
 
 @pytest.fixture

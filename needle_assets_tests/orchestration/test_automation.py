@@ -89,8 +89,6 @@ def test_both_are_shown_switched_off_and_can_be_switched_on(ui) -> None:
     assert {s["name"]: s["scheduleState"]["status"] for s in shown["schedules"]} == {"nightly": "STOPPED", "training": "STOPPED"}
     assert {s["name"]: s["sensorState"]["status"] for s in shown["sensors"]} == {"landing_files": "STOPPED"}
     where = {name: value for name, value in ui.selector("refresh").items() if name != "pipelineName"}
-    changed = ui.graphql(
-        TOGGLES, schedule=where | {"scheduleName": "nightly"}, sensor=where | {"sensorName": "landing_files"}
-    )
+    changed = ui.graphql(TOGGLES, schedule=where | {"scheduleName": "nightly"}, sensor=where | {"sensorName": "landing_files"})
     assert changed["startSchedule"]["scheduleState"]["status"] == "RUNNING"
     assert changed["startSensor"]["sensorState"]["status"] == "RUNNING"
