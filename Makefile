@@ -3,15 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow lint ui bench clean
+.PHONY: help install demo test test-slow lint ui bench experiment clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
-	@echo "make demo        simulate a survey, refresh a warehouse from it, say where to look"
+	@echo "make demo        simulate a survey, refresh a warehouse from it, train, report, say where to look"
 	@echo "make test        lint, import contracts, types, tests"
 	@echo "make test-slow   faults, full fuzzing, browser, Postgres"
 	@echo "make ui          Dagster on http://127.0.0.1:3000"
 	@echo "make bench       costs, as ratios measured in one run"
+	@echo "make experiment  do masking and up-sampling help? 27 trainings on simulated objects, resumable"
 
 install: $(READY)
 
@@ -41,8 +42,11 @@ ui: $(READY)
 	$(BIN)/needle ui
 
 bench: $(READY)
-	@for script in orchestration events images light_curves simulation; do \
+	@for script in orchestration events images light_curves simulation training; do \
 		echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+experiment: $(READY)
+	$(BIN)/python benchmarks/experiment.py
 
 clean:
 	rm -rf .venv build dist

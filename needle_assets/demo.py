@@ -1,61 +1,131 @@
-"""The demonstration that every machine can run: a simulated survey, a warehouse refreshed from it, and where to look next."""
+"""The demonstration that every machine can run: a simulated survey, a warehouse, models, a report page, and where to look next."""
 
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from needle_assets.commands import RefreshOptions, run_refresh, run_simulate, run_sql
+from needle_assets.commands import (
+    RefreshOptions,
+    TrainOptions,
+    run_refresh,
+    run_report,
+    run_simulate,
+    run_sql,
+    run_train,
+    run_train_quality,
+)
 from needle_assets.home import REPOSITORY, Home
 from needle_assets.warehouse.exploring import ask
 
 N_OBJECTS = 300
 SEED = 2026
+PICTURE = "demo_stamps.png"
 
-QUESTIONS = {
-    "What landed, by class": "select coalesce(label, 'none') as label, count(*) as objects, sum(n_packets)::int as packets, "
-    "sum(n_detections)::int as detections, round(median(redshift), 3) as median_z from core.objects group by 1 order by 2 desc",
-    "How each product went": "select asset as product, count(*) as computed, sum(n_rows)::int as n_rows, sum(n_rejected)::int as rejected "
-    "from lineage.ledger group by 1 order by min(written_at)",
-    "Why things were refused": "select stage, count(*) as refusals, any_value(reason) as example "
-    "from core.rejections group by 1 order by 2 desc limit 6",
-}
+LANDED = (
+    "select coalesce(label, 'none') as label, count(*) as objects, sum(n_packets)::int as packets, "
+    "sum(n_detections)::int as detections, round(median(redshift), 3) as median_z from core.objects group by 1 order by 2 desc"
+)
+REFUSED = (
+    "select stage, count(*) as refusals, any_value(reason) as example from core.rejections group by 1 order by 2 desc limit 5"
+)
+SCORES = """
+select ablation, class, max(round(value, 2)) filter (metric = 'pr_area') as pr_area,
+    max(format('{:.2f} to {:.2f}', ci_low, ci_high)) filter (metric = 'pr_area') as "95 %",
+    max(round(value, 2)) filter (metric = 'purity' and threshold = 0.5) as "purity at 0.5",
+    max(round(value, 2)) filter (metric = 'completeness_all' and threshold = 0.5) as completeness,
+    max(n) filter (metric = 'pr_area') as objects
+from results.metrics where "set" = 'validation' and aggregate = 'ensemble' and class <> 'SN' and model_kind <> 'T'
+group by all order by class, ablation
+"""
+CANDIDATES = """
+select rank, ztf_id, best_rare_class as best, round(p_slsn, 2) as p_slsn, round(p_tde, 2) as p_tde, model_kind as model,
+    round(days_since_first) as days, n_det_g + n_det_r as detections, round(peak_mag_r, 1) as r_mag
+from results.candidate_ranking order by rank limit 6
+"""
 
 
 def main() -> None:
-    """Simulate, refresh, and say in plain words what was made."""
+    """Simulate, refresh, train, write the report, and say in plain words what was made."""
     folder = Path(os.environ.get("NEEDLE_DEMO", REPOSITORY / "demo"))
-    home = Home(folder / "home")
-    started = time.monotonic()
-    _say(f"1. Simulating a survey of {N_OBJECTS} objects (rare classes enriched: 15 % SLSN-I, 12 % TDE) in {folder / 'landing'}")
-    made = run_simulate(folder / "landing", objects=N_OBJECTS, seed=SEED, nights=None, mix="demo", workers=2, show=True)
+    home, times = Home(folder / "home"), _Times()
     _say(
-        f"   {made['packets']} packets and {made['detections']} detections of {made['objects']} objects. Everything here is SIMULATED."
+        "Everything in this demonstration is SIMULATED: no photon was involved, and no number says anything about real transients."
     )
-    _say(f"2. Refreshing the warehouse in {home.path}")
-    result = run_refresh(home, RefreshOptions(landing=folder / "landing", preset="demo"), show=True)
-    _say(f"   {result['objects']} objects through {len(result['assets'])} products in {result['seconds']:.0f} s.")
-    for title, query in QUESTIONS.items():
+    with times.step(f"Simulating a survey of {N_OBJECTS} objects, rare classes enriched (15 % SLSN-I, 12 % TDE)"):
+        made = run_simulate(folder / "landing", objects=N_OBJECTS, seed=SEED, nights=None, mix="demo", workers=2, show=True)
+    _say(f"   {made['packets']} alert packets and {made['detections']} detections in {folder / 'landing'}")
+    with times.step("Refreshing the warehouse: stamps checked, repaired and masked, light curves cleaned and fitted"):
+        result = run_refresh(home, RefreshOptions(landing=folder / "landing", preset="demo"), show=True)
+    _say(f"   {result['objects']} objects through {len(result['assets'])} products")
+    with times.step("Judging images once more, with small networks trained on them"):
+        checker = run_train_quality(home, TrainOptions(), show=True)
+        run_refresh(home, RefreshOptions(), show=True)
+    _say(f"   {checker['not_trained'] or 'the better of two, ' + checker['chosen'] + ', now judges beside the rules'}")
+    with times.step("Training classifiers on three folds, and scoring every object with models that did not see it"):
+        trained = run_train(home, TrainOptions(), show=True)
+    _say(f"   {trained['trained']} models trained, {trained['up_to_date']} were up to date")
+    with times.step("Writing the report page and pictures"):
+        report, picture = run_report(home, folder / "report"), draw_stamps(home, folder / "report" / PICTURE)
+    _tell(home, folder, report, picture)
+    _say(f"Done in {times.total():.0f} s: {times}")
+
+
+def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
+    """What was made, and where to look next."""
+    for title, query in (
+        ("What landed, by class", LANDED),
+        ("Why things were refused", REFUSED),
+        ("How well rare classes are found: simulated objects, scored by models that were not trained on them", SCORES),
+        ("Simulated objects without a class, the most likely rare ones first", CANDIDATES),
+    ):
         _say(f"\n{title}\n{run_sql(home.published, query)}")
-    pictures = _pictures(home, folder / "pictures")
-    _say(f"\nDone in {time.monotonic() - started:.0f} s. Where to look next, all of it simulated:")
-    _say(f"  pictures     {', '.join(str(path) for path in pictures)}")
+    _say("\nWhere to look next, all of it simulated:")
+    _say(f"  the report   {report}     (open it in a browser)")
+    _say(f"  a picture    {picture}")
     _say(f"  SQL          NEEDLE_HOME={home.path} .venv/bin/needle sql")
     _say(f"  the UI       NEEDLE_HOME={home.path} .venv/bin/needle ui     (then open http://127.0.0.1:3000)")
-    _say(f"  the truth    {folder / 'landing' / 'truth'}")
+    _say(f"  the truth    {folder / 'landing' / 'truth'}\n")
 
 
-def _pictures(home: Home, folder: Path) -> list[Path]:
-    """Stamps of the object with most packets, drawn from the published warehouse."""
+class _Times:
+    """Seconds that each step took."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, float]] = []
+
+    @contextmanager
+    def step(self, sentence: str) -> Iterator[None]:
+        """Say what begins, and remember how long it takes."""
+        started = time.monotonic()
+        _say(f"{len(self.steps) + 1}. {sentence}")
+        yield
+        self.steps.append((sentence.split()[0].lower(), time.monotonic() - started))
+
+    def total(self) -> float:
+        """All steps together [s]."""
+        return sum(seconds for _, seconds in self.steps)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.steps)
+
+
+def draw_stamps(home: Home, path: Path) -> Path:
+    """Stamps of the hosted rare object with most good packets, drawn from the published warehouse."""
     from needle_assets.assets import pictures
     from needle_assets.warehouse.exploring import frame
 
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen = ask(home.published, "select ztf_id from core.stamps group by 1 order by count(*) desc, 1 limit 1")[1][0][0]
-    figure = pictures.stamps({"core.stamps": frame(home.published, f"from core.stamps where ztf_id = '{chosen}'")})
-    path = folder / f"stamps_{chosen}.png"
+    best = (
+        "select s.ztf_id from core.stamps s join core.splits p using (ztf_id) where p.label <> 'SN' and p.is_hosted "
+        "and p.has_good_pair group by 1 order by count(*) filter (not exists (select 1 from core.stamp_quality q "
+        "where q.ztf_id = s.ztf_id and q.candid = s.candid and not q.is_good)) desc, 1 limit 1"
+    )
+    found = ask(home.published, best)[1] or ask(home.published, "select min(ztf_id) from core.stamps")[1]
+    figure = pictures.stamps({"core.stamps": frame(home.published, f"from core.stamps where ztf_id = '{found[0][0]}'")})
     figure.savefig(path, dpi=120)
-    return [path]
+    return path
 
 
 def _say(text: str) -> None:

@@ -13,9 +13,12 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from needle_assets import published
+from needle_assets.assets.light_curve_pictures import classes
 from needle_assets.figures import metrics as pictures
 from needle_assets.figures import samples as sample_pictures
+from needle_assets.figures.stamps import stretched
 from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.samples.realism import FAILED_FROM
 from needle_assets.survey import LABELS
 from needle_assets.warehouse import exploring
 from needle_assets.warehouse.schema import sql_folder
@@ -27,6 +30,13 @@ STYLE = (
     "table{border-collapse:collapse;font-size:13px;margin:.6em 0}td,th{padding:.15em .7em;border-bottom:1px solid #ddd;text-align:right}"
     "td:first-child,th:first-child{text-align:left}img{max-width:100%}.simulated{background:#fff3cd;padding:.7em 1em;font-weight:bold}"
     ".wide{overflow-x:auto}.note{color:#555}"
+)
+# Of each class the validated object whose class is given the highest probability by the first models.
+EXAMPLES = (
+    "select ztf_id, label from results.predictions join core.splits using (ztf_id) "
+    "where model_kind = 'TH' and \"set\" = 'validation' and predictions.fold = 0 group by all "
+    "qualify row_number() over (partition by label order by "
+    "avg(case label when 'SN' then p_sn when 'TDE' then p_tde else p_slsn end) desc, ztf_id) = 1 order by label"
 )
 SIMULATED = (
     "Everything on this page rests on SIMULATED objects. The numbers show that the pipeline works and how the ablations compare on a "
@@ -236,14 +246,53 @@ def _synthetic(warehouse: Warehouse) -> Iterator[str]:
         "Can a classifier tell synthetic samples from real ones of their class? 0.5 = not at all; from 0.65 on they have failed."
     )
     columns = "model_kind, label, auc, ci_low, ci_high, n_real, n_synthetic, is_failed, array_to_string(telling, ', ') as telling"
-    yield _table(warehouse.frame(f"select {columns} from results.realism order by 1, 2"))
+    told = warehouse.frame(f"select {columns} from results.realism order by 1, 2")
+    areas = {f"{row[0]} {row[1]}": row[2:5] for row in told.iter_rows()}
+    if areas:
+        yield _picture(sample_pictures.recognisability_bars(areas, FAILED_FROM))
+    yield _table(told)
+
+
+def _light_curves(warehouse: Warehouse) -> Iterator[str]:
+    wanted = (
+        "with chosen as (select ztf_id from core.gp_fits join core.splits using (ztf_id) "
+        "qualify row_number() over (partition by label order by n_points desc, ztf_id) <= 4) "
+    )
+    names = ("core.splits", "core.gp_fits", "core.light_curves")
+    tables = {name: warehouse.frame(f"{wanted} from {name} where ztf_id in (from chosen) order by all") for name in names}
+    if len(tables["core.gp_fits"]):
+        yield _picture(classes(tables))
+        yield _note("Those with most points of each class: cleaned detections, and the Gaussian process through them.")
 
 
 def _attention(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("attention")
-    if len(rows):
-        yield _table(rows)
-        yield _note("The paper shows this as pictures only (Figure 12).")
+    if not len(rows):
+        return
+    yield _note("Where the last convolution looks, of one validated object of each class, by the first model of each ablation:")
+    yield _picture(pictures.attention_panels(_looked_at(warehouse)))
+    yield _note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
+    yield _table(rows)
+    yield _note("The paper shows this as pictures only (Figure 12).")
+
+
+def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Science stamp and attention by object and ablation: of each class the object that its class's probability is highest for."""
+    from needle_assets.assets.models import attention_of, stamp_pair, stamps_by_object
+    from needle_assets.samples.ablations import ablation_named
+
+    objects = warehouse.frame(EXAMPLES).join(warehouse.frame("from core.features"), on="ztf_id")
+    named = ", ".join(f"'{ztf_id}'" for ztf_id in objects["ztf_id"])
+    columns = "ztf_id, science, reference, science_unmasked, reference_unmasked, mask"
+    stamps = stamps_by_object(warehouse.frame(f"select {columns} from core.masked_stamps where ztf_id in ({named})"))
+    models = warehouse.frame("from results.fold_models where model_kind = 'TH' and fold = 0 order by ablation desc")
+    looked: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for model in models.iter_rows(named=True):
+        is_masked = ablation_named(model["ablation"]).is_masked
+        for row, attention in zip(objects.iter_rows(named=True), attention_of(model, objects, stamps), strict=True):
+            stamp = stretched(stamp_pair(stamps[row["ztf_id"]], is_masked=is_masked)[..., 0])
+            looked.setdefault(f"{row['label']} {row['ztf_id']}", {})[model["ablation"]] = (np.clip(stamp, -2.0, 6.0), attention)
+    return looked
 
 
 def _training(warehouse: Warehouse) -> Iterator[str]:
@@ -279,6 +328,7 @@ SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[str]]]] = (
     ("What to know first", _caveats),
     ("Table 3: images of the quality checker", _query("table_3", "No quality checker has been trained.")),
     ("Table 5: the untouched set", _untouched),
+    ("Light curves of the classes", _light_curves),
     ("Table 7: confidence of the ablations", _table_7),
     ("Figures 17 and 18: against the threshold", _curves),
     ("Figure 19: confusion matrices", _matrices),

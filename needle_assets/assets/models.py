@@ -40,7 +40,7 @@ def predictions(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Prod
     """
     product = Product()
     objects = tables["core.splits"].join(tables["core.features"], on="ztf_id")
-    stamps = _stamps_by_object(tables["core.masked_stamps"])
+    stamps = stamps_by_object(tables["core.masked_stamps"])
     then = _places_then(tables["results.training_sets"])
     for model in tables["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
         chosen = objects.filter(usable_by(model["model_kind"]) & _may_be_judged(model))
@@ -143,23 +143,31 @@ def _attention(
     model: Mapping[str, Any], judged: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]
 ) -> list[tuple[float | None, float | None]]:
     """Attention on transient and host of validated objects, and the share of the stamp these cover; None for untouched ones."""
-    from needle_assets.classifiers.attention import attention_fraction, attention_maps
+    from needle_assets.classifiers.attention import attention_fraction
 
     rows = np.flatnonzero(~judged["is_untouched"].to_numpy())
     found: list[tuple[float | None, float | None]] = [(None, None)] * len(judged)
     if len(rows) == 0:
         return found
     chosen = judged[rows.tolist()]
-    images = _images(model, chosen, stamps)
-    assert images is not None
     masks = np.stack([np.asarray(stamps[z]["mask"], dtype=bool).reshape(SHAPE) for z in chosen["ztf_id"]])
-    fractions = attention_fraction(attention_maps(_network(model), images, _scaled(model, chosen)), masks)
+    fractions = attention_fraction(attention_of(model, chosen, stamps), masks)
     for row, fraction, mask in zip(rows, fractions, masks, strict=True):
         found[row] = (None if np.isnan(fraction) else float(fraction), float(mask.mean()))
     return found
 
 
-def _stamps_by_object(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def attention_of(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """Where one stored model with an image branch looks, shape (n, 60, 60), for the class it prefers (Figure 12)."""
+    from needle_assets.classifiers.attention import attention_maps
+
+    images = _images(model, objects, stamps)
+    assert images is not None
+    return attention_maps(_network(model), images, _scaled(model, objects))
+
+
+def stamps_by_object(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Pixel columns of core.masked_stamps, flattened, by ztf_id."""
     columns = {name: _pixels(frame[name]) for name in frame.columns if frame.schema[name].is_nested()}
     return {ztf_id: {name: values[k] for name, values in columns.items()} for k, ztf_id in enumerate(frame["ztf_id"])}
 
@@ -252,7 +260,7 @@ def candidates(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
 
 
 def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
-    stamps = _stamps_by_object(tables["core.masked_stamps"])
+    stamps = stamps_by_object(tables["core.masked_stamps"])
     packets = {row["ztf_id"]: row for row in tables["core.masked_stamps"].select("ztf_id", "candid").iter_rows(named=True)}
     hosted = set(tables["core.hosts"].filter(pl.col("is_hosted"))["ztf_id"])
     ensembles = _ensembles(tables["results.fold_models"], settings)

@@ -90,14 +90,18 @@ def training_history(curves: Mapping[str, Sequence[tuple[FloatArray, FloatArray,
     return figure
 
 
-def attention_panels(rows: Sequence[tuple[str, FloatArray, FloatArray]]) -> Figure:
-    """Figure 12: stamp, and the attention on it, darker where the network looks more; one row per (title, stamp, attention)."""
-    figure = Figure(figsize=(4.2, 2.1 * max(len(rows), 1)), layout="constrained")
-    axes = figure.subplots(max(len(rows), 1), 2, squeeze=False)
-    for pair, (title, stamp, attention) in zip(axes, rows, strict=False):
-        pair[0].imshow(stamp, cmap="gray")
-        pair[1].imshow(attention, cmap="Greys")
-        pair[0].set_title(title, fontsize=7)
-        for axis in pair:
-            axis.set_axis_off()
+def attention_panels(rows: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]]) -> Figure:
+    """Figure 12: where networks look. One row per object, one panel per network: the stamp it saw, warmer where it looks more."""
+    n_columns = max((len(panels) for panels in rows.values()), default=1)
+    figure = Figure(figsize=(2.3 * n_columns, 2.4 * max(len(rows), 1)), layout="constrained")
+    axes = figure.subplots(max(len(rows), 1), n_columns, squeeze=False)
+    for line, (title, panels) in zip(axes, rows.items(), strict=False):
+        for axis in line:
+            axis.set(xticks=[], yticks=[])
+        for axis, (name, (stamp, attention)) in zip(line, panels.items(), strict=False):
+            share = attention / max(float(attention.max()), np.finfo(float).tiny)
+            axis.imshow(stamp, cmap="gray")
+            axis.imshow(share, cmap="inferno", alpha=0.75 * np.sqrt(share), vmin=0.0, vmax=1.0)
+            axis.set_title(name, fontsize=8)
+        line[0].set_ylabel(title, fontsize=8)
     return figure

@@ -42,3 +42,17 @@ def feature_ranking(names: Sequence[str], weights: FloatArray) -> Figure:
     axis.set_yticks(np.arange(len(names)), [names[k] for k in order], fontsize=7)
     axis.set(xlabel="weight (mean and range over models)", ylim=(-0.6, len(names) - 0.4))
     return figure
+
+
+def recognisability_bars(areas: Mapping[str, tuple[float, float, float]], failed_from: float) -> Figure:
+    """How well synthetic samples are told from real ones: (ROC area, ends of its interval) by name; red where they have failed."""
+    figure = Figure(figsize=(6.0, 0.42 * max(len(areas), 1) + 0.9), layout="constrained")
+    axis = figure.subplots()
+    for k, (area, low, high) in enumerate(areas.values()):
+        colour = "C3" if area >= failed_from else "C0"
+        axis.errorbar([area], [k], xerr=[[area - low], [high - area]], fmt="o", color=colour, capsize=3)
+    axis.axvline(0.5, color="0.6", linestyle=":")
+    axis.axvline(failed_from, color="C3", linestyle="--", linewidth=1)
+    axis.set_yticks(range(len(areas)), list(areas))
+    axis.set(xlabel="ROC area (0.5: not told apart)", xlim=(0.35, 1.02), ylim=(len(areas) - 0.5, -0.5))
+    return figure
