@@ -344,6 +344,16 @@ class Session:
         with writing(self.home.working) as connection:
             return rows.load(connection, stage.picture.reads, self.tables, None if key is None else [key], self._folders())
 
+    def tallies(self, stage: Stage, keys: Sequence[str | None]) -> dict[str | None, dict[str, int]]:
+        """What the stage counts of its rows, by object; of all objects under None, with names that say so. Empty if it counts nothing."""
+        if not stage.counts:
+            return {}
+        with writing(self.home.working) as connection:
+            found = rows.tallies(connection, stage.table, stage.counts, [key for key in keys if key is not None])
+        nothing = dict.fromkeys(stage.counts, 0)
+        in_all = {f"{name}_of_all_objects": count for name, count in found.get(None, nothing).items()}
+        return {key: {**found.get(key, nothing), **in_all} for key in keys}
+
     def count(self, query: str) -> int:
         """How many rows a query finds."""
         with writing(self.home.working) as connection:

@@ -5,7 +5,7 @@ exactly those, and only their content enters the fingerprint that decides whethe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Stage:
         For a product that is not per object: True if stages below read it object by object.
     picture : Picture, optional
         What the UI shows beside an object.
+    counts : mapping of name to condition
+        How many of the rows are what; conditions in SQL. Told with every event, of the object and of all objects.
     is_on_demand : bool
         True: judges the sample as a whole, so that any change makes it stale. Computed by a training, or when asked for by name;
         never by a refresh of everything.
@@ -68,6 +70,7 @@ class Stage:
     kinds: tuple[str, ...] = ("duckdb",)
     has_objects_below: bool = False
     picture: Picture | None = None
+    counts: Mapping[str, str] = field(default_factory=dict)
     is_on_demand: bool = False
 
     def __post_init__(self) -> None:
@@ -237,6 +240,7 @@ STAGES: tuple[Stage, ...] = (
         group="images",
         is_bulk=True,
         chunk_rows=256,
+        counts={"good": "is_good", "bad": "not is_good"},
         picture=Picture(
             "needle_assets.assets.image_pictures:stamp_quality",
             {"core.stamps": ("candid", "science", "reference"), "core.stamp_quality": ("candid", "image", "is_good", "reasons")},
@@ -255,6 +259,7 @@ STAGES: tuple[Stage, ...] = (
         group="images",
         is_bulk=True,
         chunk_rows=256,
+        counts={"recycled": "is_accepted", "refused_after_repair": "not is_accepted"},
         picture=Picture(
             "needle_assets.assets.image_pictures:restored_stamps",
             {"core.stamps": ("candid", "science", "reference", *_POSITIONS), "core.restored_stamps": ("*",)},

@@ -8,7 +8,15 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from needle_assets.assets.stored_stamps import IMAGES, Stamp, pixel_rows, quality_rows, stamps_of
-from needle_assets.figures.stamps import MaskedPicture, RepairedImage, bad_gallery, masked_pairs, restorations
+from needle_assets.figures.stamps import (
+    CheckerCurves,
+    MaskedPicture,
+    RepairedImage,
+    bad_gallery,
+    checker_comparison,
+    masked_pairs,
+    restorations,
+)
 from needle_assets.images.augmentation import Pair, draw_orientation, oriented
 from needle_assets.randomness import rng_for
 
@@ -53,6 +61,19 @@ def masked_stamps(tables: Mapping[str, pl.DataFrame]) -> Figure:
             for n, row in enumerate(frame.drop(*pixels).iter_rows(named=True))
         ]
     )
+
+
+def quality_models(models: pl.DataFrame) -> Figure:
+    """Both quality checkers side by side (Figures 5 and 6): rows of ``results.quality_models``; weights are not needed."""
+    checkers = [
+        CheckerCurves(
+            f"{row['model_kind']}, chosen" if row["is_chosen"] else row["model_kind"],
+            *(row[f"curve_{name}"] for name in ("threshold", "completeness", "purity", "good_rejected")),
+            *(row[name] for name in ("n_bad_found", "n_bad_missed", "n_good_lost", "n_good_kept")),
+        )
+        for row in models.sort("model_kind").iter_rows(named=True)
+    ]
+    return checker_comparison(checkers, models["threshold"][0])
 
 
 def _repairs(frame: pl.DataFrame, stamps: Mapping[int, Stamp]) -> Iterator[RepairedImage]:

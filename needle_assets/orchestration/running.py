@@ -71,7 +71,11 @@ class Teller:
         stage = told[0].stage
         inputs = {parent: self._input(stage, parent, [t.ztf_id for t in told], versions) for parent in stage.reads}
         pictured = pictures.make(self.session, stage, [t.ztf_id for t in told if t.n_rows])
-        events.emit(self.context, [self._event(t, inputs, pictured.get(t.ztf_id, {})) for t in told])
+        counted = self.session.tallies(stage, [t.ztf_id for t in told])
+        shown: dict[str | None, dict[str, dg.MetadataValue | int]] = {
+            t.ztf_id: {**counted.get(t.ztf_id, {}), **pictured.get(t.ztf_id, {})} for t in told
+        }
+        events.emit(self.context, [self._event(t, inputs, shown[t.ztf_id]) for t in told])
 
     def again(self, stage: Stage) -> int:
         """Tell what an earlier run wrote but may not have told; returns how many were missing."""
@@ -97,7 +101,7 @@ class Teller:
         self,
         told: Told,
         inputs: Mapping[str, Mapping[str | None, tuple[str, int | None]]],
-        picture: Mapping[str, dg.MetadataValue],
+        shown: Mapping[str, dg.MetadataValue | int],
     ) -> dg.AssetMaterialization:
         total = told.n_rows + told.n_rejected
         return events.materialization(
@@ -110,7 +114,7 @@ class Teller:
                 "dagster/partition_row_count" if told.ztf_id else "dagster/row_count": told.n_rows,
                 "rejected": told.n_rejected,
                 "rejected_fraction": told.n_rejected / total if total else 0.0,
-                **picture,
+                **shown,
             },
             tags={WRITE_ID_TAG: told.write_id},
         )

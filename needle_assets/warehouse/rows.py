@@ -145,6 +145,20 @@ def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
+def tallies(
+    connection: duckdb.DuckDBPyConnection, table: str, counts: Mapping[str, str], keys: Sequence[str]
+) -> dict[str | None, dict[str, int]]:
+    """How many rows of a table meet each condition: of the objects in ``keys`` that have rows, and of all under None."""
+    conditions = ", ".join(f"count(*) filter ({condition})" for condition in counts.values())
+    connection.register("tallied_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    found = connection.execute(
+        f"select ztf_id, {conditions} from {table} where ztf_id in (select ztf_id from tallied_keys) group by 1 "
+        f"union all select null, {conditions} from {table}"
+    ).fetchall()
+    connection.unregister("tallied_keys")
+    return {row[0]: dict(zip(counts, row[1:], strict=True)) for row in found}
+
+
 def arrow_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
     """The Arrow schema of a stored table."""
     return connection.execute(f"select * from {table} limit 0").to_arrow_table().schema

@@ -1,8 +1,10 @@
 """Pictures of quality, restoration and masks: what is drawn, and that nothing breaks them."""
 
 import numpy as np
+import polars as pl
 import pytest
 
+from needle_assets.assets.image_pictures import quality_models
 from needle_assets.figures.stamps import (
     CheckerCurves,
     MaskedPicture,
@@ -70,3 +72,10 @@ def test_the_stretch_shows_the_sky_at_zero_and_keeps_missing_pixels(image):
     assert abs(np.nanmedian(values)) < 0.15
     assert np.isnan(values[0, 0])
     assert np.isnan(values[5, 5])
+
+
+def test_stored_checkers_become_figures_5_and_6():
+    curve = {f"curve_{name}": [[0.0, 0.5, 1.0]] for name in ("threshold", "completeness", "purity", "good_rejected")}
+    counts = {name: [5] for name in ("n_bad_found", "n_bad_missed", "n_good_lost", "n_good_kept")}
+    models = pl.DataFrame({"model_kind": ["cnn"], "is_chosen": [True], "threshold": [0.75], **curve, **counts})
+    assert quality_models(models).axes[0].get_title() == "cnn, chosen"

@@ -1,0 +1,27 @@
+"""Numbers beside an object in the UI: how many of its images, and of all, are good, bad, recycled or refused."""
+
+from needle_assets.orchestration.keys import asset_key
+from needle_assets_tests.folders import rows
+from needle_assets_tests.homes import instance_of
+
+
+def test_how_many_images_were_recycled_is_told(filled) -> None:
+    home = filled[1]
+    with instance_of(home.path) as instance:
+        records = instance.fetch_materializations(asset_key("core.restored_stamps"), limit=100).records
+    told = {record.partition_key: record.asset_materialization.metadata for record in records}
+    stored = dict(rows(home, "select ztf_id, count(*) filter (is_accepted) from core.restored_stamps group by 1"))
+    assert {key: found["recycled"].value for key, found in told.items()} == {key: stored.get(key, 0) for key in told}
+    assert max(found["recycled_of_all_objects"].value for found in told.values()) == sum(stored.values())
+    assert max(found["refused_after_repair_of_all_objects"].value for found in told.values()) >= 0
+
+
+def test_good_and_bad_images_add_up(filled) -> None:
+    home = filled[1]
+    with instance_of(home.path) as instance:
+        records = instance.fetch_materializations(asset_key("core.stamp_quality"), limit=100).records
+    told = [record.asset_materialization.metadata for record in records]
+    assert (
+        sum(found["good"].value + found["bad"].value for found in told)
+        == rows(home, "select count(*) from core.stamp_quality")[0][0]
+    )
