@@ -109,6 +109,7 @@ class RestorationSettings:
     restored_threshold: float = 0.75
     max_prior_detections: int = 5
     max_repaired_fraction: float = 0.5
+    min_own_fraction: float = 0.9
     max_mismatch_fraction: float = 0.6
     ssim_threshold: float = 0.2
     transient_radius_px: float = 3.0
@@ -306,7 +307,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "light_curves": {"merge_in_flux": False, "outlier_method": "residual"},
         "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False, "max_days_after_peak": 3000.0},
-        "restoration": {"method": "paper", "restored_threshold": 0.5},
+        "restoration": {"method": "paper", "restored_threshold": 0.5, "min_own_fraction": 1.0},
         "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
         "synthetic": {
             "cadence": "observed",
@@ -333,7 +334,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "max_days_after_peak": 3000.0,
         },
         "quality": {"good_threshold": 0.5},
-        "restoration": {"method": "needle2", "restored_threshold": 0.8},
+        "restoration": {"method": "needle2", "restored_threshold": 0.8, "min_own_fraction": 1.0},
         "masking": {"method": "needle2"},
         "splits": {"scheme": "holdouts"},
         "synthetic": {

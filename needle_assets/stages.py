@@ -255,7 +255,7 @@ STAGES: tuple[Stage, ...] = (
             "results.quality_models": _CHECKER,
         },
         settings=("quality", "restoration", "seed"),
-        code_version="2",
+        code_version="3",
         group="images",
         is_bulk=True,
         chunk_rows=256,

@@ -22,7 +22,7 @@ from needle_assets.images import masking
 from needle_assets.images.defects import Defects, find_defects
 from needle_assets.images.noise import noise_quantiles
 from needle_assets.images.pairs import Candidate, choose_pair
-from needle_assets.images.restoration import Detection, Restored, prior_donor, restore
+from needle_assets.images.restoration import Detection, Restored, completed, prior_donor, restore
 from needle_assets.products import Product
 from needle_assets.randomness import rng_for
 from needle_assets.rejections import Rejection
@@ -57,7 +57,8 @@ def restored_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> P
 
     A bad science image takes its pixels from the latest good one among five earlier detections in its band, else from its own
     reference. A bad reference takes them from its own science image, else from an earlier reference or science image. Where all
-    of these are bad the image is refused. The result is judged again.
+    of these are bad, an image that lacks a few known pixels is completed with its own noise, any other is refused. The result is
+    judged again.
     """
     product = Product()
     quality = quality_rows(tables)
@@ -169,24 +170,33 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
 
 
 def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Repair:
-    donor, donor_image = _donor(stamp, name, stamps, quality, settings)
     reasons = quality[stamp.ztf_id, stamp.candid, name]["reasons"]
+    is_suspect = list(reasons) == ["low_score"]
+    invalid = find_defects(stamp.images[name], settings.quality).invalid
+    rng = rng_for(settings.seed, "core.restored_stamps", stamp.ztf_id, stamp.candid, name)
+    choice = _donor(stamp, name, stamps, quality, settings)
+    if choice is None:
+        if is_suspect or np.count_nonzero(~invalid) < settings.restoration.min_own_fraction * invalid.size:
+            raise _both_bad({image: quality[stamp.ztf_id, stamp.candid, image] for image in IMAGES})
+        alone = completed(stamp.images[name], invalid=invalid, target_px=stamp.target_px, rng=rng, settings=settings.restoration)
+        return Repair(stamp, name, stamp.candid, name, alone)
+    donor, donor_image = choice
     restored = restore(
         stamp.images[name],
         donor.images[donor_image],
-        invalid=find_defects(stamp.images[name], settings.quality).invalid,
+        invalid=invalid,
         donor_invalid=find_defects(donor.images[donor_image], settings.quality).invalid,
         target_px=stamp.target_px,
         donor_target_px=None if donor is stamp else donor.target_px,
-        is_suspect=list(reasons) == ["low_score"],
-        rng=rng_for(settings.seed, "core.restored_stamps", stamp.ztf_id, stamp.candid, name),
+        is_suspect=is_suspect,
+        rng=rng,
         settings=settings.restoration,
     )
     return Repair(stamp, name, donor.candid, donor_image, restored)
 
 
-def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> tuple[Stamp, str]:
-    """The image to take pixels from. Rejection if neither the other image nor an earlier one of the field is good."""
+def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> tuple[Stamp, str] | None:
+    """The image to take pixels from; None if neither the other image nor an earlier one of the field is good."""
     other = "reference" if name == "science" else "science"
     own = [(stamp, other)] if quality[stamp.ztf_id, stamp.candid, other]["is_good"] else []
     earlier = [
@@ -195,9 +205,7 @@ def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, s
         if (donor := _earlier(stamp, image, stamps, quality, settings)) is not None and not (name == "science" and image == other)
     ]
     choices = [*earlier, *own] if name == "science" else [*own, *earlier]
-    if not choices:
-        raise _both_bad({image: quality[stamp.ztf_id, stamp.candid, image] for image in IMAGES})
-    return choices[0]
+    return choices[0] if choices else None
 
 
 def _earlier(stamp: Stamp, image: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Stamp | None:
@@ -213,7 +221,7 @@ def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
     reasons = {name: ", ".join(judged[name]["reasons"]) for name in IMAGES}
     told = " and ".join(f"{name} ({why})" for name, why in reasons.items())
     return Rejection(
-        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for a repair.",
+        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for a repair of this size.",
         science_reasons=reasons["science"],
         reference_reasons=reasons["reference"],
     )

@@ -142,6 +142,41 @@ def restore(
     return _written(bad, matched, damaged, target_px, rng, settings)
 
 
+def completed(
+    bad: NDArray[np.floating],
+    *,
+    invalid: NDArray[np.bool_],
+    target_px: Position,
+    rng: np.random.Generator,
+    settings: RestorationSettings | None = None,
+) -> Restored:
+    """
+    Draw the damaged pixels of an image from its own noise: for a few pixels that no other image shows either.
+
+    Where host and transient are whole nothing is lost, because masking replaces everything around them by such noise anyway.
+
+    Raises
+    ------
+    Rejection
+        If less than ``min_own_fraction`` of the image would be its own.
+
+    Notes
+    -----
+    The paper drops a pair whose images are both bad, and so do presets ``paper`` and ``needle2``.
+    """
+    settings = settings or RestorationSettings()
+    fraction = 1.0 - np.count_nonzero(invalid) / invalid.size
+    if not settings.min_own_fraction <= fraction < 1.0:
+        raise Rejection(
+            f"{fraction:.1%} of the image is usable and no other image of the field is good; {settings.min_own_fraction:.0%} is "
+            "needed to go on without one.",
+            usable_fraction=fraction,
+        )
+    pixels, n_empty = bad.astype(np.float64), int(invalid.sum())
+    pixels[invalid] = draw_noise(_own_noise(bad, invalid), n_empty, rng)
+    return Restored(pixels, invalid.copy(), n_empty, float("nan"), _is_lost(invalid, target_px, settings))
+
+
 def dissimilarity(image: NDArray[np.floating], other: NDArray[np.floating], *, data_range: float) -> NDArray[np.float64]:
     """
     1 - structural similarity of two images, pixel by pixel (Wang et al. 2004; paper, section 3.2, step 3).

@@ -113,8 +113,8 @@ def reference(rng: np.random.Generator) -> np.ndarray:
     return rng.normal(40, 1.5, (60, 60)) + star(12, 14, 900.0) + star(45, 42, 700.0)
 
 
-def cropped(image: np.ndarray) -> np.ndarray:
-    return np.where(np.arange(60) < 6, np.nan, image)
+def cropped(image: np.ndarray, n_columns: int = 6) -> np.ndarray:
+    return np.where(np.arange(60) < n_columns, np.nan, image)
 
 
 def test_a_good_pair_becomes_the_masked_pair(science, reference):
@@ -146,7 +146,7 @@ def test_a_bad_reference_is_repaired_from_science(science, reference):
 
 
 def test_a_pair_bad_twice_is_refused_with_both_reasons(science, reference):
-    found = walk(frame("core.stamps", [stamp(1, cropped(science), cropped(reference))]), Settings())
+    found = walk(frame("core.stamps", [stamp(1, cropped(science, 8), cropped(reference, 8))]), Settings())
     (why,) = found["core.restored_stamps"].rejections
     assert (why.candid, why.measured["ztf_id"]) == (1, "ZTF20aaaaaaa")
     assert why.reason.startswith("science (missing_pixels) and reference (missing_pixels) are both bad")
@@ -190,6 +190,33 @@ def test_negative_detections_do_not_stand_for_an_object(science, reference):
     negative = pl.DataFrame({"candid": [1], "mag": [18.0], "is_positive": [False]})
     found = walk(frame("core.stamps", [stamp(1, science, reference)]), Settings(), detections=negative)
     assert "brighter than the reference" in found["core.masked_stamps"].reason
+
+
+def test_pixels_that_no_image_of_the_field_shows_are_completed_with_own_noise(science, reference):
+    edge = np.arange(60) < 4
+    found = walk(frame("core.stamps", [stamp(1, np.where(edge, np.nan, science), np.where(edge, np.nan, reference))]), Settings())
+    for row, image in zip(found["core.restored_stamps"].rows, (science, reference), strict=True):
+        assert (row["donor_candid"], row["donor_image"], row["n_from_noise"]) == (1, row["image"], 240)
+        assert np.array_equal(row["pixels"][:, 4:], image[:, 4:].astype(np.float32))
+        assert abs(row["pixels"][:, :4].mean() - np.median(image)) < image[:30, :30].std()
+    assert found["core.masked_stamps"].rows[0]["is_restored"]
+
+
+@pytest.mark.parametrize(("n_columns", "preset"), [(4, "paper"), (4, "needle2"), (7, "default"), (31, "default")])
+def test_too_many_missing_pixels_are_not_made_up(science, reference, n_columns, preset):
+    edge = np.arange(60) < n_columns
+    pair = stamp(1, np.where(edge, np.nan, science), np.where(edge, np.nan, reference))
+    found = walk(frame("core.stamps", [pair]), preset_settings(preset))
+    assert found["core.restored_stamps"].rows == []
+    assert "are both bad" in found["core.restored_stamps"].rejections[0].reason
+
+
+def test_missing_pixels_at_the_target_are_not_made_up(science, reference):
+    hole = np.zeros((60, 60), bool)
+    hole[30, 31] = True
+    pair = stamp(1, np.where(hole, np.nan, science), np.where(hole, np.nan, reference))
+    found = walk(frame("core.stamps", [pair]), Settings())
+    assert all("transient_lost" in row["reasons_after"] for row in found["core.restored_stamps"].rows)
 
 
 def test_an_object_without_stamps_has_no_rows():

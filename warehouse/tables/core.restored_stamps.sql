@@ -19,7 +19,7 @@ comment on table core.restored_stamps is 'Bad images repaired from a good one of
 comment on column core.restored_stamps.ztf_id is 'ZTF object id.';
 comment on column core.restored_stamps.candid is 'Packet id of the bad image.';
 comment on column core.restored_stamps.image is 'science or reference.';
-comment on column core.restored_stamps.donor_candid is 'Packet id of the image the pixels come from; another packet = an earlier detection.';
+comment on column core.restored_stamps.donor_candid is 'Packet id of the image the pixels come from; another packet = an earlier detection; the image itself = its own noise alone.';
 comment on column core.restored_stamps.donor_image is 'science or reference.';
 comment on column core.restored_stamps.pixels is 'The repaired image [DN], row by row as in core.stamps.';
 comment on column core.restored_stamps.repaired is 'Which pixels were written.';
