@@ -34,7 +34,7 @@ STYLE = (
 # Of each class the validated object whose class is given the highest probability by the first models.
 EXAMPLES = (
     "select ztf_id, label from results.predictions join core.splits using (ztf_id) "
-    "where model_kind = 'TH' and \"set\" = 'validation' and predictions.fold = 0 group by all "
+    "where model_kind = 'TH' and \"set\" = 'validation' and predictions.fold = 0 group by ztf_id, label "
     "qualify row_number() over (partition by label order by "
     "avg(case label when 'SN' then p_sn when 'TDE' then p_tde else p_slsn end) desc, ztf_id) = 1 order by label"
 )

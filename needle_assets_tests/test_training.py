@@ -12,6 +12,7 @@ from needle_assets.commands import RefreshOptions, run_refresh
 from needle_assets.home import Home
 from needle_assets.orchestration import pictures
 from needle_assets.orchestration.training import train_job
+from needle_assets.report import write_report
 from needle_assets.simulation import simulate
 from needle_assets_tests.folders import refreshed, rows
 from needle_assets_tests.homes import instance_of
@@ -93,6 +94,13 @@ def test_a_training_brings_scores_metrics_and_judgements_of_the_sample_up_to_dat
     computed = {name for name, done in trained[1]["assets"].items() if done["computed"]}
     assert {"results/predictions", "results/metrics", "results/feature_importance", "results/realism"} <= computed
     assert rows(Home(trained[0] / "home"), "select count(*) > 0, bool_and(is_simulated) from results.metrics") == [(True, True)]
+
+
+def test_the_report_shows_where_networks_look_and_how_synthetic_samples_compare(trained, tmp_path):
+    text = write_report(Home(trained[0] / "home").published, tmp_path).read_text(encoding="utf-8")
+    for part in ("Where the last convolution looks", "the Gaussian process through them", "Can a classifier tell synthetic samples"):
+        assert part in text
+    assert "Everything on this page rests on SIMULATED objects" in text
 
 
 def test_a_second_training_trains_and_scores_nothing(folder):
