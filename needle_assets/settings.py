@@ -137,8 +137,8 @@ class MaskSettings:
     noise: str = "symmetric"  # "symmetric" or "eq3"
     faint_sigma: float = 1.0
     blended_fraction: float = 0.25
-    rival_ratio: float = 0.5
-    rival_distance_px: float = 4.0
+    rival_ratio: float = 0.05
+    rival_distance_px: float = 3.0
 
     def __post_init__(self) -> None:
         _require_choice("masking: method", self.method, ("clusters", "needle2"))

@@ -221,7 +221,7 @@ def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
     reasons = {name: ", ".join(judged[name]["reasons"]) for name in IMAGES}
     told = " and ".join(f"{name} ({why})" for name, why in reasons.items())
     return Rejection(
-        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for a repair of this size.",
+        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for such a repair.",
         science_reasons=reasons["science"],
         reference_reasons=reasons["reference"],
     )
