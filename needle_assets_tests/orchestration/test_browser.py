@@ -1,0 +1,132 @@
+"""``needle ui`` in a browser, as a person sees it: NEEDLE_TEST_BROWSER names a Chromium. Screenshots go to NEEDLE_TEST_SCREENSHOTS."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from needle_assets.home import Home
+from needle_assets_tests.homes import ask, environment_of, needle
+from needle_assets_tests.orchestration.test_serving import Server, free_port, until
+
+pytestmark = pytest.mark.slow
+PATIENCE_MS = 120_000
+SCHEDULES = "{ schedulesOrError(repositorySelector: %s) { ... on Schedules { results { name scheduleState { status } } } } }"
+WHERE = '{repositoryName: "__repository__", repositoryLocationName: "needle_assets.definitions"}'
+
+
+@pytest.fixture(scope="module")
+def lived(filled: tuple[Path, Home], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled home that has lived through a night without services."""
+    path = tmp_path_factory.mktemp("browser") / "home"
+    shutil.copytree(filled[1].path, path)
+    (path / "settings.toml").write_text("[schedule]\nsources = []\n")
+    night = needle(path, "refresh", "--fetch", "--workers", "1")
+    assert night.returncode == 0, night.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(lived: Path) -> Iterator[Server]:
+    port = free_port()
+    command = [sys.executable, "-m", "needle_assets.cli", "ui", "--port", str(port)]
+    with (lived.parent / "served").open("wb") as log:
+        process = subprocess.Popen(command, env=environment_of(lived), stdout=log, stderr=log, start_new_session=True)
+    try:
+        served = Server(process, port)
+        until(served.is_up, "the webserver answers")
+        yield served
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = os.environ.get("NEEDLE_TEST_BROWSER")
+    if not path:
+        pytest.skip("NEEDLE_TEST_BROWSER is not set: it names a Chromium, such as /usr/bin/chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: Server, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page of the running UI; what it shows at the end of the test is kept as a picture, where somebody wants to look at it."""
+    opened = browser.new_page(viewport={"width": 1500, "height": 950}, base_url=f"http://127.0.0.1:{server.port}")
+    opened.set_default_timeout(PATIENCE_MS)
+    yield opened
+    folder = os.environ.get("NEEDLE_TEST_SCREENSHOTS")
+    if folder:
+        opened.screenshot(path=Path(folder) / f"{request.node.name}.png")
+    opened.close()
+
+
+def pictured(home: Path) -> str:
+    """The object that the one refresh of this home drew."""
+    return str(ask(home / "needle.duckdb", "select min(ztf_id) from core.stamps")[0][0])
+
+
+def show(page: Any, path: str) -> None:
+    page.goto(path, wait_until="domcontentloaded")
+
+
+def test_the_asset_graph_begins_at_the_services(page: Any) -> None:
+    show(page, "/asset-groups")
+    for group in ("services", "landing", "detections", "images", "light_curves", "samples", "results"):
+        page.get_by_text(group, exact=True).first.wait_for()
+    show(page, "/locations/needle_assets.definitions/asset-groups/images/lineage")
+    for product in ("stamps", "stamp_quality", "restored_stamps", "masks", "masked_stamps"):
+        page.get_by_text(product, exact=True).first.wait_for()
+
+
+def test_an_objects_partition_shows_its_picture(page: Any, lived: Path) -> None:
+    show(page, f"/assets/core/stamps?view=partitions&partition={pictured(lived)}")
+    page.get_by_text("[Show Markdown]").click()
+    picture = page.locator("img[src^='data:image/png;base64']").first
+    picture.wait_for()
+    page.wait_for_function("image => image.complete && image.naturalWidth > 300", arg=picture.element_handle())
+
+
+def test_an_object_is_materialised_from_its_page(page: Any, lived: Path) -> None:
+    ztf_id = pictured(lived)
+    run_of = f"select run_id from lineage.ledger where asset = 'core.epochs' and ztf_id = '{ztf_id}'"
+    before = ask(lived / "needle.duckdb", run_of)
+    show(page, f"/assets/core/epochs?view=partitions&partition={ztf_id}")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("button", name="Launch 1 run").click()
+    until(lambda: ask(lived / "needle.duckdb", run_of) != before, "the object is computed and published")
+    others = f"select count(distinct run_id) from lineage.ledger where asset = 'core.epochs' and ztf_id <> '{ztf_id}'"
+    assert ask(lived / "needle.duckdb", others) == [(1,)]
+    show(page, "/runs")
+    page.get_by_text("Success").first.wait_for()
+
+
+def test_the_night_is_switched_on(page: Any, server: Server) -> None:
+    def states() -> dict[str, str]:
+        found = server.graphql(SCHEDULES % WHERE)["schedulesOrError"]["results"]
+        return {schedule["name"]: schedule["scheduleState"]["status"] for schedule in found}
+
+    assert set(states().values()) == {"STOPPED"}
+    show(page, "/automation")
+    row = page.get_by_text("nightly", exact=True).locator("xpath=ancestor::*[count(.//input[@type='checkbox'])=2][1]")
+    row.locator("input").last.locator("xpath=..").click()
+    until(lambda: states()["nightly"] == "RUNNING", "the schedule is on")
+    assert states()["training"] == "STOPPED"
+
+
+def test_the_last_night_is_summed_up_on_its_page(page: Any) -> None:
+    show(page, "/assets/lineage/nights?view=events")
+    for words in ("new objects", "new detections", "new high scores", "left for the next night", "failures"):
+        page.get_by_role("cell", name=words, exact=True).wait_for()
+    assert page.get_by_role("cell", name="none", exact=True).count() == 2
