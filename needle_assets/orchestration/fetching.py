@@ -14,8 +14,11 @@ from needle_assets.orchestration.keys import OWNER
 
 CHECK = "complete"
 TELL_EVERY_SECONDS = 60.0
-# What each service reads of the landing folder to know what to ask for, and what it writes there.
-READS: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("catalogue",)) | {"bts": (), "panstarrs": ("packets",)}
+# Whose files tell a service what to ask for, and what it writes into the landing folder.
+AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
+    "bts": (),
+    "panstarrs": ("archive", "alerce", "lasair"),
+}
 WRITES: Mapping[str, tuple[str, ...]] = {
     "bts": ("catalogue",),
     "archive": ("packets",),
@@ -47,7 +50,7 @@ def fetch_assets() -> list[dg.AssetsDefinition]:
 def _asset(source: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=fetch_key(source),
-        deps=[dg.AssetKey(["landing", name]) for name in READS[source]],
+        deps=[fetch_key(before) for before in AFTER[source]],
         description=f"{SAYS[source]} The same as `needle fetch {source}`; asks only for what is missing, and writes the landing "
         "folder alone. The night asks those that the setting `[schedule] sources` names.",
         group_name="services",
@@ -92,7 +95,8 @@ def telling(context: dg.OpExecutionContext | dg.AssetExecutionContext, around: A
 
 
 def _metadata(found: Fetched) -> dict[str, dg.MetadataValue | int | float]:
-    return {**found.counts, "result": dg.MetadataValue.md(found.markdown)}
+    counts = {name: round(value, 1) for name, value in found.counts.items()}
+    return {**counts, "result": dg.MetadataValue.md(found.markdown)}
 
 
 def _check(found: Fetched) -> dg.AssetCheckResult:

@@ -15,7 +15,7 @@ from needle_assets.fetch import SOURCES, Around
 from needle_assets.home import Home
 from needle_assets.nights import Night, as_markdown
 from needle_assets.orchestration.automation import nightly_folder
-from needle_assets.orchestration.fetching import fetch_key, tell, telling
+from needle_assets.orchestration.fetching import tell, telling
 from needle_assets.orchestration.instance import report_dead_runs
 from needle_assets.orchestration.jobs import landing_step, stage_step
 from needle_assets.orchestration.keys import OWNER, asset_key
@@ -105,7 +105,7 @@ def nights_asset() -> dg.AssetSpec:
     schema = dg.TableSchema([dg.TableColumn(name, kind, description=text) for name, kind, text in column_comments()[TABLE]])
     return dg.AssetSpec(
         asset_key(TABLE),
-        deps=[asset_key("results.candidates"), *(fetch_key(source) for source in SOURCES)],
+        deps=[asset_key("results.candidates")],
         description=f"{table_comments()[TABLE]} Written by the job nightly.",
         group_name="results",
         kinds={"duckdb"},
@@ -179,7 +179,7 @@ def note_what_cut_it_short(context: dg.HookContext) -> None:
 
 def shown(row: dict[str, Any]) -> dg.AssetMaterialization:
     """The event that shows a night on its asset's page."""
-    numbers = {name: value for name, value in row.items() if type(value) in (int, float)}
+    numbers = {name: round(value, 1) for name, value in row.items() if type(value) in (int, float)}
     metadata = {"summary": dg.MetadataValue.md(as_markdown(row)), **numbers, "run": row["run_id"]}
     return dg.AssetMaterialization(asset_key(TABLE), metadata=metadata)
 
