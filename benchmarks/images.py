@@ -1,6 +1,6 @@
 """Stamps: how fast rules, masks, restoration and scoring are, and how good masks and restoration are beside the authors' way.
 
-    python benchmarks/images.py [LANDING] [--pairs 300] [--stamps 3000] [--no-network]
+    python benchmarks/images.py [LANDING] [--pairs 300] [--stamps 3000] [--no-network] [--only speed,repairs,hard,masks,scoring,memory]
 
 Without a landing folder a small simulated survey is made. Rates are per second of processor time of one core, so that other work
 on the machine changes them little; the gain of a second process is in wall-clock time. The quality of repairs is judged on pairs
@@ -11,26 +11,34 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 from astropy.stats import sigma_clipped_stats
 from numpy.typing import NDArray
 
 from needle_assets.alerts import read_packet
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
+from needle_assets.compute import Task, run_task
+from needle_assets.home import Home
 from needle_assets.images.defects import find_defects
 from needle_assets.images.masking import source_mask
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import restore
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.refresh import Session
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings, preset_settings
 from needle_assets.simulation import simulate
+from needle_assets.stages import stage_named
+from needle_assets.warehouse import rows
+from needle_assets.warehouse.connection import writing
 
 OURS, AUTHORS = preset_settings("default"), preset_settings("needle2")
 NOTHING = np.zeros((60, 60), bool)
@@ -223,13 +231,60 @@ def report_scoring(pairs: list[Pair]) -> None:
     print(f"\nResNet-18 scoring            {max(rates[1::2]):6.0f} images/s, {ratio:.2f} of the bare network (wanted 0.9)")
 
 
+def chunk_of(pairs: list[Pair], first: int, n: int) -> pl.DataFrame:
+    """Rows of core.stamps, every eighth with missing pixels in its science image."""
+    chosen = [pairs[k % len(pairs)] for k in range(first, first + n)]
+    science = np.stack([pair.science for pair in chosen])
+    science[::8, 50:55, 5:12] = np.nan
+    pixels = {"science": science, "reference": np.stack([pair.reference for pair in chosen])}
+    return pl.DataFrame(
+        {
+            "ztf_id": [f"ZTF20{k:07d}" for k in range(first, first + n)],
+            "candid": list(range(first, first + n)),
+            "band": ["r"] * n,
+            "mjd": [59_000.0] * n,
+            "target_x_px": [pair.target_px[0] for pair in chosen],
+            "target_y_px": [pair.target_px[1] for pair in chosen],
+            "host_x_px": [33.0] * n,
+            "host_y_px": [30.0] * n,
+            **{name: pl.Series(v.reshape(n, -1), dtype=pl.Array(pl.Float32, 3600)) for name, v in pixels.items()},
+        }
+    )
+
+
+def through_the_stages(pairs: list[Pair], first: int, n_stamps: int, schemas: Mapping[str, pa.Schema]) -> int:
+    """Quality, restoration and masks of made stamps as a refresh computes them, chunk by chunk; returns how many masks there are."""
+    n_masks, size = 0, stage_named("core.masks").chunk_rows
+    for start in range(first, first + n_stamps, size):
+        tables = {"core.stamps": chunk_of(pairs, start, min(size, first + n_stamps - start))}
+        for name in ("core.stamp_quality", "core.restored_stamps", "core.masks"):
+            stage = stage_named(name)
+            keys = tuple(tables["core.stamps"]["ztf_id"])
+            done = run_task(Task(stage.compute, keys, dict(tables), OURS, schemas[name], stage.is_bulk))
+            assert not done.failures, next(iter(done.failures.values()))
+            tables[name] = pl.from_arrow(done.rows)
+        n_masks += len(tables["core.masks"])
+    return n_masks
+
+
 def report_memory(pairs: list[Pair], n_stamps: int) -> None:
-    """Peak memory after a tenth of the stamps and after all of them."""
-    rules_and_masks([pairs[n % len(pairs)] for n in range(n_stamps // 10)])
+    """Peak memory of this process after a tenth of the stamps went through the stages, and after all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "home")
+        Session(home, OURS).open()
+        with writing(home.working) as connection:
+            schemas = {
+                name: rows.arrow_schema(connection, name) for name in ("core.stamp_quality", "core.restored_stamps", "core.masks")
+            }
+    tenth = n_stamps // 10
+    n_masks = through_the_stages(pairs, 0, tenth, schemas)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rules_and_masks([pairs[n % len(pairs)] for n in range(n_stamps)])
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(f"memory from {n_stamps // 10} to {n_stamps} stamps  {grown / 1024:+.1f} MiB")
+    n_masks += through_the_stages(pairs, tenth, n_stamps - tenth, schemas)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"\nmemory: {before / 1024:.0f} MiB at most after {tenth} stamps, {after / 1024:.0f} MiB after {n_stamps} "
+        f"({(after - before) / 1024:+.1f} MiB; {n_masks} masks)"
+    )
 
 
 def main() -> None:
@@ -239,7 +294,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300)
     parser.add_argument("--stamps", type=int, default=3000)
     parser.add_argument("--no-network", action="store_true")
+    parser.add_argument("--only", default="speed,repairs,hard,masks,scoring,memory")
     arguments = parser.parse_args()
+    wanted = set(arguments.only.split(",")) - ({"scoring"} if arguments.no_network else set())
     with tempfile.TemporaryDirectory() as folder:
         landing = arguments.landing
         if landing is None:
@@ -248,13 +305,17 @@ def main() -> None:
             print("SIMULATED stamps")
         pairs = good_pairs(landing, arguments.pairs)
     print(f"{len(pairs)} good pairs")
-    report_speed(pairs)
-    report_repairs(pairs[:100])
-    report_hard_set(pairs)
-    report_masks(pairs)
-    if not arguments.no_network:
-        report_scoring(pairs)
-    report_memory(pairs, arguments.stamps)
+    reports: dict[str, Callable[[], None]] = {
+        "memory": lambda: report_memory(pairs, arguments.stamps),  # first: the peak of others would hide its growth
+        "speed": lambda: report_speed(pairs),
+        "repairs": lambda: report_repairs(pairs[:100]),
+        "hard": lambda: report_hard_set(pairs),
+        "masks": lambda: report_masks(pairs),
+        "scoring": lambda: report_scoring(pairs),
+    }
+    for name, report in reports.items():
+        if name in wanted:
+            report()
 
 
 if __name__ == "__main__":
