@@ -28,6 +28,9 @@ from needle_assets.randomness import rng_for
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 
+# The checker of the last chunk: making it anew costs as much as scoring sixty images. Its id is the hash of its weights.
+_LOADED: dict[str, Any] = {}
+
 
 class Repair(NamedTuple):
     """An image before and after, and where the pixels came from."""
@@ -120,7 +123,10 @@ class Checker:
         from needle_assets.classifiers.quality import from_bytes
 
         row = chosen.row(0, named=True)
-        return cls(row["model_id"], from_bytes(row["model_kind"], row["weights"]))
+        if row["model_id"] not in _LOADED:
+            _LOADED.clear()
+            _LOADED[row["model_id"]] = from_bytes(row["model_kind"], row["weights"])
+        return cls(row["model_id"], _LOADED[row["model_id"]])
 
     def score(self, images: Sequence[NDArray[np.floating]]) -> list[float | None]:
         """Probability that each image is good; None without a model or for an image without a pixel."""
