@@ -15,6 +15,9 @@ MIN_FREE_BYTES = 128_000_000
 # DuckDB sets 28 MiB aside for each column of stamps in each step of a query and each thread, though it fills little of it.
 MEMORY_LIMIT = "1000MB"
 THREADS = 1
+# What is added to a table is written together with the rest of the last group of its rows. DuckDB's own 122,880 rows of stamps are
+# 2 GB, written again for every chunk of a refresh.
+ROWS_PER_GROUP = 2048
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -97,11 +100,24 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     }
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=config)
+            return duckdb.connect(str(path), read_only=True, config=config) if read_only else _attached(path, config)
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error) or time.monotonic() > deadline:
                 raise _explained(error, path) from error
             time.sleep(0.05)
+
+
+def _attached(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    # A name, so that connections of one process share what is attached, as they would share a file.
+    connection = duckdb.connect(f":memory:{path}", config=config)
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"attach if not exists '{quoted}' as needle (row_group_size {ROWS_PER_GROUP})")
+        connection.execute("use needle")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
