@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
 from needle_assets.commands import (
     RefreshOptions,
     TrainOptions,
@@ -18,7 +20,6 @@ from needle_assets.commands import (
     run_train_quality,
 )
 from needle_assets.home import REPOSITORY, Home
-from needle_assets.warehouse.exploring import ask
 
 N_OBJECTS = 300
 SEED = 2026
@@ -113,18 +114,18 @@ class _Times:
 
 
 def draw_stamps(home: Home, path: Path) -> Path:
-    """Stamps of the hosted rare object with most good packets, drawn from the published warehouse."""
-    from needle_assets.assets import pictures
+    """One hosted object of each class in a crowded field, before and after masking, drawn from the published warehouse."""
+    from needle_assets.assets.image_pictures import masked_stamps
     from needle_assets.warehouse.exploring import frame
 
-    best = (
-        "select s.ztf_id from core.stamps s join core.splits p using (ztf_id) where p.label <> 'SN' and p.is_hosted "
-        "and p.has_good_pair group by 1 order by count(*) filter (not exists (select 1 from core.stamp_quality q "
-        "where q.ztf_id = s.ztf_id and q.candid = s.candid and not q.is_good)) desc, 1 limit 1"
+    pairs = frame(
+        home.published,
+        "select s.*, p.label from core.masked_stamps s join core.splits p using (ztf_id) join core.masks m using (ztf_id, candid) "
+        "where p.is_hosted and m.n_kept between 60 and 400 "
+        "qualify row_number() over (partition by p.label order by m.n_sources_removed desc, ztf_id) = 1 order by p.label",
     )
-    found = ask(home.published, best)[1] or ask(home.published, "select min(ztf_id) from core.stamps")[1]
-    figure = pictures.stamps({"core.stamps": frame(home.published, f"from core.stamps where ztf_id = '{found[0][0]}'")})
-    figure.savefig(path, dpi=120)
+    titled = pairs.with_columns(ztf_id=pl.format("{} (simulated)", "label")).drop("label")
+    masked_stamps({"core.masked_stamps": titled}).savefig(path, dpi=110)
     return path
 
 

@@ -28,7 +28,8 @@ RARE = LABELS[1:]
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;font-size:13px;margin:.6em 0}td,th{padding:.15em .7em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}img{max-width:100%}.simulated{background:#fff3cd;padding:.7em 1em;font-weight:bold}"
+    "td:first-child,th:first-child{text-align:left}td{white-space:nowrap}td:last-child{white-space:normal}"
+    "img{max-width:100%}.simulated{background:#fff3cd;padding:.7em 1em;font-weight:bold}"
     ".wide{overflow-x:auto}.note{color:#555}"
 )
 # Of each class the validated object whose class is given the highest probability by the first models.
@@ -131,7 +132,7 @@ def _table_7(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("table_7")
     if len(rows) == 0:
         return
-    yield f'<div class="wide">{_table(rows)}</div>'
+    yield _table(_mean_and_std(rows))
     yield _note("The paper's Table 7, mean and standard deviation over ten models:")
     printed = [
         (part, ablation, *(f"{mean:.3f} ± {std:.3f}" for mean, std in values.values()))
@@ -142,6 +143,13 @@ def _table_7(warehouse: Warehouse) -> Iterator[str]:
         "Its b-entropy behaves like our b_entropy_l1, twice one minus the probability of the true class. Other objects, other folds: "
         "only the direction from one ablation to the next can be compared."
     )
+
+
+def _mean_and_std(rows: pl.DataFrame) -> pl.DataFrame:
+    """Columns ``x_mean`` and ``x_std`` as one text; null where the mean is."""
+    names = [column.removesuffix("_mean") for column in rows.columns if column.endswith("_mean")]
+    texts = [pl.format("{} ± {}", *(pl.col(f"{name}_{what}").round(3) for what in ("mean", "std"))).alias(name) for name in names]
+    return rows.select("set", "ablation", *texts)
 
 
 def _curves(warehouse: Warehouse) -> Iterator[str]:
@@ -285,7 +293,9 @@ def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np
     named = ", ".join(f"'{ztf_id}'" for ztf_id in objects["ztf_id"])
     columns = "ztf_id, science, reference, science_unmasked, reference_unmasked, mask"
     stamps = stamps_by_object(warehouse.frame(f"select {columns} from core.masked_stamps where ztf_id in ({named})"))
-    models = warehouse.frame("from results.fold_models where model_kind = 'TH' and fold = 0 order by ablation desc")
+    models = warehouse.frame(
+        "from results.fold_models where model_kind = 'TH' and fold = 0 order by len(ablation), ablation desc"
+    )
     looked: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for model in models.iter_rows(named=True):
         is_masked = ablation_named(model["ablation"]).is_masked

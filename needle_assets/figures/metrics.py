@@ -22,8 +22,9 @@ class Curve:
 
 def threshold_curves(panels: Mapping[str, Mapping[str, Curve]], *, title: str) -> Figure:
     """Figures 17, 18 and 20: one panel per metric, one line with its 95 % band per ablation."""
-    figure = Figure(figsize=(10.0, 3.1 * ((len(panels) + 1) // 2)), layout="constrained")
-    axes = figure.subplots(max((len(panels) + 1) // 2, 1), 2, squeeze=False).ravel()
+    n_rows = max(-(-len(panels) // 3), 1)
+    figure = Figure(figsize=(11.0, 2.7 * n_rows + 0.3), layout="constrained")
+    axes = figure.subplots(n_rows, 3, squeeze=False).ravel()
     for axis, (metric, curves) in zip(axes, panels.items(), strict=False):
         for k, (ablation, curve) in enumerate(curves.items()):
             axis.plot(curve.threshold, curve.value, f"C{k}.-", label=ablation)
