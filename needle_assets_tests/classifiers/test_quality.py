@@ -188,3 +188,10 @@ def test_training_takes_as_many_objects_as_it_needs(rng):
     chosen = training_objects(quality, replace(Settings(), quality=replace(QUICK, max_training_images=20)))
     assert len(chosen) == 10
     assert len(training_objects(quality, Settings())) == 36
+
+
+def test_fill_values_do_not_overflow(rng):
+    images = sky(rng, 2)
+    images[0, :, 50:] = np.finfo(np.float32).min
+    assert torch.isfinite(prepared(images)).all()
+    assert torch.equal(prepared(images)[1], prepared(images[1:])[0])
