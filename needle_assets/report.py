@@ -24,6 +24,7 @@ from needle_assets.warehouse import exploring
 from needle_assets.warehouse.schema import sql_folder
 
 FILE_NAME = "needle_report.html"
+MOST_ROWS = 60
 RARE = LABELS[1:]
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
@@ -329,7 +330,9 @@ def _training(warehouse: Warehouse) -> Iterator[str]:
 def _query(name: str, empty: str) -> Callable[[Warehouse], Iterator[str]]:
     def draw(warehouse: Warehouse) -> Iterator[str]:
         rows = warehouse.named(name)
-        yield f'<div class="wide">{_table(rows)}</div>' if len(rows) else _note(empty)
+        yield f'<div class="wide">{_table(rows.head(MOST_ROWS))}</div>' if len(rows) else _note(empty)
+        if len(rows) > MOST_ROWS:
+            yield _note(f"The first {MOST_ROWS} of {len(rows)} rows; all of them: needle sql -f warehouse/queries/{name}.sql.")
 
     return draw
 
@@ -349,7 +352,7 @@ SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[str]]]] = (
     ("Figure 12: attention", _attention),
     ("Candidates", _query("candidates", "No unclassified object has been scored.")),
     ("Table 2: candidates that were classified later", _query("table_2", "No candidate above 0.5 has been classified since.")),
-    ("Rare objects with stamps, case by case", _query("cases", "No rare object has stamps and scores.")),
+    ("Objects with stamps, case by case", _query("cases", "No labelled object has stamps.")),
     ("Models", _training),
 )
 
@@ -376,4 +379,6 @@ def _table(rows: pl.DataFrame) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else html.escape(str(value))
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return html.escape(str(value))
