@@ -33,8 +33,9 @@ _LINE_FRACTION = 0.9
 _MIN_EDGE = 0.5
 # A star of ZTF seen as a hole: widths as of a sharp image and as of a blurred one.
 _SPOT_WIDTHS_PX = (1.2, 2.0)
-# How far a hole reaches around its deepest pixel.
+# How far a hole reaches around its deepest pixel; larger ones are steps in the sky, of which it is not known which side is right.
 _SPOT_EDGE_SIGMA = 3.0
+_MAX_SPOT_FRACTION = 0.1
 # Inside a source every pixel is lit by the point spread: on 296 good real images none keeps less than a twentieth of what
 # surrounds it where that is above 8 sigma.
 _LIT_SIGMA = 8.0
@@ -142,8 +143,9 @@ def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings
         depth = np.where(usable, (middle - smooth) / (middle - low), 0.0)
         if depth.max() > settings.dark_spot_sigma:
             labels, _ = ndimage.label(depth > _SPOT_EDGE_SIGMA)
-            holes |= np.isin(labels, np.unique(labels[depth > settings.dark_spot_sigma]))
-    return holes
+            deep = np.unique(labels[depth > settings.dark_spot_sigma])
+            holes |= np.isin(labels, deep[np.bincount(labels.ravel())[deep] <= _MAX_SPOT_FRACTION * depth.size])
+    return holes & (height < -1.0)  # smoothing reaches beyond the damage
 
 
 def _overflowed(height: NDArray[np.float64]) -> NDArray[np.bool_]:
