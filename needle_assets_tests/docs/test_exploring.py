@@ -1,0 +1,80 @@
+"""People look into the warehouse while it works: DuckDB's own command line, a notebook that stays open, the prompt of ``needle sql``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from needle_assets.home import Home
+from needle_assets_tests.homes import environment_of, fill, needle
+
+WRITERS = "select distinct run_id from lineage.ledger where asset = 'core.epochs'"
+QUESTIONS = (
+    "select count(*) from core.stamps",
+    "select stage, reason, count(*) from core.rejections group by all",
+    "from lineage.packets_of limit 3",
+    "summarize core.light_curves",
+)
+
+
+def duckdb_says(database: Path, query: str, *how: str) -> str:
+    """What DuckDB's command line prints."""
+    program = Path(sys.executable).with_name("duckdb")
+    done = subprocess.run([program, "-readonly", *how, database, query], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_duckdbs_command_line_reads_the_published_file_all_through_a_refresh(home: Path) -> None:
+    published = Home(home).published
+    before, writers = published.stat().st_ino, duckdb_says(published, WRITERS, "-csv")
+    command = [sys.executable, "-m", "needle_assets.cli", "refresh", "--select", "core/epochs", "--recompute", "core/epochs"]
+    with subprocess.Popen(command, env=environment_of(home), stdout=subprocess.DEVNULL) as refresh:
+        rounds = 0
+        while refresh.poll() is None:
+            assert all(duckdb_says(published, query) for query in QUESTIONS)
+            rounds += 1
+    assert refresh.returncode == 0
+    assert rounds >= 2
+    assert published.stat().st_ino != before
+    assert duckdb_says(published, WRITERS, "-csv") != writers
+
+
+def test_a_read_only_command_line_cannot_change_the_published_file(home: Path) -> None:
+    with pytest.raises(AssertionError, match="read-only mode"):
+        duckdb_says(Home(home).published, "delete from core.stamps")
+    assert Home(home).published.stat().st_mode & 0o222 == 0, "without -readonly the file's mode forbids it, except to root"
+
+
+def test_a_notebook_keeps_its_connection_over_a_publish_and_sees_the_new_when_it_connects_again(home: Path) -> None:
+    published = Home(home).published
+    notebook = duckdb.connect(str(published), read_only=True)
+    lazy = notebook.sql(WRITERS)
+    before = notebook.sql(WRITERS).fetchall()
+    fill(home, select=("core/epochs",), recompute=("core/epochs",))
+    assert notebook.sql(WRITERS).fetchall() == lazy.fetchall() == before
+    assert notebook.sql("select count(science) from core.stamps").fetchone() is not None
+    notebook.close()
+    with duckdb.connect(str(published), read_only=True) as again:
+        now = again.sql(WRITERS).fetchall()
+    assert len(now) == 1
+    assert now != before
+
+
+def test_the_prompt_answers_until_the_end_of_the_input(home: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "needle_assets.cli", "sql"],
+        input="select count(*) as packets\nfrom raw.alerts;\nselect nonsense;\nfrom lineage.nights;",
+        env=environment_of(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "packets" in process.stdout
+    assert "nonsense" in process.stdout
+    assert "(0 rows)" in process.stdout
+    assert needle(home, "sql", "select nonsense").returncode == 1
