@@ -239,7 +239,7 @@ def _refresh_text(result: dict[str, Any]) -> str:
 def _train_text(result: dict[str, Any]) -> str:
     rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
     lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
-    return "\n".join([*lines, *result["not_trained"], f"Published: {result['published']}"])
+    return "\n".join([*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published']}"])
 
 
 def _train_quality_text(result: dict[str, Any]) -> str:

@@ -198,9 +198,17 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
             _work(session, SCORING, RefreshOptions())
             session.publish()
             scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
-            return {**asdict(report), "assets": scored, "published": str(home.published)}
+            warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]]
+            return {**asdict(report), "assets": scored, "warnings": warnings, "published": str(home.published)}
         finally:
             session.close()
+
+
+# What must stand beside the scores.
+WARNINGS = (
+    "select distinct ablation || ', ' || \"set\" || ': ' || warning from results.metrics where warning is not null "
+    "union all select distinct 'every score is of simulated objects' from results.metrics where is_simulated order by 1"
+)
 
 
 def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def test_training_says_what_it_trained_and_why_something_was_not(trained):
     kinds = dict(rows(home, "select ablation || ' ' || model_kind, count(*) from results.fold_models group by 1"))
     assert {"unmasked TH", "masked_upsampled TH", "metadata metadata"} <= kinds.keys()
     assert said["trained"] == sum(kinds.values())
+    assert said["warnings"] == ["every score is of simulated objects"]
     for sentence in said["not_trained"]:
         assert any(word in sentence for word in ("was not trained", "does not know", "uses", "no synthetic samples"))
     assert rows(home, "select distinct reason from core.rejections where stage = 'results.fold_models' order by 1") == [
