@@ -94,6 +94,7 @@ class Night:
     around: Around
     started_at: dt.datetime = field(default_factory=now)
     fetched: list[Fetched] = field(default_factory=list)
+    is_begun: bool = False
 
     def ask(self, source: str, around: Around | None = None) -> Fetched:
         """Fetch from one source and keep what came of it."""
@@ -109,6 +110,7 @@ class Night:
         with writing(session.home.working) as connection:
             sources = [found.source for found in self.fetched]
             nights.begin(connection, self.run_id, self.started_at, sources, failures=failures, n_left=n_left)
+        self.is_begun = True
 
     def end(self, session: Session) -> dict[str, Any]:
         """Write down what the night brought; returns the row."""

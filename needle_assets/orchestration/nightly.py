@@ -5,7 +5,6 @@ A service that fails stops nothing: the run fails at its end, when everything el
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,12 +33,11 @@ class _WhenNeeded:
 
     def __init__(self, open_session: Callable[[], Session]) -> None:
         self._open_session = open_session
-
-    @cached_property
-    def _session(self) -> Session:
-        return self._open_session()
+        self._session: Session | None = None
 
     def __getattr__(self, name: str) -> Any:
+        if self._session is None:
+            self._session = self._open_session()
         return getattr(self._session, name)
 
 
@@ -168,7 +166,7 @@ def summary_step(context: dg.OpExecutionContext) -> None:
 @dg.failure_hook(required_resource_keys=RESOURCES)
 def note_what_cut_it_short(context: dg.HookContext) -> None:
     """Keep in the row of this night which step failed, and show it."""
-    if context.op.name == SUMMARY:
+    if context.op.name == SUMMARY or not context.resources.night.is_begun:
         return
     row = context.resources.night.cut_short(
         context.resources.needle, f"{context.op.name}: {_first_sentence(context.op_exception)}"

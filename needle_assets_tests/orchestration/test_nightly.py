@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,7 @@ import pytest
 from needle_assets import cli, nights
 from needle_assets.definitions import definitions
 from needle_assets.fetch import FetchError
-from needle_assets.home import Home
+from needle_assets.home import Home, HomeBusyError
 from needle_assets.orchestration.fetching import CHECK, fetch_assets, fetch_key
 from needle_assets.orchestration.instance import open_instance
 from needle_assets.orchestration.keys import asset_key
@@ -133,6 +134,23 @@ def test_the_home_is_free_while_services_are_asked(empty: Home, monkeypatch) -> 
     monkeypatch.setattr("needle_assets.nights.fetch", fetch)
     assert not live(empty, 1).success
     assert asked == ["bts", "alerce", "panstarrs"]
+
+
+def test_a_night_that_finds_the_home_held_fails_with_the_holders_name_and_waits_once(empty: Home, monkeypatch) -> None:
+    waits = []
+
+    @contextmanager
+    def held(*_: object, **__: object) -> Iterator[Session]:
+        waits.append(1)
+        raise HomeBusyError("the home is in use by a training (process 17).")
+        yield
+
+    monkeypatch.setattr("needle_assets.orchestration.nightly.working_session", held)
+    result = live(empty, 1)
+    assert not result.success
+    [failed] = [event for event in result.all_events if event.is_step_failure]
+    assert "process 17" in str(failed.step_failure_data.error)
+    assert waits == [1]
 
 
 def test_without_sources_the_night_refreshes_what_others_landed(empty: Home, services: Services) -> None:
