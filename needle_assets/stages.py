@@ -419,6 +419,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         },
         settings=("metrics", "seed"),
+        code_version="2",
         group="results",
         is_per_object=False,
     ),

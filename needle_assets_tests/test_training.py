@@ -12,7 +12,9 @@ from needle_assets.commands import RefreshOptions, run_refresh
 from needle_assets.home import Home
 from needle_assets.orchestration import pictures
 from needle_assets.orchestration.training import train_job
+from needle_assets.refresh import RefreshError
 from needle_assets.simulation import simulate
+from needle_assets.warehouse.connection import writing
 from needle_assets_tests.folders import refreshed, rows
 from needle_assets_tests.homes import instance_of
 
@@ -82,7 +84,7 @@ def test_training_says_what_it_trained_and_why_something_was_not(trained):
     kinds = dict(rows(home, "select ablation || ' ' || model_kind, count(*) from results.fold_models group by 1"))
     assert {"unmasked TH", "masked_upsampled TH", "metadata metadata"} <= kinds.keys()
     assert said["trained"] == sum(kinds.values())
-    assert said["warnings"] == ["every score is of simulated objects"]
+    assert "every score is of simulated objects" in said["warnings"]
     for sentence in said["not_trained"]:
         assert any(word in sentence for word in ("was not trained", "does not know", "uses", "no synthetic samples"))
     assert rows(home, "select distinct reason from core.rejections where stage = 'results.fold_models' order by 1") == [
@@ -161,6 +163,14 @@ def _send_again(packet: Path) -> None:
     record["candidate"]["jd"] += 1.0 / 24.0
     with packet.with_name(f"{record['candid']}.avro").open("wb") as handle:
         fastavro.writer(handle, schema, [record])
+
+
+def test_a_planted_leak_stops_the_run_that_would_judge_by_it(folder):
+    home = Home(folder / "home")
+    with writing(home.working) as connection:
+        connection.execute("update results.fold_models set scaled_ids = trained_ids || validated_ids")
+    with pytest.raises(RefreshError, match="rows break the claim “Scaler, imputer and feature weights of a model were fitted"):
+        refreshed(home, recompute=("results/predictions",))
 
 
 def test_what_cannot_be_trained_is_refused_in_one_line(folder, capsys, monkeypatch):

@@ -193,7 +193,11 @@ def _mean_and_std(column: Sequence[Measure]) -> Iterator[Aggregated]:
 
 
 def association(labels: Sequence[str], sources: Sequence[str]) -> float:
-    """Cramer's V between two properties of the same objects: 0 = independent, 1 = one gives the other away."""
+    """
+    Cramer's V between two properties of the same objects: 0 = independent, 1 = one gives the other away.
+
+    Corrected for its bias (Bergsma 2013), without which a handful of objects looks associated by chance.
+    """
     rows, row_of = np.unique(labels, return_inverse=True)
     columns, column_of = np.unique(sources, return_inverse=True)
     if len(rows) < 2 or len(columns) < 2:
@@ -202,4 +206,8 @@ def association(labels: Sequence[str], sources: Sequence[str]) -> float:
     np.add.at(table, (row_of, column_of), 1)
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
     chi2 = ((table - expected) ** 2 / expected).sum()
-    return float(np.sqrt(chi2 / (table.sum() * (min(table.shape) - 1))))
+    n = table.sum()
+    (n_rows, n_columns), spare = table.shape, max(n - 1.0, 1.0)
+    shared = max(chi2 / n - (n_rows - 1) * (n_columns - 1) / spare, 0.0)
+    largest = min(n_rows - (n_rows - 1) ** 2 / spare, n_columns - (n_columns - 1) ** 2 / spare) - 1.0
+    return float(np.sqrt(shared / largest)) if largest > 0.0 else 0.0

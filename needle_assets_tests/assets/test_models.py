@@ -262,3 +262,4 @@ def test_confounding_of_class_and_source_is_measured():
     assert association(["SN"] * 9 + ["TDE"] * 9, ["alert"] * 9 + ["forced"] * 9) == pytest.approx(1.0)
     assert association(["SN", "TDE"] * 8, list(np.repeat(["alert", "forced"], 8))) == 0.0
     assert association(["SN", "TDE"], ["alert", "alert"]) == 0.0
+    assert association(["SN", "SN", "TDE"], ["alert", "forced", "forced"]) < 0.3
