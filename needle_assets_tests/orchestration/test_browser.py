@@ -26,7 +26,7 @@ def lived(filled: tuple[Path, Home], tmp_path_factory: pytest.TempPathFactory) -
     """A filled home that has lived through a night without services."""
     path = tmp_path_factory.mktemp("browser") / "home"
     shutil.copytree(filled[1].path, path)
-    (path / "settings.toml").write_text("[schedule]\nsources = []\n")
+    (path / "settings.toml").write_text('[schedule]\nsources = []\ncron = "* * * * *"\n')
     night = needle(path, "refresh", "--fetch", "--workers", "1")
     assert night.returncode == 0, night.stderr
     return path
@@ -112,7 +112,7 @@ def test_an_object_is_materialised_from_its_page(page: Any, lived: Path) -> None
     page.get_by_text("Success").first.wait_for()
 
 
-def test_the_night_is_switched_on(page: Any, server: Server) -> None:
+def test_the_night_is_switched_on_and_comes(page: Any, server: Server, lived: Path) -> None:
     def states() -> dict[str, str]:
         found = server.graphql(SCHEDULES % WHERE)["schedulesOrError"]["results"]
         return {schedule["name"]: schedule["scheduleState"]["status"] for schedule in found}
@@ -120,13 +120,18 @@ def test_the_night_is_switched_on(page: Any, server: Server) -> None:
     assert set(states().values()) == {"STOPPED"}
     show(page, "/automation")
     row = page.get_by_text("nightly", exact=True).locator("xpath=ancestor::*[count(.//input[@type='checkbox'])=2][1]")
-    row.locator("input").last.locator("xpath=..").click()
+    switch = row.locator("input").last.locator("xpath=..")
+    switch.click()
     until(lambda: states()["nightly"] == "RUNNING", "the schedule is on")
     assert states()["training"] == "STOPPED"
+    ended = "select count(ended_at) from lineage.nights"
+    until(lambda: ask(lived / "needle.duckdb", ended) >= [(2,)], "the schedule has started a night, which is published")
+    switch.click()
+    until(lambda: states()["nightly"] == "STOPPED", "the schedule is off again")
 
 
 def test_the_last_night_is_summed_up_on_its_page(page: Any) -> None:
     show(page, "/assets/lineage/nights?view=events")
     for words in ("new objects", "new detections", "new high scores", "left for the next night", "failures"):
-        page.get_by_role("cell", name=words, exact=True).wait_for()
+        page.get_by_role("cell", name=words, exact=True).first.wait_for()
     assert page.get_by_role("cell", name="none", exact=True).count() == 2
