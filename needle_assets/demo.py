@@ -20,6 +20,7 @@ from needle_assets.commands import (
     run_train_quality,
 )
 from needle_assets.home import REPOSITORY, Home
+from needle_assets.warehouse.exploring import ask, frame
 
 N_OBJECTS = 300
 SEED = 2026
@@ -64,7 +65,7 @@ def main() -> None:
     with times.step("Judging images once more, with small networks trained on them"):
         checker = run_train_quality(home, TrainOptions(), show=True)
         run_refresh(home, RefreshOptions(), show=True)
-    _say(f"   {checker['not_trained'] or 'the better of two, ' + checker['chosen'] + ', now judges beside the rules'}")
+    _say(f"   {checker['not_trained'] or _checker(home)}")
     with times.step("Training classifiers on three folds, and scoring every object with models that did not see it"):
         trained = run_train(home, TrainOptions(), show=True)
     _say(f"   {trained['trained']} models trained, {trained['up_to_date']} were up to date")
@@ -89,6 +90,12 @@ def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
     _say(f"  SQL          NEEDLE_HOME={home.path} .venv/bin/needle sql")
     _say(f"  the UI       NEEDLE_HOME={home.path} .venv/bin/needle ui     (then open http://127.0.0.1:3000)")
     _say(f"  the truth    {folder / 'landing' / 'truth'}\n")
+
+
+def _checker(home: Home) -> str:
+    """Which network judges images from now on."""
+    kinds = ask(home.published, "select model_kind from results.quality_models order by is_chosen desc, model_kind")[1]
+    return f"{len(kinds)} networks trained; {kinds[0][0]} now judges beside the rules" if kinds else "the rules judge alone"
 
 
 class _Times:
@@ -116,7 +123,6 @@ class _Times:
 def draw_stamps(home: Home, path: Path) -> Path:
     """One hosted object of each class in a crowded field, before and after masking, drawn from the published warehouse."""
     from needle_assets.assets.image_pictures import masked_stamps
-    from needle_assets.warehouse.exploring import frame
 
     pairs = frame(
         home.published,
