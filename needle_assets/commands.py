@@ -116,16 +116,15 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
     from needle_assets.fetch import Around
     from needle_assets.orchestration import local
     from needle_assets.orchestration.nightly import opened_when_needed
-    from needle_assets.orchestration.running import working_session
+    from needle_assets.orchestration.running import LOCK_WAIT_SECONDS, working_session
 
     if options.select or options.recompute:
         raise RefreshError("--fetch is for a whole night; leave --select and --recompute out, or refresh again with them.")
     started = time.monotonic()
     home.prepare().remember_preset(home.settings(options.preset).preset)
     with _progress(show) as progress:
-        how = partial(
-            working_session, home, what="refresh", wait_seconds=options.wait_seconds, workers=options.workers, progress=progress
-        )
+        waits = options.wait_seconds or LOCK_WAIT_SECONDS  # who has asked services for an hour does not leave for a refresh
+        how = partial(working_session, home, what="refresh", wait_seconds=waits, workers=options.workers, progress=progress)
         with opened_when_needed(how) as session:
             around = Around(progress=lambda far: progress(f"fetch {far.source}", far.done, far.total))
             night = local.run_night(home, session, landing=options.landing, around=around)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from needle_assets.fetch import Around
-from needle_assets.home import Home
+from needle_assets.home import Home, HomeBusyError
 from needle_assets.nights import summary_of
 from needle_assets.orchestration.instance import open_instance, report_dead_runs
 from needle_assets.orchestration.jobs import refresh_job
@@ -97,5 +97,5 @@ def _explained(error: object) -> RefreshError:
     if "DagsterExecutionInterruptedError" in text:
         return RefreshError("stopped; what was stored is kept, run the command again to go on.")
     name, _, sentence = text.partition(": ")
-    known = (WarehouseError, RefreshError)
+    known = (WarehouseError, RefreshError, HomeBusyError)
     return RefreshError(sentence if any(name.endswith(kind.__name__) for kind in known) or name.endswith("Failure") else text)

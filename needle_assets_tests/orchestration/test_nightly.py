@@ -153,6 +153,14 @@ def test_a_night_that_finds_the_home_held_fails_with_the_holders_name_and_waits_
     assert waits == [1]
 
 
+def test_the_command_says_who_holds_the_home(empty: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    empty.settings_file.write_text("[schedule]\nsources = []\n")
+    with empty.lock(what="training"), pytest.raises(SystemExit) as left:
+        cli.main(["refresh", "--fetch", "--wait", "0.1"])
+    assert left.value.code == 1
+    assert re.match(r"needle: \S+/home is in use by a training \(process \d+", capsys.readouterr().err)
+
+
 def test_without_sources_the_night_refreshes_what_others_landed(empty: Home, services: Services) -> None:
     empty.settings_file.write_text("[schedule]\nsources = []\n")
     (empty.path / "landing").mkdir()
