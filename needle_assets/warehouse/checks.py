@@ -74,7 +74,7 @@ CHECKS = (
     Check(
         "places_are_kept",
         "core.splits",
-        "An object keeps the place it had when a model was trained, unless another rule asked for a new deal.",
+        "An object keeps the place it had when a model was trained, unless another rule asked for a new deal; `needle train` settles it.",
         "select s.ztf_id, s.validation_of, t.validation_of as validation_of_then from core.splits s "
         "join results.training_sets t using (ztf_id, rule) where s.is_untouched or s.validation_of <> t.validation_of",
     ),
