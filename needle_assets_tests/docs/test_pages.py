@@ -82,6 +82,7 @@ def test_every_command_names_what_there_is(page: Path) -> None:
     for command in commands(page):
         program, *arguments = shlex.split(command)
         assert program in PROGRAMS, command
+        assert program != "make" or command in NOT_RUN, f"{command}: say in NOT_RUN what else runs it"
         if program == "needle":
             parse(arguments, may_lack=False)
     for command in mentioned(page):
