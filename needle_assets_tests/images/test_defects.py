@@ -1,12 +1,15 @@
 """Rules that say what is wrong with an image."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.images.defects import RULES, find_defects
 from needle_assets.settings import QualitySettings
-from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.examples import real_pairs, star
 
 NAMED = {
     "nan_block": "missing_pixels",
@@ -139,3 +142,19 @@ def test_a_pixel_that_overflowed_in_a_star_is_named(blank):
 def test_noise_alone_is_hardly_ever_a_hole(rng):
     sky = rng.normal(100.0, 5.0, (300, 60, 60))
     assert not any(find_defects(image).reasons for image in sky)
+
+
+def test_rules_agree_with_eyes(survey):
+    pairs = {pair.candid: pair for pair in real_pairs(survey)}
+    with (Path(__file__).parent / "stamp_labels.csv").open(encoding="utf-8") as lines:
+        labelled = [row for row in csv.DictReader(lines) if int(row["candid"]) in pairs]
+    images = [getattr(pairs[int(row["candid"])], row["image"]) for row in labelled]
+    found = [
+        (row["label"], np.isfinite(image).all(), find_defects(image).reasons) for row, image in zip(labelled, images, strict=True)
+    ]
+    assert len({row["candid"] for row in labelled}) >= 100
+    assert not any(reasons for label, _, reasons in found if label == "good")
+    assert all(reasons for label, is_finite, reasons in found if label == "bad" and not is_finite)
+    named = [bool(reasons) for label, is_finite, reasons in found if label == "bad" and is_finite]
+    assert sum(named) >= 21
+    assert len(named) <= 32
