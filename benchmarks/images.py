@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from needle_assets.alerts import read_packet
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
+from needle_assets.classifiers.intervals import clopper_pearson
 from needle_assets.compute import Task, run_task
 from needle_assets.home import Home
 from needle_assets.images.defects import find_defects
@@ -84,6 +85,21 @@ def rules_and_masks(pairs: list[Pair]) -> int:
         find_defects(pair.reference)
         source_mask(pair.science, pair.reference, target_px=pair.target_px, host_px=(33.0, 30.0))
     return len(pairs)
+
+
+def median_with_interval(values: list[float] | NDArray) -> str:
+    """Median and its 95 % interval from 1000 resamples."""
+    if len(values) == 0:
+        return "nan"
+    drawn = np.random.default_rng(0).integers(0, len(values), (1000, len(values)))
+    low, high = np.quantile(np.median(np.asarray(values)[drawn], axis=1), [0.025, 0.975])
+    return f"{np.median(values):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def share(n_hits: int, n: int) -> str:
+    """A rate and its exact 95 % interval."""
+    low, high = clopper_pearson(int(n_hits), n)
+    return f"{n_hits / n:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def repaired(
@@ -149,8 +165,8 @@ def _repair_figures(pairs: list[Pair], name: str, kind: str, settings: Settings)
             rms.append(np.sqrt(np.mean((result - image)[blank] ** 2)) / np.hypot(sky.sigma, donor_sky.sigma))
         missed += int((touched & (result == bad)).sum())
         changed += int((~touched & (result != image)).sum())
-    median, high = np.quantile(rms, [0.5, 0.9]) if rms else (np.nan, np.nan)
-    return f"{median:9.2f} {high:9.2f}   missed {missed:6d}   changed {changed:6d}   refused {refused}"
+    high = np.quantile(rms, 0.9) if rms else np.nan
+    return f"{median_with_interval(rms):>20s} {high:9.2f}   missed {missed:6d}   changed {changed:6d}   refused {refused}"
 
 
 def report_hard_set(pairs: list[Pair]) -> None:
@@ -177,8 +193,8 @@ def report_hard_set(pairs: list[Pair]) -> None:
             figures[name].append((float(np.sqrt(np.mean(error**2))) / sky.sigma, float(flux)))
     print(f"\nhard set: {len(figures['ours'])} pairs, 10 x 10 missing pixels over a source")
     for name, values in figures.items():
-        rms, flux = np.median(values, axis=0) if values else (np.nan, np.nan)
-        print(f"  {name:9s} rms {rms:6.2f} sigma   flux ratio {flux:5.2f}")
+        rms, flux = (median_with_interval([value[k] for value in values]) for k in (0, 1))
+        print(f"  {name:9s} rms {rms:>20s} sigma   flux ratio {flux:>20s}")
 
 
 def report_masks(pairs: list[Pair]) -> None:
@@ -195,7 +211,7 @@ def report_masks(pairs: list[Pair]) -> None:
             host_px, host_lost = host_px + host.sum(), host_lost + (host & found.replaced).sum()
             area.append(found.replaced.mean())
         n = len(pairs)
-        print(f"  {whose:8s} {centre / n:7.1%} {lost / n:7.1%} {host_lost / max(host_px, 1):7.2%} {np.mean(area):7.1%}")
+        print(f"  {whose:8s} {share(centre, n)}  {share(lost, n)}  {host_lost / max(host_px, 1):.2%}  {np.mean(area):.1%}")
 
 
 def _central(image: NDArray, target_px: tuple[float, float]) -> NDArray[np.bool_]:
