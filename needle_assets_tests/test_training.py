@@ -102,7 +102,11 @@ def test_the_report_shows_where_networks_look_and_how_synthetic_samples_compare(
     wanted = ("Light curves of the classes", "Figure 16: synthetic samples", "Figure 12: attention")
     monkeypatch.setattr(report, "SECTIONS", [section for section in report.SECTIONS if section[0] in wanted])
     text = report.write_report(Home(trained[0] / "home").published, tmp_path).read_text(encoding="utf-8")
-    for part in ("Where the last convolution looks", "the Gaussian process through them", "Can a classifier tell synthetic samples"):
+    for part in (
+        "Where the last convolution looks",
+        "the Gaussian process through them",
+        "Can a classifier tell synthetic samples",
+    ):
         assert part in text
     assert "Everything on this page rests on SIMULATED objects" in text
 
