@@ -278,7 +278,9 @@ def _attention(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("attention")
     if not len(rows):
         return
-    yield _note("Where the last convolution looks, of one validated object of each class, by the first model of each ablation:")
+    yield _note(
+        "Where the last convolution looks, of one validated object of each class, by the first model of each ablation; none where no pixel speaks for the class:"
+    )
     yield _picture(pictures.attention_panels(_looked_at(warehouse)))
     yield _note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
     yield _table(rows)
@@ -295,7 +297,7 @@ def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np
     columns = "ztf_id, science, reference, science_unmasked, reference_unmasked, mask"
     stamps = stamps_by_object(warehouse.frame(f"select {columns} from core.masked_stamps where ztf_id in ({named})"))
     models = warehouse.frame(
-        "from results.fold_models where model_kind = 'TH' and fold = 0 order by len(ablation), ablation desc"
+        "from results.fold_models where model_kind = 'TH' and fold = 0 order by ablation <> 'unmasked', len(ablation), ablation"
     )
     looked: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for model in models.iter_rows(named=True):
