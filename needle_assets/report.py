@@ -279,7 +279,8 @@ def _attention(warehouse: Warehouse) -> Iterator[str]:
     if not len(rows):
         return
     yield _note(
-        "Where the last convolution looks, of one validated object of each class, by the first model of each ablation; none where no pixel speaks for the class:"
+        "Where the last convolution looks, of one validated object of each class, by the first model of each ablation; a stamp stays grey "
+        "where no pixel speaks for the class:"
     )
     yield _picture(pictures.attention_panels(_looked_at(warehouse)))
     yield _note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
