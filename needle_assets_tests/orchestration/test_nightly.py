@@ -123,6 +123,15 @@ def test_a_night_cut_short_says_where_and_the_next_one_tells_its_news(empty: Hom
     assert rows(empty, NIGHTS)[1] == (3, 0, 0, False)
 
 
+def test_a_first_night_without_a_catalogue_says_what_was_missing(empty: Home, services: Services) -> None:
+    services.servers["bts"].fault = FAULTS["broken"]
+    assert not live(empty, 1).success
+    [(failures, is_cut)] = rows(empty, "select failures, ended_at is null from lineage.nights")
+    assert is_cut
+    assert [str(failure).split(":")[0] for failure in failures] == ["bts", "alerce", "landing"]  # type: ignore[attr-defined]
+    assert "holds no bts.csv" in failures[-1]  # type: ignore[index]
+
+
 def test_the_home_is_free_while_services_are_asked(empty: Home, monkeypatch) -> None:
     asked = []
 
