@@ -25,7 +25,7 @@ from needle_assets.classifiers.intervals import clopper_pearson
 from needle_assets.images.defects import find_defects
 from needle_assets.images.stamps import decode_cutout, place_cutout
 from needle_assets.rejections import Rejection
-from needle_assets.settings import QualitySettings
+from needle_assets.settings import CheckerSettings, QualitySettings
 
 LABELS = Path(__file__).parents[1] / "needle_assets_tests" / "images" / "stamp_labels.csv"
 COPIES = 2
@@ -128,10 +128,10 @@ def main() -> None:
     parser.add_argument("landing", type=Path)
     parser.add_argument("--labels", type=Path, default=LABELS)
     parser.add_argument("--kinds", default=",".join(quality.MODEL_KINDS))
-    parser.add_argument("--epochs", type=int, default=QualitySettings().epochs)
+    parser.add_argument("--epochs", type=int, default=CheckerSettings().epochs)
     parser.add_argument("--out", type=Path, help="folder where weights are kept; those that are there are not trained again")
     arguments = parser.parse_args()
-    settings = replace(QualitySettings(), epochs=arguments.epochs)
+    settings, threshold = replace(CheckerSettings(), epochs=arguments.epochs), QualitySettings().good_threshold
     images = real_images(arguments.landing, arguments.labels)
     training, calibration = parts_of(images)
     print(f"{len(images)} finite images; {len(training)} good ones train, {len(calibration)} set the threshold")
@@ -150,9 +150,9 @@ def main() -> None:
             if kept is not None:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_bytes(weights)
-        model = quality.calibrated(quality.from_bytes(kind, weights), calibration, threshold=settings.good_threshold)
-        report(kind, model, images, settings.good_threshold)
-        report_injected(kind, model, images, settings.good_threshold)
+        model = quality.calibrated(quality.from_bytes(kind, weights), calibration, threshold=threshold)
+        report(kind, model, images, threshold)
+        report_injected(kind, model, images, threshold)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class HostSettings:
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """When an image of a stamp is good, and how the learned checker is trained (paper, section 3.1)."""
+    """When an image of a stamp is good (paper, section 3.1)."""
 
     good_threshold: float = 0.75
     min_finite_fraction: float = 1.0
@@ -93,6 +93,12 @@ class QualitySettings:
     line_sigma: float = 5.0
     negative_sigma: float = 20.0
     dark_spot_sigma: float = 7.5
+
+
+@dataclass(frozen=True)
+class CheckerSettings:
+    """How the learned checker of images is trained (paper, section 3.1); no product depends on it but through the checker."""
+
     epochs: int = 25
     learning_rate: float = 1e-3
     batch_size: int = 32
@@ -289,6 +295,7 @@ class Settings:
     fetch: FetchSettings = field(default_factory=FetchSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
+    checker: CheckerSettings = field(default_factory=CheckerSettings)
     restoration: RestorationSettings = field(default_factory=RestorationSettings)
     masking: MaskSettings = field(default_factory=MaskSettings)
     light_curves: LightCurveSettings = field(default_factory=LightCurveSettings)
@@ -363,7 +370,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
         },
         "metrics": {"n_bootstrap": 200},
-        "quality": {"epochs": 2, "max_training_images": 320},
+        "checker": {"epochs": 2, "max_training_images": 320},
     },
 }
 

@@ -131,7 +131,7 @@ def _progress(session: Session, tasks: Sequence[Task]) -> Iterator[None]:
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    ended, n_epochs = threading.Event(), len(tasks) * session.settings.quality.epochs
+    ended, n_epochs = threading.Event(), len(tasks) * session.settings.checker.epochs
 
     def watch() -> None:
         while not ended.wait(1.0):

@@ -7,18 +7,18 @@ from needle_assets.commands import TrainOptions, run_train_quality
 from needle_assets.refresh import RefreshError
 from needle_assets_tests.folders import refreshed, rows
 
-QUICK = "[quality]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\n"
+QUICK = "[checker]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\n"
 SCORED = "select count(*) filter (p_good is null), count(distinct model_id) from core.stamp_quality"
 ONE_WORKER = TrainOptions(workers=1)
 
 
 @pytest.fixture
 def judged(own, monkeypatch):
-    """A home refreshed by rules alone, whose settings make training quick; parts may be small."""
+    """A home refreshed by rules alone, where training is quick and parts may be small; nothing is stale for these settings."""
     monkeypatch.setattr("needle_assets.assets.quality_training.MIN_IMAGES", 2)
     home = own[1]
     (home.path / "settings.toml").write_text(QUICK)
-    refreshed(home)
+    assert refreshed(home) == {}
     assert rows(home, SCORED)[0][1] == 0
     return home
 

@@ -63,7 +63,7 @@ def training_objects(quality: pl.DataFrame, settings: Settings) -> list[str]:
     ordered = sorted(good.iter_rows(), key=lambda row: _draw(row[0], settings))
     needed, n_images = [], 0
     for ztf_id, n in ordered:
-        if n_images >= settings.quality.max_training_images:
+        if n_images >= settings.checker.max_training_images:
             break
         needed.append(ztf_id)
         n_images += n
@@ -96,7 +96,7 @@ def parts_of(good: Sequence[GoodImage], settings: Settings) -> Parts:
     Rejection
         If there are too few good images in one of the three parts.
     """
-    half = settings.quality.held_out_fraction / 2 * 2**32
+    half = settings.checker.held_out_fraction / 2 * 2**32
     names: list[set[str]] = [set(), set(), set()]
     images: list[list[NDArray[np.float32]]] = [[], [], []]
     for ztf_id, _, _, pixels in good:
@@ -124,7 +124,10 @@ def training_set_id(good: Sequence[GoodImage]) -> str:
 
 def fingerprint(training_set: str, model_kind: str, settings: Settings) -> str:
     """What decides whether a network has to be trained again: images, settings, seed and code."""
-    told = json.dumps([training_set, model_kind, settings.seed, asdict(settings.quality), CODE_VERSION], sort_keys=True)
+    told = json.dumps(
+        [training_set, model_kind, settings.seed, asdict(settings.quality), asdict(settings.checker), CODE_VERSION],
+        sort_keys=True,
+    )
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -145,7 +148,7 @@ def train_network(task: Task) -> dict[str, Any]:
     started = time.monotonic()
     parts, settings = task.parts, task.settings
     training = networks.train(
-        task.model_kind, parts.training, seed=settings.seed, settings=settings.quality, on_epoch=_teller(task.told)
+        task.model_kind, parts.training, seed=settings.seed, settings=settings.checker, on_epoch=_teller(task.told)
     )
     weights = networks.to_bytes(networks.calibrated(training.model, parts.calibration, threshold=settings.quality.good_threshold))
     return {
@@ -160,7 +163,7 @@ def train_network(task: Task) -> dict[str, Any]:
         "history_loss": training.loss,
         "history_accuracy": training.accuracy,
         "weights": weights,
-        "settings": json.dumps(asdict(settings.quality), sort_keys=True),
+        "settings": json.dumps({"quality": asdict(settings.quality), "checker": asdict(settings.checker)}, sort_keys=True),
         "seconds": time.monotonic() - started,
     }
 

@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, Damage, damaged
 from needle_assets.classifiers.training import deterministic
-from needle_assets.settings import QualitySettings
+from needle_assets.settings import CheckerSettings
 
 MODEL_KINDS = ("cnn", "resnet18")
 BAD, GOOD = 0, 1
@@ -171,7 +171,7 @@ def train(
     images: NDArray[np.floating],
     *,
     seed: int,
-    settings: QualitySettings | None = None,
+    settings: CheckerSettings | None = None,
     on_epoch: Callable[[int], object] | None = None,
 ) -> Training:
     """
@@ -185,7 +185,7 @@ def train(
         Good stamps [DN].
     seed : int
         Decides weights, order, damage and orientation; torch's own generator is left as it was.
-    settings : QualitySettings, optional
+    settings : CheckerSettings, optional
         Epochs, rates and weights; ``default`` if left out.
     on_epoch : callable, optional
         Called with the number of epochs done.
@@ -200,7 +200,7 @@ def train(
     Adam with a rate that falls to 0 along a cosine, negative log-likelihood, a bad image weighing ``bad_weight`` times a good
     one. The authors index their weights the wrong way round, so that good ones count double there.
     """
-    settings = settings or QualitySettings()
+    settings = settings or CheckerSettings()
     if len(images) < 2:
         raise ValueError(f"{len(images)} good images are too few to train a quality model; at least 2 are needed.")
     with torch.random.fork_rng(devices=[]), deterministic():
@@ -334,7 +334,7 @@ def _trained(
     model: nn.Module,
     images: NDArray[np.floating],
     rng: np.random.Generator,
-    settings: QualitySettings,
+    settings: CheckerSettings,
     on_epoch: Callable[[int], object] | None,
 ) -> Training:
     n_batches = -(-len(images) // (settings.batch_size // 2)) * settings.epochs

@@ -29,10 +29,10 @@ from needle_assets.classifiers.quality import (
     train,
 )
 from needle_assets.rejections import Rejection
-from needle_assets.settings import QualitySettings, Settings
+from needle_assets.settings import CheckerSettings, Settings
 from needle_assets_tests.images.examples import star
 
-QUICK = QualitySettings(epochs=1, batch_size=16)
+QUICK = CheckerSettings(epochs=1, batch_size=16)
 
 
 def sky(rng, n):
@@ -157,7 +157,7 @@ def tables_of(rng, n_objects):
 
 
 def test_a_trained_network_says_what_it_finds_by_kind(rng):
-    settings = replace(Settings(), quality=replace(QUICK, held_out_fraction=0.8))
+    settings = replace(Settings(), checker=replace(QUICK, held_out_fraction=0.8))
     parts = parts_of(good_images(tables_of(rng, 60)), settings)
     row = train_network(Task("resnet18", "f", parts, settings))
     assert row["n_objects_training"] + row["n_objects_held_out"] == 56
@@ -185,7 +185,7 @@ def test_too_few_images_are_refused_with_the_numbers(rng):
 
 def test_training_takes_as_many_objects_as_it_needs(rng):
     quality = tables_of(rng, 40)["core.stamp_quality"]
-    chosen = training_objects(quality, replace(Settings(), quality=replace(QUICK, max_training_images=20)))
+    chosen = training_objects(quality, replace(Settings(), checker=replace(QUICK, max_training_images=20)))
     assert len(chosen) == 10
     assert len(training_objects(quality, Settings())) == 36
 

@@ -30,7 +30,7 @@ from needle_assets_tests.homes import environment_of
 from needle_assets_tests.test_training import MIX, N_OBJECTS, SETTINGS
 
 PLACEHOLDERS = {"SOURCE": "bts", "DIR": "made", "N": "3", "S": "1", "SECONDS": "1", "PORT": "3000"}
-SMALL = '[quality]\nepochs = 1\nmax_training_images = 60\n[schedule]\nsources = ["bts", "alerce", "panstarrs"]\n'
+SMALL = '[checker]\nepochs = 1\nmax_training_images = 60\n[schedule]\nsources = ["bts", "alerce", "panstarrs"]\n'
 
 
 def named(page: Path) -> str:
