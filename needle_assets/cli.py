@@ -247,7 +247,8 @@ def _train_quality_text(result: dict[str, Any]) -> str:
         return str(result["not_trained"])
     return (
         f"{result['trained']} quality checkers trained on {result['n_images']} good images, {result['up_to_date']} up to date "
-        f"({result['seconds']:.0f} s); {result['chosen']} is chosen, and `needle refresh` scores with it."
+        f"({result['seconds']:.0f} s). "
+        + (result["not_chosen"] or f"{result['chosen']} is chosen, and `needle refresh` scores with it.")
     )
 
 

@@ -65,7 +65,7 @@ def main() -> None:
     with times.step("Judging images once more, with small networks trained on them"):
         checker = run_train_quality(home, TrainOptions(), show=True)
         run_refresh(home, RefreshOptions(), show=True)
-    _say(f"   {checker['not_trained'] or _checker(home)}")
+    _say(f"   {checker['not_trained'] or checker['not_chosen'] or _checker(home)}")
     with times.step("Training classifiers on three folds, and scoring every object with models that did not see it"):
         trained = run_train(home, TrainOptions(), show=True)
     _say(f"   {trained['trained']} models trained, {trained['up_to_date']} were up to date")

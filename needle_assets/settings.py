@@ -105,6 +105,7 @@ class CheckerSettings:
     max_training_images: int = 3000
     held_out_fraction: float = 0.3
     bad_weight: float = 2.0
+    min_completeness: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -370,7 +371,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3,
         },
         "metrics": {"n_bootstrap": 200},
-        "checker": {"epochs": 2, "max_training_images": 320},
+        "checker": {"epochs": 2, "max_training_images": 320, "batch_size": 16},
     },
 }
 

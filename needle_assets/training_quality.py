@@ -36,7 +36,7 @@ from needle_assets.warehouse.connection import writing
 
 @dataclass
 class QualityReport:
-    """What a training of the checkers did; ``not_trained`` says why nothing could be."""
+    """What a training of the checkers did; ``not_trained`` says why nothing could be, ``not_chosen`` why rules go on alone."""
 
     training_set_id: str = ""
     trained: int = 0
@@ -44,6 +44,7 @@ class QualityReport:
     chosen: str = ""
     n_images: int = 0
     not_trained: str = ""
+    not_chosen: str = ""
     seconds: float = 0.0
 
 
@@ -110,18 +111,24 @@ def _train(session: Session, tasks: Sequence[Task], shared: dict[str, object], r
                 with writing(session.home.working) as connection:
                     quality_models.store_model(connection, {**shared, **row}, session.stages)
                 report.trained += 1
-    report.chosen = _choose(session, [task.fingerprint for task in tasks])
+    _choose(session, [task.fingerprint for task in tasks], report)
 
 
-def _choose(session: Session, fingerprints: Sequence[str]) -> str:
-    """Choose among the networks of today; nothing is written if the choice was made before."""
+def _choose(session: Session, fingerprints: Sequence[str], report: QualityReport) -> None:
+    """Choose among the networks of today, or none; nothing is written if the choice was made before."""
     with writing(session.home.working) as connection:
         known = quality_models.known_models(connection)
         models = known.filter(pl.col("fingerprint").is_in(list(fingerprints)))
-        chosen = chosen_model(models.to_dicts())
-        if len(known) > len(models) or known.filter(pl.col("is_chosen"))["model_id"].to_list() != [chosen]:
-            quality_models.choose_model(connection, chosen, models["model_id"].to_list(), session.stages)
-    return chosen
+        refusal: Rejection | None = None
+        try:
+            report.chosen = chosen_model(models.to_dicts(), session.settings)
+        except Rejection as why:
+            refusal, report.not_chosen = why, why.reason
+        before = known.filter(pl.col("is_chosen"))["model_id"].to_list()
+        if report.trained or len(known) > len(models) or before != [report.chosen][: bool(report.chosen)]:
+            quality_models.choose_model(connection, report.chosen or None, models["model_id"].to_list(), session.stages)
+            if refusal is not None:
+                quality_models.store_refusal(connection, refusal)
 
 
 @contextmanager

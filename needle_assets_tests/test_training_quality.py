@@ -7,7 +7,7 @@ from needle_assets.commands import TrainOptions, run_train_quality
 from needle_assets.refresh import RefreshError
 from needle_assets_tests.folders import refreshed, rows
 
-QUICK = "[checker]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\n"
+QUICK = "[checker]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\nmin_completeness = 0.0\n"
 SCORED = "select count(*) filter (p_good is null), count(distinct model_id) from core.stamp_quality"
 ONE_WORKER = TrainOptions(workers=1)
 
@@ -51,6 +51,20 @@ def test_a_checker_is_trained_once_and_the_next_refresh_scores_with_it(judged, m
     assert (again["trained"], again["up_to_date"], again["chosen"]) == (0, 2, ended["chosen"])
     assert refreshed(judged) == {}
     assert rows(judged, "select count(*), count(*) filter (is_chosen) from results.quality_models") == [(2, 1)]
+
+
+def test_a_checker_that_finds_little_is_not_used(own, monkeypatch) -> None:
+    monkeypatch.setattr("needle_assets.assets.quality_training.MIN_IMAGES", 2)
+    monkeypatch.setattr("needle_assets.assets.quality_training.MODEL_KINDS", ("resnet18",))
+    monkeypatch.setattr(training_quality, "MODEL_KINDS", ("resnet18",))
+    (own[1].path / "settings.toml").write_text(QUICK.replace("min_completeness = 0.0", "min_completeness = 1.0"))
+    for trained in (1, 0):
+        result = run_train_quality(own[1], ONE_WORKER)
+        assert (result["trained"], result["chosen"]) == (trained, "")
+        assert "which go on alone" in result["not_chosen"]
+    assert rows(own[1], "select is_chosen from results.quality_models") == [(False,)]
+    refreshed(own[1])
+    assert rows(own[1], SCORED)[0][1] == 0
 
 
 def test_too_few_images_are_told_and_nothing_waits(own) -> None:

@@ -168,9 +168,25 @@ def train_network(task: Task) -> dict[str, Any]:
     }
 
 
-def chosen_model(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The id of the network that finds most damage at the threshold, of equal ones the one that loses fewer good images."""
+def chosen_model(rows: Sequence[Mapping[str, Any]], settings: Settings) -> str:
+    """
+    The id of the network that finds most damage at the threshold, of equal ones the one that loses fewer good images.
+
+    Raises
+    ------
+    Rejection
+        If even that one finds less than ``min_completeness`` of damage it was never trained on: rules do better without it.
+    """
     best = max(rows, key=lambda row: (row["n_bad_found"] - row["n_good_lost"], -row["n_good_lost"], row["model_kind"]))
+    n_bad = best["n_bad_found"] + best["n_bad_missed"]
+    if best["n_bad_found"] < settings.checker.min_completeness * n_bad:
+        raise Rejection(
+            f"The better of {len(rows)} quality checkers, {best['model_kind']}, finds {best['n_bad_found']} of {n_bad} images "
+            f"damaged in ways it was never trained on; {settings.checker.min_completeness:.0%} is needed to judge beside the rules, "
+            "which go on alone. More images or epochs may help.",
+            n_bad_found=best["n_bad_found"],
+            n_bad=n_bad,
+        )
     return str(best["model_id"])
 
 

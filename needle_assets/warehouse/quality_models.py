@@ -49,11 +49,13 @@ def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], s
     connection.unregister("new_model")
 
 
-def choose_model(connection: duckdb.DuckDBPyConnection, model_id: str, kept: Sequence[str], stages: Sequence[Stage]) -> None:
-    """Say which checker scores images, and forget all but those in ``kept``."""
+def choose_model(
+    connection: duckdb.DuckDBPyConnection, model_id: str | None, kept: Sequence[str], stages: Sequence[Stage]
+) -> None:
+    """Say which checker scores images (None: none of them), and forget all but those in ``kept``."""
     with transaction(connection):
         connection.execute(f"delete from {TABLE} where not list_contains(?, model_id)", [list(kept)])
-        connection.execute(f"update {TABLE} set is_chosen = (model_id = ?)", [model_id])
+        connection.execute(f"update {TABLE} set is_chosen = coalesce(model_id = ?, false)", [model_id])
         connection.execute("delete from core.rejections where stage = ?", [TABLE])
         _changed(connection, stages)
 
