@@ -106,6 +106,7 @@ class CheckerSettings:
     held_out_fraction: float = 0.3
     bad_weight: float = 2.0
     min_completeness: float = 0.5
+    max_good_rejected: float = 0.05
 
 
 @dataclass(frozen=True)

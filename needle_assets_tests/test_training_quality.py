@@ -7,7 +7,9 @@ from needle_assets.commands import TrainOptions, run_train_quality
 from needle_assets.refresh import RefreshError
 from needle_assets_tests.folders import refreshed, rows
 
-QUICK = "[checker]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\nmin_completeness = 0.0\n"
+QUICK = (
+    "[checker]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\nmin_completeness = 0.0\nmax_good_rejected = 1.0\n"
+)
 SCORED = "select count(*) filter (p_good is null), count(distinct model_id) from core.stamp_quality"
 ONE_WORKER = TrainOptions(workers=1)
 
@@ -61,7 +63,7 @@ def test_a_checker_that_finds_little_is_not_used(own, monkeypatch) -> None:
     for trained in (1, 0):
         result = run_train_quality(own[1], ONE_WORKER)
         assert (result["trained"], result["chosen"]) == (trained, "")
-        assert "which go on alone" in result["not_chosen"]
+        assert "The rules go on alone" in result["not_chosen"]
     assert rows(own[1], "select is_chosen from results.quality_models") == [(False,)]
     refreshed(own[1])
     assert rows(own[1], SCORED)[0][1] == 0

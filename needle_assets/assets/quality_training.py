@@ -175,17 +175,22 @@ def chosen_model(rows: Sequence[Mapping[str, Any]], settings: Settings) -> str:
     Raises
     ------
     Rejection
-        If even that one finds less than ``min_completeness`` of damage it was never trained on: rules do better without it.
+        If that one finds less than ``min_completeness`` of the damage it was never trained on, or loses more than
+        ``max_good_rejected`` of good images: rules do better without it.
     """
+    checker = settings.checker
     best = max(rows, key=lambda row: (row["n_bad_found"] - row["n_good_lost"], -row["n_good_lost"], row["model_kind"]))
-    n_bad = best["n_bad_found"] + best["n_bad_missed"]
-    if best["n_bad_found"] < settings.checker.min_completeness * n_bad:
+    n_bad, n_good = best["n_bad_found"] + best["n_bad_missed"], best["n_good_lost"] + best["n_good_kept"]
+    if best["n_bad_found"] < checker.min_completeness * n_bad or best["n_good_lost"] > checker.max_good_rejected * n_good:
         raise Rejection(
             f"The better of {len(rows)} quality checkers, {best['model_kind']}, finds {best['n_bad_found']} of {n_bad} images "
-            f"damaged in ways it was never trained on; {settings.checker.min_completeness:.0%} is needed to judge beside the rules, "
-            "which go on alone. More images or epochs may help.",
+            f"damaged in ways it was never trained on and rejects {best['n_good_lost']} of {n_good} good ones; to judge beside the "
+            f"rules it must find {checker.min_completeness:.0%} and may reject {checker.max_good_rejected:.0%}. The rules go on "
+            "alone; more images or epochs may help.",
             n_bad_found=best["n_bad_found"],
             n_bad=n_bad,
+            n_good_lost=best["n_good_lost"],
+            n_good=n_good,
         )
     return str(best["model_id"])
 

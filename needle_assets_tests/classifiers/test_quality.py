@@ -172,12 +172,13 @@ def test_images_are_counted_as_in_table_3(rng):
 
 def test_the_network_that_finds_more_is_chosen():
     rows = [
-        {"model_id": "a", "model_kind": "cnn", "n_bad_found": 9, "n_bad_missed": 3, "n_good_lost": 1},
-        {"model_id": "b", "model_kind": "resnet18", "n_bad_found": 10, "n_bad_missed": 2, "n_good_lost": 1},
+        {"model_id": "a", "model_kind": "cnn", "n_bad_found": 9, "n_bad_missed": 3, "n_good_lost": 1, "n_good_kept": 19},
+        {"model_id": "b", "model_kind": "resnet18", "n_bad_found": 10, "n_bad_missed": 2, "n_good_lost": 1, "n_good_kept": 19},
     ]
     assert chosen_model(rows, Settings()) == "b"
-    with pytest.raises(Rejection, match=r"finds 10 of 12 .* the rules, which go on alone"):
-        chosen_model(rows, replace(Settings(), checker=CheckerSettings(min_completeness=0.9)))
+    for strict in (CheckerSettings(min_completeness=0.9), CheckerSettings(max_good_rejected=0.04)):
+        with pytest.raises(Rejection, match=r"finds 10 of 12 images .* rejects 1 of 20 good ones"):
+            chosen_model(rows, replace(Settings(), checker=strict))
 
 
 def test_too_few_images_are_refused_with_the_numbers(rng):
