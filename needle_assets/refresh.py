@@ -212,7 +212,7 @@ class Session:
         """Compute what is stale of a stage (or everything, with ``recompute``), of the objects in ``only`` or of all."""
         plans = self._plans(stage)
         among = set(plans) if only is None or not stage.is_per_object else set(only) & set(plans)
-        keys = among if recompute else among & set(self.stale().get(stage.table, []))
+        keys = among if recompute else {key for key in among if plans[key].is_stale}
         report = self._run(stage, sorted(keys, key=str), plans, tell, Writer(run_id, run_id, self.git_sha))
         report.up_to_date = len(among) - report.computed - report.failed
         return report
@@ -227,16 +227,16 @@ class Session:
         report.up_to_date = len(asked & done)
         return report
 
-    def _plans(self, stage: Stage) -> dict[str | None, tuple[str, str]]:
+    def _plans(self, stage: Stage) -> dict[str | None, ledger.Plan]:
         with writing(self.home.working) as connection:
-            ledger.register_graph(connection, self.stages, self.tables, self.settings)
+            ledger.register_graph(connection, [stage], self.tables, self.settings)
             return ledger.wanted(connection, stage.table)
 
     def _run(
         self,
         stage: Stage,
         keys: Sequence[str | None],
-        plans: dict[str | None, tuple[str, str]],
+        plans: Mapping[str | None, ledger.Plan],
         tell: Tell,
         writer: Writer,
     ) -> StageReport:
@@ -285,7 +285,7 @@ class Session:
         stage: Stage,
         task: Task,
         computed: Computed,
-        plans: dict[str | None, tuple[str, str]],
+        plans: Mapping[str | None, ledger.Plan],
         writer: Writer,
         tell: Tell,
         report: StageReport,

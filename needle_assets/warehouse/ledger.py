@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -41,6 +41,14 @@ with inputs as (
 )
 select t.stage, t.ztf_id, md5(t.salt || '|' || t.parents) as fingerprint, t.parents from targets t
 """
+
+
+class Plan(NamedTuple):
+    """Fingerprint and parents' hashes that a stage would get for an object now, and whether they differ from the ledger's."""
+
+    fingerprint: str
+    parents: str
+    is_stale: bool
 
 
 def parameters_of(stage: Stage, settings: Settings) -> str:
@@ -108,10 +116,14 @@ def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, i
     return {stage: (stale_count, missing, total) for stage, stale_count, missing, total in rows}
 
 
-def wanted(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str | None, tuple[str, str]]:
-    """Fingerprint and parents' hashes that ``stage`` would get now, by object, after :func:`register_graph`."""
-    rows = connection.execute(f"select ztf_id, fingerprint, parents from ({WANTED}) where stage = ?", [stage]).fetchall()
-    return {ztf_id: (fingerprint, parents) for ztf_id, fingerprint, parents in rows}
+def wanted(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str | None, Plan]:
+    """What ``stage`` would get now, by object, after :func:`register_graph` (of this stage alone, which is much quicker)."""
+    rows = connection.execute(
+        f"select w.ztf_id, w.fingerprint, w.parents, l.fingerprint is distinct from w.fingerprint from ({WANTED}) w "
+        "left join lineage.ledger l on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id where w.stage = ?",
+        [stage],
+    ).fetchall()
+    return {ztf_id: Plan(fingerprint, parents, is_stale) for ztf_id, fingerprint, parents, is_stale in rows}
 
 
 def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_id: str) -> set[str | None]:

@@ -177,7 +177,7 @@ class Batch:
     keys: Sequence[str] | None
     rows: pa.Table
     refused: Sequence[Refused]
-    plans: Mapping[str | None, tuple[str, str]]
+    plans: Mapping[str | None, ledger.Plan]
     parameters: str
     writer: Writer
     write_id: str
@@ -269,8 +269,8 @@ def _written_whole(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Writt
 def _insert_ledger(connection: duckdb.DuckDBPyConnection, batch: Batch, written: Sequence[Written]) -> None:
     columns = {
         "ztf_id": pa.array([w.ztf_id for w in written], pa.string()),
-        "fingerprint": pa.array([batch.plans[w.ztf_id][0] for w in written], pa.string()),
-        "parents": pa.array([batch.plans[w.ztf_id][1] for w in written], pa.string()),
+        "fingerprint": pa.array([batch.plans[w.ztf_id].fingerprint for w in written], pa.string()),
+        "parents": pa.array([batch.plans[w.ztf_id].parents for w in written], pa.string()),
         "data_version": pa.array([w.data_version for w in written], pa.string()),
         "n_rows": pa.array([w.n_rows for w in written], pa.int32()),
         "n_rejected": pa.array([w.n_rejected for w in written], pa.int32()),
