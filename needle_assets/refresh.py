@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -93,6 +94,7 @@ class Session:
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()
         self.pool = Workers(self.workers)
+        self._untold: list[dict[str, Any]] | None = None
         self.git_sha = _git_sha()
 
     def open(self) -> "Session":
@@ -191,12 +193,15 @@ class Session:
             return models.behind(connection, self.stages)
 
     def unpublished(self, stage: Stage) -> list[Told]:
-        """Writes whose events are not known to be recorded."""
-        with writing(self.home.working) as connection:
-            return [
-                Told(stage, r["ztf_id"], r["data_version"], r["code_version"], r["n_rows"], r["n_rejected"], r["write_id"])
-                for r in ledger.unpublished(connection, stage.table)
-            ]
+        """Writes of earlier sessions whose events are not known to be recorded; those of this one are told as they are made."""
+        if self._untold is None:
+            with writing(self.home.working) as connection:
+                self._untold = ledger.unpublished(connection)
+        return [
+            Told(stage, r["ztf_id"], r["data_version"], r["code_version"], r["n_rows"], r["n_rejected"], r["write_id"])
+            for r in self._untold
+            if r["asset"] == stage.table
+        ]
 
     # -- computing -------------------------------------------------------------------------------------------
 
@@ -354,10 +359,12 @@ class Session:
         in_all = {f"{name}_of_all_objects": count for name, count in found.get(None, nothing).items()}
         return {key: {**found.get(key, nothing), **in_all} for key in keys}
 
-    def count(self, query: str) -> int:
-        """How many rows a query finds."""
+    def counts(self, queries: Sequence[str]) -> list[int]:
+        """How many rows each query finds."""
+        if not queries:
+            return []
         with writing(self.home.working) as connection:
-            return rows.count(connection, query)
+            return [rows.count(connection, query) for query in queries]
 
     def publish(self) -> bool:
         """Give readers what was written; False if nothing was."""

@@ -134,13 +134,11 @@ def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_
     return {row[0] for row in rows}
 
 
-def unpublished(connection: duckdb.DuckDBPyConnection, stage: str | None = None) -> list[dict[str, Any]]:
+def unpublished(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Ledger rows whose event is not known to be recorded."""
-    condition = "" if stage is None else "and asset = $stage"
     result = connection.execute(
         "select asset, ztf_id, data_version, code_version, parents, n_rows, n_rejected, write_id from lineage.ledger "
-        f"where not is_published {condition} order by asset, ztf_id",
-        {} if stage is None else {"stage": stage},
+        "where not is_published order by asset, ztf_id"
     )
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -197,7 +197,7 @@ def test_an_object_in_both_parts_stops_the_training(tmp_path):
 
 def broken(session: Session) -> set[str]:
     """Names of the claims that some row breaks."""
-    return {check.name for check in CHECKS if session.count(check.query)}
+    return {check.name for check, n in zip(CHECKS, session.counts([check.query for check in CHECKS]), strict=True) if n}
 
 
 SOMEONE = "(select ztf_id from core.splits where {which} order by ztf_id limit 1)"
