@@ -13,6 +13,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from needle_assets import published
+from needle_assets.assets.image_pictures import quality_models
 from needle_assets.assets.light_curve_pictures import classes
 from needle_assets.figures import metrics as pictures
 from needle_assets.figures import samples as sample_pictures
@@ -106,6 +107,16 @@ def _section(title: str, content: Iterator[str]) -> str:
 
 
 # -- sections --------------------------------------------------------------------------------------------------------
+
+
+def _checkers(warehouse: Warehouse) -> Iterator[str]:
+    models = warehouse.frame("select * exclude (weights) from results.quality_models order by model_kind")
+    if len(models) == 0:
+        return
+    yield _picture(quality_models(models))
+    yield _note("Good images held out by object, each as it is and damaged on purpose in kinds that were never trained on.")
+    if not models["is_chosen"].any():
+        yield _note("Neither is good enough to be used: the rules alone decide.")
 
 
 def _untouched(warehouse: Warehouse) -> Iterator[str]:
@@ -343,6 +354,7 @@ def _query(name: str, empty: str) -> Callable[[Warehouse], Iterator[str]]:
 SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[str]]]] = (
     ("What to know first", _caveats),
     ("Table 3: images of the quality checker", _query("table_3", "No quality checker has been trained.")),
+    ("Figures 5 and 6: the quality checkers", _checkers),
     ("Table 5: the untouched set", _untouched),
     ("Light curves of the classes", _light_curves),
     ("Table 7: confidence of the ablations", _table_7),
