@@ -95,7 +95,6 @@ class Session:
         self.tables = schema.read_tables()
         self.pool = Workers(self.workers)
         self._untold: list[dict[str, Any]] | None = None
-        self._seen: dict[Path, list[landing.LandingFile]] = {}
         self.git_sha = _git_sha()
 
     def open(self) -> "Session":
@@ -127,16 +126,15 @@ class Session:
 
     def changed_files(self, folder: Path) -> list[landing.LandingFile]:
         """Files of the landing folder that were not read yet as they are now; unknown ones are no work, unless there is a problem."""
-        self._seen[folder] = self._all_changed_files(folder)
-        return [file for file in self._seen[folder] if file.kind != "unknown" or file.problem]
+        return [file for file in self._all_changed_files(folder) if file.kind != "unknown" or file.problem]
 
     def _all_changed_files(self, folder: Path) -> list[landing.LandingFile]:
         with writing(self.home.working) as connection:
             return manifest.changed(connection, landing.scan(folder))
 
     def scan(self, folder: Path) -> int:
-        """Read what is new in the landing folder, or was when somebody just asked, into the manifest; returns the number of files."""
-        files = self._seen.pop(folder, None) or self._all_changed_files(folder)
+        """Read what is new in the landing folder into the manifest; returns the number of files read."""
+        files = self._all_changed_files(folder)
         self.home.remember_landing(folder)
         self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
         for file in files:
