@@ -11,8 +11,9 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ import pyarrow as pa
 from astropy.stats import sigma_clipped_stats
 from numpy.typing import NDArray
 
-from needle_assets.alerts import read_packet
+from needle_assets.alerts import Packet, read_packet
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
 from needle_assets.compute import Task, run_task
@@ -32,7 +33,7 @@ from needle_assets.images.masking import source_mask
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import restore
 from needle_assets.images.sources import label_clusters, within_px
-from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.images.stamps import PlacedCutout, decode_cutout, place_cutout
 from needle_assets.refresh import Session
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings, preset_settings
@@ -53,12 +54,11 @@ class Pair(NamedTuple):
     target_px: tuple[float, float]
 
 
-def good_pairs(landing: Path, most: int) -> list[Pair]:
-    """Pairs of a landing folder that no rule objects to."""
-    pairs: list[Pair] = []
+def placed_pairs(landing: Path) -> Iterator[tuple[Packet, PlacedCutout, PlacedCutout]]:
+    """Packets of a landing folder with science and reference, both placed, that no rule objects to."""
     for path in sorted((landing / "alerts").glob("*.avro")):
         packet = read_packet(path.read_bytes())
-        if len(pairs) == most or packet.science is None or packet.reference is None:
+        if packet.science is None or packet.reference is None:
             continue
         at = {"xpos": packet.candidate["xpos"], "ypos": packet.candidate["ypos"]}
         try:
@@ -66,8 +66,15 @@ def good_pairs(landing: Path, most: int) -> list[Pair]:
         except Rejection:
             continue
         if not find_defects(science.image).reasons and not find_defects(reference.image).reasons:
-            pairs.append(Pair(science.image, reference.image, (science.target_x_px, science.target_y_px)))
-    return pairs
+            yield packet, science, reference
+
+
+def good_pairs(landing: Path, most: int) -> list[Pair]:
+    """The first pairs of a landing folder that no rule objects to."""
+    return [
+        Pair(science.image, reference.image, (science.target_x_px, science.target_y_px))
+        for _, science, reference in islice(placed_pairs(landing), most)
+    ]
 
 
 def per_cpu_second(work: Callable[[], int]) -> float:

@@ -14,22 +14,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from images import placed_pairs
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from needle_assets.alerts import read_packet
 from needle_assets.assets.images import restored_stamps, stamp_quality
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
-from needle_assets.images.defects import find_defects
 from needle_assets.images.masking import masked_pair, source_mask
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import within_px
-from needle_assets.images.stamps import decode_cutout, place_cutout
-from needle_assets.rejections import Rejection
 from needle_assets.settings import preset_settings
 from needle_assets.simulation import simulate
-from needle_assets.survey import BAND_OF_FID
+from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
 
 OURS, AUTHORS = preset_settings("default"), preset_settings("needle2")
 INNER = slice(1, 61)
@@ -53,18 +50,10 @@ def known_pairs(folder: Path) -> Iterator[Known]:
     truth = {
         row["candid"]: row for path in (folder / "truth/stamps").glob("*.parquet") for row in pl.read_parquet(path).to_dicts()
     }
-    for path in sorted((folder / "alerts").glob("*.avro")):
-        packet = read_packet(path.read_bytes())
-        if packet.science is None or packet.reference is None or packet.candid not in truth:
-            continue
-        at = {"xpos": packet.candidate["xpos"], "ypos": packet.candidate["ypos"]}
-        try:
-            science, reference = (place_cutout(decode_cutout(data), **at) for data in (packet.science, packet.reference))
-        except Rejection:
-            continue
-        if not find_defects(science.image).reasons and not find_defects(reference.image).reasons:
+    for packet, science, reference in placed_pairs(folder):
+        if packet.candid in truth:
             images = {"science": science.image, "reference": reference.image}
-            band, mjd = BAND_OF_FID[packet.candidate["fid"]], packet.candidate["jd"] - 2_400_000.5
+            band, mjd = BAND_OF_FID[packet.candidate["fid"]], packet.candidate["jd"] - MJD_OFFSET
             target = (science.target_x_px, science.target_y_px)
             yield Known(packet.ztf_id, packet.candid, band, mjd, images, target, truth[packet.candid])
 

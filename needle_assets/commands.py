@@ -91,17 +91,11 @@ def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> d
     """
     started = time.monotonic()
     stages = _asked(options)
-    with home.prepare().lock(wait_seconds=options.wait_seconds), _progress(show) as progress:
-        settings = home.settings(options.preset)
-        home.remember_preset(settings.preset)
-        session = Session(home, settings, workers=options.workers, progress=progress).open()
-        try:
-            before = len(session.objects())
-            _work(session, stages, options)
-            session.publish()
-            return _result(session, stages, before, started)
-        finally:
-            session.close()
+    with _opened(home, options, show=show) as session:
+        before = len(session.objects())
+        _work(session, stages, options)
+        session.publish()
+        return _result(session, stages, before, started)
 
 
 def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dict[str, Any]:
@@ -188,19 +182,13 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
     """
     from needle_assets.training import train_folds  # a refresh does without
 
-    with home.prepare().lock(wait_seconds=options.wait_seconds, what="training"), _progress(show) as progress:
-        settings = home.settings(options.preset)
-        home.remember_preset(settings.preset)
-        session = Session(home, settings, workers=options.workers, progress=progress).open()
-        try:
-            report = train_folds(session, options.ablations or None)
-            _work(session, SCORING, RefreshOptions())
-            session.publish()
-            scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
-            warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]]
-            return {**asdict(report), "assets": scored, "warnings": warnings, "published": str(home.published)}
-        finally:
-            session.close()
+    with _opened(home, options, what="training", show=show) as session:
+        report = train_folds(session, options.ablations or None)
+        _work(session, SCORING, RefreshOptions())
+        session.publish()
+        scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
+        warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]]
+        return {**asdict(report), "assets": scored, "warnings": warnings, "published": str(home.published)}
 
 
 # What must stand beside the scores.
@@ -221,16 +209,10 @@ def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) 
     """
     from needle_assets.training_quality import train_quality  # a refresh does without
 
-    with home.prepare().lock(wait_seconds=options.wait_seconds, what="training"), _progress(show) as progress:
-        settings = home.settings(options.preset)
-        home.remember_preset(settings.preset)
-        session = Session(home, settings, workers=options.workers, progress=progress).open()
-        try:
-            report = train_quality(session)
-            session.publish()
-            return {**asdict(report), "published": str(home.published)}
-        finally:
-            session.close()
+    with _opened(home, options, what="training", show=show) as session:
+        report = train_quality(session)
+        session.publish()
+        return {**asdict(report), "published": str(home.published)}
 
 
 def run_report(home: Home, folder: Path | None) -> Path:
@@ -238,6 +220,19 @@ def run_report(home: Home, folder: Path | None) -> Path:
     from needle_assets.report import write_report  # matplotlib
 
     return write_report(home.published, folder or home.path / "report")
+
+
+@contextmanager
+def _opened(home: Home, options: RefreshOptions | TrainOptions, *, what: str = "refresh", show: bool) -> "Iterator[Session]":
+    """A session in a home that is held, and bound to its preset, until the end."""
+    with home.prepare().lock(wait_seconds=options.wait_seconds, what=what), _progress(show) as progress:
+        settings = home.settings(options.preset)
+        home.remember_preset(settings.preset)
+        session = Session(home, settings, workers=options.workers, progress=progress).open()
+        try:
+            yield session
+        finally:
+            session.close()
 
 
 @contextmanager

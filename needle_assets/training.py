@@ -5,7 +5,6 @@ so. A run that was killed goes on with the models that are missing.
 """
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from needle_assets.assets.models import stamp_pair
 from needle_assets.assets.training import Frozen, Job, TrainingError, TrainingSet, plan, stamp_file, task_of, train_task
 from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.refresh import Session
+from needle_assets.refresh import Session, told_every_second
 from needle_assets.samples.ablations import Ablation, ablation_named
 from needle_assets.samples.crossmatch import rendered_pair
 from needle_assets.samples.scaling import normalised_pair
@@ -179,21 +178,13 @@ def _train_missing(session: Session, frozen: TrainingSet, missing: Sequence[Job]
 
 @contextmanager
 def _progress(session: Session, folder: Path, n_models: int) -> Iterator[None]:
-    """Tell how many epochs are done, over all models at work, once a second."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(1.0):
-            session.progress("training", *_epochs_done(folder, n_models, session.settings.training.epochs))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    """Tell how many epochs are done, over all models at work."""
+    n_epochs = session.settings.training.epochs
     try:
-        yield
+        with told_every_second(lambda: session.progress("training", *_epochs_done(folder, n_models, n_epochs))):
+            yield
     finally:
-        ended.set()
-        watcher.join()
-        session.progress("training", n_models * session.settings.training.epochs, n_models * session.settings.training.epochs)
+        session.progress("training", n_models * n_epochs, n_models * n_epochs)
 
 
 def _epochs_done(folder: Path, n_models: int, n_epochs: int) -> tuple[int, int]:

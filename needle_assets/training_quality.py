@@ -6,7 +6,6 @@ checker, so that a new one makes them stale.
 """
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from needle_assets.assets.quality_training import (
     training_objects,
     training_set_id,
 )
-from needle_assets.refresh import RefreshError, Session
+from needle_assets.refresh import RefreshError, Session, told_every_second
 from needle_assets.rejections import Rejection
 from needle_assets.warehouse import quality_models
 from needle_assets.warehouse.connection import writing
@@ -133,24 +132,16 @@ def _choose(session: Session, fingerprints: Sequence[str], report: QualityReport
 
 @contextmanager
 def _progress(session: Session, tasks: Sequence[Task]) -> Iterator[None]:
-    """Tell how many epochs are done, over all networks at work, once a second."""
+    """Tell how many epochs are done, over all networks at work."""
     folders = {task.told.parent for task in tasks if task.told is not None}
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    ended, n_epochs = threading.Event(), len(tasks) * session.settings.checker.epochs
-
-    def watch() -> None:
-        while not ended.wait(1.0):
-            session.progress("training", sum(_epochs_done(task.told) for task in tasks), n_epochs)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    n_epochs = len(tasks) * session.settings.checker.epochs
     try:
-        yield
+        with told_every_second(lambda: session.progress("training", sum(_epochs_done(task.told) for task in tasks), n_epochs)):
+            yield
     finally:
-        ended.set()
-        watcher.join()
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
 

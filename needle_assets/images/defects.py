@@ -151,7 +151,7 @@ def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings
 def _overflowed(height: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Pixels below the sky whose surroundings are well above it."""
     found = np.zeros(height.shape, bool)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # a missing pixel counts as sky: it lights nothing, and other rules name it
         high = ndimage.uniform_filter(np.nan_to_num(height), 3) > _LIT_SIGMA / 3.0
         rows, columns = np.nonzero(((height < 0.0) & high)[1:-1, 1:-1])
     around = np.array([height[r : r + 3, c : c + 3].ravel() for r, c in zip(rows, columns, strict=True)])

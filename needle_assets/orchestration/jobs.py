@@ -23,17 +23,10 @@ def refresh_job(
     stages: Sequence[Stage] = REFRESHED, *, session: Session | None = None, request: RefreshRequest | None = None
 ) -> dg.JobDefinition:
     """The job over ``stages``; with ``session`` it works in that one instead of opening its own."""
-    included = {stage.table for stage in stages}
-    steps = {stage.table: stage_step(stage) for stage in stages}
 
     @dg.graph(name="refresh")
     def pipeline() -> None:
-        landed = landing_step()
-        done: dict[str, Any] = {}
-        for stage in stages:
-            parents = [done[parent] for parent in stage.reads if parent in included]
-            done[stage.table] = steps[stage.table](start=[landed, *parents])
-        closing_step(start=list(done.values()))
+        closing_step(start=stage_steps(stages, after=landing_step()))
 
     resource = dg.ResourceDefinition.hardcoded_resource(session) if session else needle
     return pipeline.to_job(
@@ -61,6 +54,15 @@ def landing_step(context: dg.OpExecutionContext) -> None:
     if new:
         context.instance.add_dynamic_partitions(PARTITIONS, new)
     context.log.info(f"{n_files} files read, {len(new)} new objects")
+
+
+def stage_steps(stages: Sequence[Stage], *, after: Any) -> list[Any]:
+    """Inside a graph: the steps of ``stages``, each after what it reads and all after one other step; their ends."""
+    done: dict[str, Any] = {}
+    for stage in stages:
+        parents = [done[parent] for parent in stage.reads if parent in done]
+        done[stage.table] = stage_step(stage)(start=[after, *parents])
+    return list(done.values())
 
 
 def stage_step(stage: Stage) -> Callable[..., object]:

@@ -2,11 +2,12 @@
 
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
 from needle_assets.fetch import Around
@@ -34,12 +35,7 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
         If a step could not be done; steps before it are stored.
     """
     request = RefreshRequest(landing=str(landing), recompute=list(recompute))
-    job = refresh_job(stages, session=session, request=request)
-    run_id = str(uuid.uuid4())
-    with _storage_explained(session.home), open_instance(session.home) as instance:
-        report_dead_runs(session.home, instance)
-        with session.home.running(run_id):
-            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id, run_config=QUIET)
+    result = _executed(session.home, refresh_job(stages, session=session, request=request), QUIET)
     if result.success or any(report.failed for report in session.reports.values()):
         return
     for event in result.all_node_events:
@@ -59,15 +55,20 @@ def run_night(home: Home, session: Session, *, landing: Path | None = None, arou
     """
     job = nightly_job(session=session, around=around)
     config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or "")}}}}
+    result = _executed(home, job, config)
+    for event in result.all_node_events:
+        if event.is_step_failure and event.step_key != SUMMARY:
+            raise _explained(event.step_failure_data.error)
+    return summary_of(session, result.run_id)
+
+
+def _executed(home: Home, job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
+    """The result of a run that Dagster records, whatever came of it."""
     run_id = str(uuid.uuid4())
     with _storage_explained(home), open_instance(home) as instance:
         report_dead_runs(home, instance)
         with home.running(run_id):
-            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id, run_config=config)
-    for event in result.all_node_events:
-        if event.is_step_failure and event.step_key != SUMMARY:
-            raise _explained(event.step_failure_data.error)
-    return summary_of(session, run_id)
+            return job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id, run_config=config)
 
 
 def bury_dead_runs(home: Home) -> None:

@@ -16,7 +16,7 @@ from needle_assets.nights import Night, as_markdown
 from needle_assets.orchestration.automation import nightly_folder
 from needle_assets.orchestration.fetching import tell, telling
 from needle_assets.orchestration.instance import report_dead_runs
-from needle_assets.orchestration.jobs import landing_step, stage_step
+from needle_assets.orchestration.jobs import landing_step, stage_steps
 from needle_assets.orchestration.keys import OWNER, asset_key
 from needle_assets.orchestration.running import RefreshRequest, working_session
 from needle_assets.refresh import Session
@@ -67,7 +67,6 @@ def nightly_job(
 ) -> dg.JobDefinition:
     """The job; with ``session`` it works in that one instead of opening its own, with ``around`` it asks by that clock."""
     fetch_steps = [_fetch_step(source) for source in SOURCES]
-    steps = {stage.table: stage_step(stage) for stage in stages}
 
     @dg.graph(name="nightly")
     def pipeline() -> None:
@@ -75,11 +74,7 @@ def nightly_job(
         for step in fetch_steps:
             asked = [step(start=asked)]
         landed = landing_step(start=[begin_step(start=asked)])
-        done: dict[str, Any] = {}
-        for stage in stages:
-            parents = [done[parent] for parent in stage.reads if parent in done]
-            done[stage.table] = steps[stage.table](start=[landed, *parents])
-        summary_step(start=list(done.values()))
+        summary_step(start=stage_steps(stages, after=landed))
 
     @dg.resource(required_resource_keys={"request"}, description="What services say this night, and what comes of it.")
     def night(context: dg.InitResourceContext) -> Night:

@@ -1,12 +1,10 @@
 """The job ``train`` and its schedule: train the classifiers that are not up to date, then score with them. Never part of a refresh."""
 
-from typing import Any
-
 import dagster as dg
 from pydantic import Field
 
 from needle_assets.home import Home
-from needle_assets.orchestration.jobs import RESOURCES, closing_step, stage_step
+from needle_assets.orchestration.jobs import RESOURCES, closing_step, stage_steps
 from needle_assets.orchestration.running import RefreshRequest, needle
 from needle_assets.refresh import Session
 from needle_assets.stages import SCORING
@@ -24,16 +22,10 @@ class TrainingRequest(dg.Config):
 
 def train_job() -> dg.JobDefinition:
     """The job over training and what is computed from models."""
-    steps = {stage.table: stage_step(stage) for stage in SCORING}
 
     @dg.graph(name="train")
     def pipeline() -> None:
-        trained = training_step()
-        done: dict[str, Any] = {}
-        for stage in SCORING:
-            parents = [done[parent] for parent in stage.reads if parent in done]
-            done[stage.table] = steps[stage.table](start=[trained, *parents])
-        closing_step(start=list(done.values()))
+        closing_step(start=stage_steps(SCORING, after=training_step()))
 
     return pipeline.to_job(
         name="train",

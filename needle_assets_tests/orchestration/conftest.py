@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from needle_assets.home import Home
+from needle_assets_tests.fetch.conftest import all_services, services
 from needle_assets_tests.orchestration.ui import Ui, opened
+
+__all__ = ["all_services", "services"]
 
 
 @pytest.fixture(scope="module")

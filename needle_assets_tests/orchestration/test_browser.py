@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +9,8 @@ from typing import Any
 import pytest
 
 from needle_assets.home import Home
-from needle_assets_tests.homes import ask, environment_of, needle
-from needle_assets_tests.orchestration.test_serving import Server, free_port, until
+from needle_assets_tests.homes import ask, needle
+from needle_assets_tests.orchestration.test_serving import Server, serving, until
 
 pytestmark = pytest.mark.slow
 PATIENCE_MS = 120_000
@@ -34,17 +31,8 @@ def lived(filled: tuple[Path, Home], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def server(lived: Path) -> Iterator[Server]:
-    port = free_port()
-    command = [sys.executable, "-m", "needle_assets.cli", "ui", "--port", str(port)]
-    with (lived.parent / "served").open("wb") as log:
-        process = subprocess.Popen(command, env=environment_of(lived), stdout=log, stderr=log, start_new_session=True)
-    try:
-        served = Server(process, port)
-        until(served.is_up, "the webserver answers")
+    with serving(lived) as served:
         yield served
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -19,25 +19,13 @@ from needle_assets.orchestration.nightly import nightly_job
 from needle_assets.refresh import Session
 from needle_assets.stages import STAGES
 from needle_assets_tests.fetch import sky
-from needle_assets_tests.fetch.conftest import Services, opened_services
+from needle_assets_tests.fetch.conftest import Services
 from needle_assets_tests.fetch.loopback import FAULTS
 from needle_assets_tests.folders import rows
 from needle_assets_tests.homes import fill
 
 SOURCES = '[schedule]\nsources = ["bts", "alerce", "panstarrs"]\n'
 NIGHTS = "select new_objects, n_left, len(failures), ended_at is null from lineage.nights order by started_at"
-
-
-@pytest.fixture(scope="module")
-def all_services() -> Iterator[Services]:
-    with opened_services() as services:
-        yield services
-
-
-@pytest.fixture
-def services(all_services: Services) -> Services:
-    all_services.reset()
-    return all_services
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ def free_port() -> int:
         return taken.getsockname()[1]
 
 
-@pytest.fixture
-def server(home: Path) -> Iterator[Server]:
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """``needle ui`` over a home, until the end."""
     port = free_port()
     command = [sys.executable, "-m", "needle_assets.cli", "ui", "--port", str(port)]
     with (home.parent / "served").open("wb") as log:
@@ -75,6 +77,12 @@ def server(home: Path) -> Iterator[Server]:
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(60)
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator[Server]:
+    with serving(home) as served:
+        yield served
 
 
 @pytest.mark.slow
