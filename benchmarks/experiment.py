@@ -40,16 +40,12 @@ deal = {seed}
 [training]
 deployed = []
 seed = {seed}
-epochs = {epochs}
-patience = {patience}
-learning_rate = {learning_rate}
-balanced_draws = {balanced_draws}
 """
 
 
 def main() -> None:
     """Simulate, refresh, train what is missing, and say how it comes out."""
-    chosen = _arguments()
+    chosen = arguments(__doc__)
     started = time.monotonic()
     base = prepared(chosen)
     for seed in range(1, chosen.seeds + 1):
@@ -61,8 +57,9 @@ def main() -> None:
     print(f"this run took {(time.monotonic() - started) / 60:.1f} min")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(description: str) -> argparse.Namespace:
+    """The options of the experiment, and of what is built on it."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("experiment"))
     parser.add_argument("--objects", type=int, default=1500)
     parser.add_argument("--mix", default="demo", help="default (as the survey), demo (rare classes enriched) or shares")
@@ -90,21 +87,29 @@ def prepared(chosen: argparse.Namespace) -> Home:
 
 
 def home_of(base: Home, chosen: argparse.Namespace, seed: int) -> Home:
-    """A copy of the base with its own deal; only places and synthetic samples are computed anew."""
-    path = base.path.with_name(f"seed-{seed}")
+    """The home of a seed, trained with the experiment's own schedule."""
+    schedule = {name: getattr(chosen, name) for name in ("epochs", "patience", "learning_rate", "balanced_draws")}
+    return copied(base, chosen, f"seed-{seed}", settings_of(chosen, seed, schedule))
+
+
+def settings_of(chosen: argparse.Namespace, seed: int, schedule: Mapping[str, float]) -> str:
+    """Settings of a seed: its own deal and first weights, and how long and with which samples is trained."""
+    trained = "".join(f"{name} = {value}\n" for name, value in schedule.items())
+    return SETTINGS.format(folds=chosen.folds, seed=seed) + trained
+
+
+def copied(base: Home, chosen: argparse.Namespace, name: str, settings: str) -> Home:
+    """A copy of the base with other settings; only what reads them is computed anew."""
+    path = base.path.with_name(name)
     if not path.exists():
         partial = path.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(base.path, partial, ignore=shutil.ignore_patterns("dagster", "runs"))
-        text = SETTINGS.format(**{name: getattr(chosen, name) for name in SCHEDULE}, folds=chosen.folds, seed=seed)
-        (partial / "settings.toml").write_text(text, encoding="utf-8")
+        (partial / "settings.toml").write_text(settings, encoding="utf-8")
         partial.rename(path)
     home = Home(path)
     run_refresh(home, RefreshOptions(landing=chosen.folder / "landing"), show=True)
     return home
-
-
-SCHEDULE = ("epochs", "patience", "learning_rate", "balanced_draws")
 
 
 def scores(home: Home, part: str) -> dict[str, pl.DataFrame]:
@@ -113,7 +118,7 @@ def scores(home: Home, part: str) -> dict[str, pl.DataFrame]:
         home.published,
         "select p.ablation, ztf_id, s.label, avg(p_sn) as p_sn, avg(p_slsn) as p_slsn, avg(p_tde) as p_tde, "
         "avg(attention_fraction) as attention, avg(source_fraction) as area from results.predictions p "
-        f"join core.splits s using (ztf_id) where model_kind = 'TH' and \"set\" = '{part}' group by all order by all",
+        f"join core.splits s using (ztf_id) where model_kind <> 'T' and \"set\" = '{part}' group by all order by all",
     )
     return {str(key[0]): rows for key, rows in found.partition_by("ablation", as_dict=True, maintain_order=True).items()}
 
@@ -142,15 +147,17 @@ def report(homes: Sequence[Home], chosen: argparse.Namespace) -> None:
             cells = [f"{mean:.3f} ({std:.3f})" for mean, std in zip(values.mean(axis=0), scatter, strict=True)]
             print(f"{ablation:<20}" + "".join(f"{cell:>24}" for cell in cells))
             found[f"{part} {ablation}"] = dict(zip(METRICS, values.T.tolist(), strict=True))
-        found |= {f"{part} {question}": answer for question, answer in differences(by_seed).items()}
+        found |= {f"{part} {question}": answer for question, answer in differences(by_seed, QUESTIONS).items()}
     explain(homes)
     (chosen.folder / "experiment.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def differences(by_seed: Sequence[Mapping[str, pl.DataFrame]]) -> dict[str, dict[str, list[float]]]:
+def differences(
+    by_seed: Sequence[Mapping[str, pl.DataFrame]], questions: Mapping[str, tuple[str, str]]
+) -> dict[str, dict[str, list[float]]]:
     """Paired differences: the same objects, folds and first weights; intervals over seeds (Student) and over objects (bootstrap)."""
     answers: dict[str, dict[str, list[float]]] = {}
-    for question, (one, other) in QUESTIONS.items():
+    for question, (one, other) in questions.items():
         if not all(one in own and other in own for own in by_seed):
             continue
         print(f"\n{question}; 95 % over seeds | over objects")

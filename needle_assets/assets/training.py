@@ -245,8 +245,7 @@ def train_task(task: Task) -> dict[str, Any]:
 
     started, job = time.monotonic(), task.job
     real, validated, synthetic = task.features
-    scaled = job.trained
-    require_no_leak(TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled), task.untouched)
+    require_no_leak(TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained), task.untouched)
     scaler = Scaler.fit(feature_names(job.model_kind), real)
     weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=task.settings.feature_weights)
     reading = time.monotonic()
@@ -266,15 +265,7 @@ def train_task(task: Task) -> dict[str, Any]:
     scaling = json.dumps(scaler.as_dict())
     return {
         "model_id": hashlib.sha256(job.name.encode() + done.weights + scaling.encode()).hexdigest()[:32],
-        **{name: getattr(job, name) for name in ("model_kind", "fold", "n_folds", "folds", "classes", "fingerprint")},
-        "ablation": job.ablation.name,
-        "n_training": len(job.trained),
-        "n_synthetic": len(job.synthetic),
-        "n_validation": len(job.validated),
-        "trained_ids": list(job.trained),
-        "validated_ids": list(job.validated),
-        "parent_ids": sorted({name for pair in task.parents for name in (pair.light_curve, pair.image)}),
-        "scaled_ids": list(scaled),
+        **_what_it_saw(task),
         "seed": task.seed,
         "weights": done.weights,
         "scaler": scaling,
@@ -288,6 +279,22 @@ def train_task(task: Task) -> dict[str, Any]:
         "is_bit_exact": done.is_bit_exact,
         "settings": json.dumps(asdict(task.settings), sort_keys=True),
         "reading_seconds": reading,
+    }
+
+
+def _what_it_saw(task: Task) -> dict[str, Any]:
+    """Which model this is and who had a part in it: columns of results.fold_models."""
+    job = task.job
+    return {
+        **{name: getattr(job, name) for name in ("model_kind", "fold", "n_folds", "folds", "classes", "fingerprint")},
+        "ablation": job.ablation.name,
+        "n_training": len(job.trained),
+        "n_synthetic": len(job.synthetic),
+        "n_validation": len(job.validated),
+        "trained_ids": list(job.trained),
+        "validated_ids": list(job.validated),
+        "parent_ids": sorted({name for pair in task.parents for name in (pair.light_curve, pair.image)}),
+        "scaled_ids": list(job.trained),
     }
 
 
