@@ -274,6 +274,7 @@ STAGES: tuple[Stage, ...] = (
             "core.restored_stamps": ("candid", "image", "pixels", "is_accepted"),
         },
         settings=("masking",),
+        code_version="2",
         group="images",
         chunk_rows=256,
         picture=Picture(
@@ -336,6 +337,7 @@ STAGES: tuple[Stage, ...] = (
             "core.masked_stamps": ("candid",),
         },
         settings=("splits",),
+        code_version="2",
         group="samples",
         is_per_object=False,
         keeps_previous=True,

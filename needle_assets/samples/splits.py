@@ -47,7 +47,8 @@ def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: Sp
     Returns
     -------
     dict of ztf_id to Place
-        With ``scheme="folds"`` one fold each: the emptiest one of the object's label and host flag, ties by the hash of its id.
+        With ``scheme="folds"`` one fold each: the emptiest one of the object's label and host flag, ties by the hash of its id and
+        of the number of the deal.
         With ``"holdouts"`` any number of the repeated random hold-outs, each with the same share of every label and host flag.
 
     Notes
@@ -137,9 +138,10 @@ def _deal_folds(members: Sequence[str], places: Mapping[str, Place], settings: S
         if ztf_id in places:
             counts[places[ztf_id].validation_of[0]] += 1
     dealt = {}
-    for ztf_id in sorted((z for z in members if z not in places), key=_hash):
+    turns = {ztf_id: _hash(ztf_id, settings) for ztf_id in members if ztf_id not in places}
+    for ztf_id in sorted(turns, key=turns.__getitem__):
         emptiest = [fold for fold, count in enumerate(counts) if count == min(counts)]
-        fold = emptiest[_hash(ztf_id) % len(emptiest)]
+        fold = emptiest[turns[ztf_id] % len(emptiest)]
         counts[fold] += 1
         dealt[ztf_id] = Place(is_untouched=False, validation_of=(fold,))
     return dealt
@@ -151,11 +153,13 @@ def _deal_holdouts(members: Sequence[str], places: Mapping[str, Place], settings
     wanted = round(settings.holdout_fraction * len(members))
     for number in range(settings.n_folds):
         already = sum(number in places[ztf_id].validation_of for ztf_id in members if ztf_id in places)
-        by_hash = sorted(new, key=lambda ztf_id: _hash(f"{number} {ztf_id}"))
+        by_hash = sorted(new, key=lambda ztf_id: _hash(f"{number} {ztf_id}", settings))
         for ztf_id in by_hash[: max(wanted - already, 0)]:
             chosen[ztf_id].append(number)
     return {ztf_id: Place(is_untouched=False, validation_of=tuple(numbers)) for ztf_id, numbers in chosen.items()}
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+def _hash(text: str, settings: SplitSettings) -> int:
+    # The first deal is that of the names alone.
+    dealt = text if settings.deal == 1 else f"deal {settings.deal}: {text}"
+    return int.from_bytes(hashlib.sha256(dealt.encode()).digest()[:8], "big")

@@ -52,6 +52,17 @@ def test_places_are_kept_when_objects_come_and_do_not_depend_on_the_order(n_befo
     assert sum(place.is_untouched for place in after.values()) == 4
 
 
+@pytest.mark.parametrize("scheme", ["folds", "holdouts"])
+def test_another_deal_gives_other_places_as_evenly_and_always_the_same(scheme):
+    objects = labelled(200) + labelled(40, "TDE")
+    first, second = (assign(objects, {}, SplitSettings(scheme=scheme, n_folds=5, deal=deal)) for deal in (1, 2))
+    moved = sum(first[name].validation_of != second[name].validation_of for name in first)
+    assert moved > 0.5 * len(objects)
+    counts = [Counter(n for place in places.values() for n in place.validation_of) for places in (first, second)]
+    assert abs(max(counts[0].values()) - max(counts[1].values())) <= 3
+    assert assign(objects, {}, SplitSettings(scheme=scheme, n_folds=5, deal=2)) == second
+
+
 def test_an_untouched_object_stays_untouched_when_the_window_no_longer_holds_it():
     place = assign(labelled(1), {"ZTF18SN000000": Place(is_untouched=True)}, SplitSettings())
     assert place["ZTF18SN000000"].is_untouched
