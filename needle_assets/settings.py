@@ -140,6 +140,7 @@ class MaskSettings:
     host_tolerance_px: float = 2.0
     fixed_half_width_px: int = 1
     is_host_block_kept: bool = False
+    is_outside_host_kept: bool = True  # what reaches into the stamp of a host beyond its edge
     grow_px: int = 1
     replace: str = "inverse"  # "inverse" or "sources", which leaves the sky as observed
     noise: str = "symmetric"  # "symmetric" or "eq3"
@@ -317,7 +318,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "light_curves": {"merge_in_flux": False, "outlier_method": "residual"},
         "gaussian_process": {"flux_error_floor": 0.0, "is_error_scale_fitted": False, "max_days_after_peak": 3000.0},
         "restoration": {"method": "paper", "restored_threshold": 0.5, "min_own_fraction": 1.0},
-        "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0},
+        "masking": {"clip": "eq3", "noise": "eq3", "grow_px": 0, "is_outside_host_kept": False},
         "synthetic": {
             "cadence": "observed",
             "is_depth_own": False,

@@ -16,6 +16,9 @@ from needle_assets.settings import MaskSettings
 
 Position = tuple[float, float]
 
+# How much of the pixels around a host outside its light must fill: it fills 0.7 to 1, sources cut by the edge mostly below 0.6.
+_HOST_FILLS = 2.0 / 3.0
+
 
 class SourceMask(NamedTuple):
     """
@@ -30,7 +33,8 @@ class SourceMask(NamedTuple):
     n_kept : int
         Pixels set in ``mask``.
     host_state : {"none", "found", "not_detected", "outside"}
-        No host is known; a cluster lies at its position; none does; its position lies outside the stamp.
+        No host is known; a cluster lies at its position; none does; its position lies outside the stamp, whether or not light of
+        it reaches in.
     is_blended : bool
         The kept pixels fill more than a quarter of the stamp, or hold another peak that rivals the host.
     touches_border : bool
@@ -89,6 +93,13 @@ def source_mask(
     clusters kept are those within ``target_tolerance_px`` of the target and ``host_tolerance_px`` of the host; the authors'
     code takes the nearest cluster however far it is, puts a 6 x 6 block on target and host, and moves a host outside the
     stamp to its border. A turned pair gives the turned mask.
+
+    The light of a host outside the stamp falls with the distance from it. So what reaches in has no peak of its own further in
+    than the edge that faces the host, and covers the pixels around the host up to some distance. With ``is_outside_host_kept``
+    clusters are kept that are brightest within ``rival_distance_px`` of that edge and fill two thirds of the pixels as near to
+    the host as their nearer half; a fainter peak further in makes them ``is_blended``. Other clusters are neighbours: a peak
+    further in is theirs, and a star cut by the edge is narrower than an outline around the host. The paper keeps the clusters
+    in which target and host reside, so nothing of a host outside.
     """
     settings = settings or MaskSettings()
     if settings.method == "needle2":
@@ -197,11 +208,17 @@ def density_adjustment(reference: NDArray[np.floating], science: NDArray[np.floa
 
 
 class _Places(NamedTuple):
-    """Where clusters are kept, and where peaks are the transient's or the host's own; the host's place is None without one."""
+    """
+    Where clusters are kept, and where peaks are the transient's or the host's own; the host's place is None without one.
+
+    If light of a host outside is looked for, also the pixels along the edge that faces it, and the distance from it.
+    """
 
     at_target: NDArray[np.bool_]
     at_host: NDArray[np.bool_] | None
     own: NDArray[np.bool_]
+    facing: NDArray[np.bool_] | None = None
+    host_distance_px: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, shape: tuple[int, ...], target_px: Position, host_px: Position | None, settings: MaskSettings) -> "_Places":
@@ -211,7 +228,10 @@ class _Places(NamedTuple):
         if host_px is None:
             return cls(at_target, None, own)
         at_host = within_px(shape, host_px, settings.host_tolerance_px + 0.5)
-        return cls(at_target, at_host, own | within_px(shape, host_px, settings.rival_distance_px))
+        own = own | within_px(shape, host_px, settings.rival_distance_px)
+        if _is_inside(shape, host_px) or not settings.is_outside_host_kept:
+            return cls(at_target, at_host, own)
+        return cls(at_target, at_host, own, _facing_edge(shape, host_px, settings.rival_distance_px), _distance(shape, host_px))
 
 
 class _Clusters(NamedTuple):
@@ -232,11 +252,29 @@ def _own_clusters(image: NDArray[np.floating], places: _Places, settings: MaskSe
         labels = sources.labels[places.at_host]
         is_ours[labels] = True
         is_at_host = bool(labels.any())
+    own = places.own
+    if places.facing is not None and places.host_distance_px is not None:
+        reaching_in = _reaching_in(image, sources, places.facing, places.host_distance_px)
+        is_ours[reaching_in] = True
+        own = own | places.facing if reaching_in else own
     is_ours[0] = False
     chosen = is_ours[sources.labels]
-    return _Clusters(
-        chosen, (sources.labels > 0) & ~chosen, is_at_host, _has_rival(image, sources.sky, chosen, places.own, settings)
-    )
+    return _Clusters(chosen, (sources.labels > 0) & ~chosen, is_at_host, _has_rival(image, sources.sky, chosen, own, settings))
+
+
+def _reaching_in(
+    image: NDArray[np.floating], sources: Sources, facing: NDArray[np.bool_], host_distance_px: NDArray[np.float64]
+) -> list[int]:
+    """Clusters that are brightest at the edge facing a host outside and lie around it, as :func:`source_mask` says."""
+    smooth = _smoothed(image, sources.sky)
+    found = []
+    for label in np.setdiff1d(sources.labels[facing], 0):
+        cluster = sources.labels == label
+        as_near = host_distance_px <= np.median(host_distance_px[cluster])
+        is_brightest_there = smooth[cluster & facing].max() >= smooth[cluster].max()
+        if is_brightest_there and cluster[as_near].mean() >= _HOST_FILLS:
+            found.append(int(label))
+    return found
 
 
 def _sources(image: NDArray[np.floating], settings: MaskSettings) -> Sources:
@@ -277,10 +315,15 @@ def _has_rival(
     """Whether the chosen clusters hold a peak, away from target and host, at least ``rival_ratio`` as high as theirs."""
     if not (chosen & ~ours).any():
         return False
-    smooth = ndimage.gaussian_filter(np.where(np.isfinite(image), image - sky.level, 0.0).astype(np.float64), 1.0)
+    smooth = _smoothed(image, sky)
     own_peak = max(float(smooth[ours & chosen].max(initial=0.0)), settings.threshold_sigma * sky.sigma)
     peaks = chosen & ~ours & (smooth == ndimage.maximum_filter(smooth, size=5))
     return bool((smooth[peaks] >= settings.rival_ratio * own_peak).any())
+
+
+def _smoothed(image: NDArray[np.floating], sky: Sky) -> NDArray[np.float64]:
+    """The image above its sky, smoothed so that single noisy pixels are no peaks."""
+    return ndimage.gaussian_filter(np.where(np.isfinite(image), image - sky.level, 0.0).astype(np.float64), 1.0)
 
 
 def _untouched(others: NDArray[np.bool_], kept: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
@@ -297,10 +340,28 @@ def _host_state(
 ) -> Literal["none", "found", "not_detected", "outside"]:
     if host_px is None:
         return "none"
-    inside = -0.5 <= host_px[0] < shape[1] - 0.5 and -0.5 <= host_px[1] < shape[0] - 0.5
     if is_found:
         return "found"
-    return "not_detected" if inside else "outside"
+    return "not_detected" if _is_inside(shape, host_px) else "outside"
+
+
+def _is_inside(shape: tuple[int, ...], place_px: Position) -> bool:
+    return -0.5 <= place_px[0] < shape[1] - 0.5 and -0.5 <= place_px[1] < shape[0] - 0.5
+
+
+def _distance(shape: tuple[int, ...], place_px: Position) -> NDArray[np.float64]:
+    """Distance of every pixel from a place [px]."""
+    dx, dy = np.arange(shape[1]) - place_px[0], np.arange(shape[0]) - place_px[1]
+    return np.sqrt((dy * dy)[:, None] + dx * dx)
+
+
+def _facing_edge(shape: tuple[int, ...], place_px: Position, depth_px: float) -> NDArray[np.bool_]:
+    """Pixels less than ``depth_px`` from the sides beyond which a place outside lies."""
+    columns, rows = np.arange(shape[1])[None, :], np.arange(shape[0])[:, None]
+    x_px, y_px = place_px
+    at_column = (columns < depth_px) & (x_px < -0.5) | (columns >= shape[1] - depth_px) & (x_px >= shape[1] - 0.5)
+    at_row = (rows < depth_px) & (y_px < -0.5) | (rows >= shape[0] - depth_px) & (y_px >= shape[0] - 0.5)
+    return at_column | at_row
 
 
 def _like_needle2(

@@ -74,6 +74,59 @@ def test_a_host_at_the_edge_touches_the_border(blank):
     assert found.mask[59, 30]
 
 
+def light_from_outside(x_px, y_px, scale_px=4.0, peak=4000.0):
+    """A round exponential disc whose centre may lie outside the stamp."""
+    rows, columns = np.mgrid[:60, :60]
+    return peak * np.exp(-np.hypot(columns - x_px, rows - y_px) / scale_px)
+
+
+@pytest.mark.parametrize("host_px", [(-12.0, 22.0), (71.0, 22.0), (40.0, -12.0), (68.0, 68.0)])
+def test_light_that_reaches_in_from_a_host_outside_is_kept(blank, host_px):
+    light = light_from_outside(*host_px)
+    found = source_mask(blank, blank + light, target_px=TARGET, host_px=host_px)
+    assert not (found.replaced & (light > 4 * 5.0)).any()
+    assert (found.host_state, found.touches_border, found.is_blended) == ("outside", True, False)
+
+
+def test_a_neighbour_at_the_edge_that_faces_the_host_is_erased(blank):
+    science = blank + star(5, 22, 900.0, width_px=2.0)
+    found = source_mask(science, blank, target_px=TARGET, host_px=(-12.0, 22.0))
+    assert not found.mask[22, :8].any()
+    assert found.n_sources_removed == 1
+
+
+def test_a_star_cut_by_the_edge_does_not_lie_around_a_host_outside(blank):
+    found = source_mask(blank + star(-1, 27, 900.0), blank, target_px=TARGET, host_px=(-20.0, 22.0))
+    assert (found.n_kept, found.n_sources_removed) == (9, 1)
+
+
+def test_light_at_an_edge_that_does_not_face_the_host_is_erased(blank):
+    found = source_mask(blank, blank + light_from_outside(71.0, 22.0), target_px=TARGET, host_px=(-12.0, 22.0))
+    assert found.n_kept == 9
+
+
+def test_a_star_upon_light_from_outside_is_a_blend(blank):
+    reference = blank + light_from_outside(-12.0, 22.0) + star(8, 26, 200.0)
+    found = source_mask(blank, reference, target_px=TARGET, host_px=(-12.0, 22.0))
+    assert found.mask[22, 0]
+    assert found.is_blended
+
+
+def test_the_paper_keeps_nothing_of_a_host_outside(blank):
+    settings, light = preset_settings("paper").masking, light_from_outside(-12.0, 22.0)
+    assert source_mask(blank, blank + light, target_px=TARGET, host_px=(-12.0, 22.0), settings=settings).n_kept == 9
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_host_outside_gives_the_turned_mask(blank, quarters):
+    images, host_px = (blank, blank + light_from_outside(-12.3, 20.6)), (-12.3, 20.6)
+    found = source_mask(*images, target_px=TARGET, host_px=host_px)
+    target, host = turned_place(TARGET, quarters), turned_place(host_px, quarters)
+    turned = source_mask(*(np.rot90(image, quarters) for image in images), target_px=target, host_px=host)
+    assert found.n_kept > 100
+    assert np.array_equal(turned.mask, np.rot90(found.mask, quarters))
+
+
 def test_masks_of_real_pairs_keep_centre_transient_and_host(good_real_pairs):
     assert len(good_real_pairs) >= 300
     n_host = n_host_lost = 0
@@ -86,11 +139,12 @@ def test_masks_of_real_pairs_keep_centre_transient_and_host(good_real_pairs):
     assert n_host_lost <= 0.01 * n_host
 
 
-def test_a_turned_real_pair_gives_the_turned_mask(good_real_pairs):
+@pytest.mark.parametrize("host_px", [(36.3, 25.1), (-9.7, 41.2)])
+def test_a_turned_real_pair_gives_the_turned_mask(good_real_pairs, host_px):
     for pair in good_real_pairs[::4]:
-        found = source_mask(pair.science, pair.reference, target_px=pair.target_px, host_px=(36.3, 25.1))
+        found = source_mask(pair.science, pair.reference, target_px=pair.target_px, host_px=host_px)
         for quarters in (1, 2, 3):
-            target, host = turned_place(pair.target_px, quarters), turned_place((36.3, 25.1), quarters)
+            target, host = turned_place(pair.target_px, quarters), turned_place(host_px, quarters)
             images = (np.rot90(pair.science, quarters), np.rot90(pair.reference, quarters))
             turned = source_mask(*images, target_px=target, host_px=host)
             assert np.array_equal(turned.mask, np.rot90(found.mask, quarters))
