@@ -223,7 +223,8 @@ def report_earlier(pairs: list[Known]) -> None:
             sky, donor_sky = measure_sky(pair.images["science"]), measure_sky(donor.images["science"])
             image, noise = pair.images["science"], np.hypot(sky.sigma, donor_sky.sigma)
             blank = touched & (np.abs(image - sky.level) < 3 * sky.sigma) & (np.abs(row["pixels"] - sky.level) < 4 * noise)
-            rms.append(np.sqrt(np.mean((row["pixels"] - image)[blank] ** 2)) / noise)
+            if blank.any():
+                rms.append(np.sqrt(np.mean((row["pixels"] - image)[blank] ** 2)) / noise)
             source = touched & (image - sky.level > 5 * sky.sigma)
             if source.sum() > 10:
                 ratios.append((row["pixels"] - sky.level)[source].sum() / (image - sky.level)[source].sum())
