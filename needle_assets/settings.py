@@ -93,6 +93,7 @@ class QualitySettings:
     line_sigma: float = 5.0
     negative_sigma: float = 20.0
     dark_spot_sigma: float = 7.5
+    faint_line_sigma: float = 6.0
 
 
 @dataclass(frozen=True)

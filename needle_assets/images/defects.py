@@ -18,7 +18,7 @@ from needle_assets.survey import STAMP_SIZE_PX
 RULES = (
     *("wrong_shape", "empty", "missing_pixels", "sentinel_values", "impossible_values", "constant", "repeated_value"),
     *("constant_rows", "constant_columns", "bright_rows", "bright_columns", "dark_rows", "dark_columns", "negative_pixels"),
-    *("dark_spots", "overflowed_pixels"),
+    *("faint_rows", "faint_columns", "dark_spots", "overflowed_pixels"),
 )
 
 # ZTF saturates near 6e4 DN, and references are scaled to science: nothing real is this far from zero.
@@ -31,6 +31,18 @@ _MIN_LINE_PX = 10
 # A line is odd if nine tenths of it are: a source covers less, or fades out over several lines.
 _LINE_FRACTION = 0.9
 _MIN_EDGE = 0.5
+# Lines too faint for their pixels to tell are looked for end to end and along half of the stamp, against three lines on each
+# side beyond the next one, because damage can be two lines wide. Sources and two pixels around them are left out, but no line
+# fainter than what the rule of bright lines sees; a line needs this fraction of its pixels.
+_SIXTH = np.arange(STAMP_SIZE_PX) // (STAMP_SIZE_PX // 6)
+_WINDOWS = tuple(
+    np.stack([np.isin(_SIXTH, range(first, first + n)).astype(np.float64) for first in range(7 - n)]) for n in (6, 3)
+)
+_BESIDE = np.sum([np.eye(STAMP_SIZE_PX, k=offset) for offset in (2, 3, 4)], axis=0)
+_MIN_FREE_FRACTION = 0.6
+_SOURCE_SIGMA = 2.5
+_CLIP_SIGMA = 4.0
+_MAD_TO_SIGMA = 1.482602
 # A star of ZTF seen as a hole: widths as of a sharp image and as of a blurred one.
 _SPOT_WIDTHS_PX = (1.2, 2.0)
 # How far a hole reaches around its deepest pixel; larger ones are steps in the sky, of which it is not known which side is right.
@@ -75,7 +87,8 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
     stamp are left alone. A pixel ``negative_sigma`` below the sky is a wrapped or dead one: science and reference are direct
     images, no source in them is negative. So a spot as wide as a star that lies ``dark_spot_sigma`` below the sky, in units of the
     scatter of spots of that width, is damage too (often subtracted or masked twice), and a pixel below the sky inside a source
-    has overflowed.
+    has overflowed. A line whose mean differs from both sides by ``faint_line_sigma`` times the scatter of such differences in
+    the image is faint damage: a dead column, or the end of one that bled.
     """
     settings = settings or QualitySettings()
     if image.shape != (STAMP_SIZE_PX, STAMP_SIZE_PX):
@@ -126,7 +139,39 @@ def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings:
     is_line = found["dark_rows"] | found["dark_columns"]
     found["negative_pixels"] &= ~is_line
     usable = left & ~is_line & ~found["negative_pixels"]
-    return found | {"dark_spots": _dark_spots(height, usable, settings), "overflowed_pixels": _overflowed(height)}
+    around = ndimage.uniform_filter(np.nan_to_num(height), 3)  # a missing pixel counts as sky; other rules name it
+    sky_pixels = usable & ~ndimage.binary_dilation(around > _SOURCE_SIGMA, iterations=2)
+    found["faint_rows"], found["faint_columns"] = _faint_lines(height, sky_pixels, settings.faint_line_sigma)
+    return found | {"dark_spots": _dark_spots(height, usable, settings), "overflowed_pixels": _overflowed(height, around)}
+
+
+def _faint_lines(
+    height: NDArray[np.float64], free: NDArray[np.bool_], limit: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Pixels of rows, and of columns, that are a little brighter or darker than both sides, along all or half of their length."""
+    values = np.where(free, np.clip(height, -_CLIP_SIGMA, _CLIP_SIGMA), 0.0)
+    found = np.zeros((2, *height.shape), bool)
+    stacked = np.stack([values.T, values, free.T, free])
+    for windows in _WINDOWS:
+        for which, window, line in zip(*np.nonzero(_stand_out(windows, stacked, limit)), strict=True):
+            found[which, windows[window] > 0.0, line] = True
+    return found[0].T & free, found[1] & free
+
+
+def _stand_out(windows: NDArray[np.float64], stacked: NDArray[np.float64], limit: float) -> NDArray[np.bool_]:
+    """Where the mean of a line differs from that of both sides, in the same direction; shape (2, windows, lines)."""
+    length_px = windows[0].sum()
+    own = windows @ stacked
+    left, right = own @ _BESIDE, own @ _BESIDE.T
+    known = np.minimum(own[2:], np.minimum(left[2:], right[2:]) / 3.0) >= _MIN_FREE_FRACTION * length_px
+    mean, mean_left, mean_right = (sums[:2] / np.maximum(sums[2:], 1.0) for sums in (own, left, right))
+    excess = np.stack([mean - mean_left, mean - mean_right])
+    least = np.where(known & (excess[0] * excess[1] > 0.0), np.abs(excess).min(axis=0), 0.0)
+    scatter = np.full(2, length_px**-0.5)  # of white noise; resampled images have more, and banded ones across their bands
+    for which in np.flatnonzero((least > limit * length_px**-0.5).any(axis=(1, 2))):
+        of_image = _MAD_TO_SIGMA * np.median(np.abs(excess.mean(axis=0)[which][known[which]]))
+        scatter[which] = max(scatter[which], of_image)
+    return least > limit * scatter[:, None, None]
 
 
 def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings: QualitySettings) -> NDArray[np.bool_]:
@@ -148,15 +193,14 @@ def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings
     return holes & (height < -1.0)  # smoothing reaches beyond the damage
 
 
-def _overflowed(height: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Pixels below the sky whose surroundings are well above it."""
+def _overflowed(height: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Pixels below the sky whose surroundings, of mean ``around``, are well above it."""
     found = np.zeros(height.shape, bool)
-    with np.errstate(invalid="ignore"):  # a missing pixel counts as sky: it lights nothing, and other rules name it
-        high = ndimage.uniform_filter(np.nan_to_num(height), 3) > _LIT_SIGMA / 3.0
-        rows, columns = np.nonzero(((height < 0.0) & high)[1:-1, 1:-1])
-    around = np.array([height[r : r + 3, c : c + 3].ravel() for r, c in zip(rows, columns, strict=True)])
-    if len(around):
-        is_lit = np.nan_to_num(np.median(around, axis=1)) > _LIT_SIGMA
+    with np.errstate(invalid="ignore"):
+        rows, columns = np.nonzero(((height < 0.0) & (around > _LIT_SIGMA / 3.0))[1:-1, 1:-1])
+    boxes = np.array([height[r : r + 3, c : c + 3].ravel() for r, c in zip(rows, columns, strict=True)])
+    if len(boxes):
+        is_lit = np.nan_to_num(np.median(boxes, axis=1)) > _LIT_SIGMA
         found[rows[is_lit] + 1, columns[is_lit] + 1] = True
     return found
 
