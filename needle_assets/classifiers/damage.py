@@ -244,7 +244,7 @@ def _tilted_step(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator)
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]] - image.shape[0] / 2
     angle = np.deg2rad(rng.uniform(10.0, 80.0) + 90.0 * rng.integers(4))
     beyond = np.cos(angle) * columns + np.sin(angle) * rows > rng.uniform(-15.0, 15.0)
-    return _set(image, beyond, image + _log_uniform(rng, 1.0, 15.0) * sky.sigma)
+    return _set(image, beyond, image + _log_uniform(rng, 0.6, 15.0) * sky.sigma)
 
 
 def _mesh(image: NDArray[np.float64], sky: Sky, rng: np.random.Generator) -> Damaged:
