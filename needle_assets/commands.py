@@ -15,6 +15,7 @@ from needle_assets.home import Home
 from needle_assets.refresh import Progress, RefreshError, Session, needed_by
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring
+from needle_assets.warehouse.quality_models import CHECKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,10 +181,13 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
     TrainingError, LeakError, RefreshError, SettingsError, HomeBusyError, WarehouseError
         If it cannot start or go on; models that were trained are kept.
     """
+    from needle_assets.orchestration.local import record
+    from needle_assets.orchestration.training import models_trained
     from needle_assets.training import train_folds  # a refresh does without
 
     with _opened(home, options, what="training", show=show) as session:
         report = train_folds(session, options.ablations or None)
+        record(home, models_trained(report))
         _work(session, SCORING, RefreshOptions())
         session.publish()
         scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
@@ -207,11 +211,14 @@ def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) 
     RefreshError, SettingsError, HomeBusyError, WarehouseError
         If it cannot start or go on; networks that were trained are kept.
     """
+    from needle_assets.orchestration.local import record
+    from needle_assets.orchestration.training import checkers_trained
     from needle_assets.training_quality import train_quality  # a refresh does without
 
     with _opened(home, options, what="training", show=show) as session:
         report = train_quality(session)
         session.publish()
+        record(home, checkers_trained(report, exploring.frame(home.published, CHECKERS)))
         return {**asdict(report), "published": str(home.published)}
 
 

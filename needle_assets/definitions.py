@@ -5,10 +5,10 @@ import dagster as dg
 from needle_assets.home import Home
 from needle_assets.orchestration.automation import landing_sensor, nightly_schedule
 from needle_assets.orchestration.fetching import fetch_assets
-from needle_assets.orchestration.graph import landing_specs, stage_assets
+from needle_assets.orchestration.graph import job_specs, landing_specs, stage_assets
 from needle_assets.orchestration.instance import prepare_instance
 from needle_assets.orchestration.jobs import refresh_job
-from needle_assets.orchestration.nightly import nightly_job, nights_asset
+from needle_assets.orchestration.nightly import nightly_job
 from needle_assets.orchestration.running import RefreshRequest, needle
 from needle_assets.orchestration.training import train_job, training_schedule
 
@@ -20,7 +20,7 @@ def definitions() -> dg.Definitions:
     prepare_instance(home)
     refresh, night, train = refresh_job(), nightly_job(), train_job()
     return dg.Definitions(
-        assets=[*fetch_assets(), *landing_specs(), *stage_assets(), nights_asset()],
+        assets=[*fetch_assets(), *landing_specs(), *stage_assets(), *job_specs()],
         jobs=[refresh, night, train],
         sensors=[landing_sensor(refresh, home)],
         schedules=[nightly_schedule(night, home), training_schedule(train, home)],

@@ -22,6 +22,7 @@ from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.samples.realism import FAILED_FROM
 from needle_assets.survey import LABELS
 from needle_assets.warehouse import exploring
+from needle_assets.warehouse.quality_models import CHECKERS
 from needle_assets.warehouse.schema import sql_folder
 
 FILE_NAME = "needle_report.html"
@@ -110,7 +111,7 @@ def _section(title: str, content: Iterator[str]) -> str:
 
 
 def _checkers(warehouse: Warehouse) -> Iterator[str]:
-    models = warehouse.frame("select * exclude (weights) from results.quality_models order by model_kind")
+    models = warehouse.frame(CHECKERS)
     if len(models) == 0:
         return
     yield _picture(quality_models(models))

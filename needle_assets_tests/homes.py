@@ -69,6 +69,15 @@ def instance_of(path: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def last_event(home: Home, table: str) -> dg.AssetMaterialization:
+    """What the page of a whole product shows."""
+    with instance_of(home.path) as instance:
+        event = instance.get_latest_materialization_event(asset_key(table))
+    told = event and event.asset_materialization
+    assert told, f"nothing was told of {table}"
+    return told
+
+
 def event_counts(instance: dg.DagsterInstance, table: str) -> dict[str | None, int]:
     """How many materialisation events each object of an asset has (None: events of no object)."""
     counts: dict[str | None, int] = {}

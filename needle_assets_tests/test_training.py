@@ -16,7 +16,7 @@ from needle_assets.refresh import RefreshError
 from needle_assets.simulation import simulate
 from needle_assets.warehouse.connection import writing
 from needle_assets_tests.folders import refreshed, rows
-from needle_assets_tests.homes import instance_of
+from needle_assets_tests.homes import instance_of, last_event
 
 N_OBJECTS = 22
 MIX = {"SN": 0.4, "SLSN-I": 0.25, "TDE": 0.25, "other": 0.1}
@@ -84,6 +84,9 @@ def test_training_says_what_it_trained_and_why_something_was_not(trained):
     kinds = dict(rows(home, "select ablation || ' ' || model_kind, count(*) from results.fold_models group by 1"))
     assert {"unmasked TH", "masked_upsampled TH", "metadata metadata"} <= kinds.keys()
     assert said["trained"] == sum(kinds.values())
+    assert last_event(home, "results.fold_models").metadata["trained"].value == said["trained"], (
+        "the page of the asset says it too"
+    )
     assert "every score is of simulated objects" in said["warnings"]
     for sentence in said["not_trained"]:
         assert any(word in sentence for word in ("was not trained", "does not know", "uses", "no synthetic samples"))

@@ -6,6 +6,7 @@ from needle_assets import training_quality
 from needle_assets.commands import TrainOptions, run_train_quality
 from needle_assets.refresh import RefreshError
 from needle_assets_tests.folders import refreshed, rows
+from needle_assets_tests.homes import last_event
 
 QUICK = (
     "[checker]\nepochs = 1\nheld_out_fraction = 0.6\nmax_training_images = 120\nmin_completeness = 0.0\nmax_good_rejected = 1.0\n"
@@ -44,6 +45,9 @@ def test_a_checker_is_trained_once_and_the_next_refresh_scores_with_it(judged, m
         run_train_quality(judged, ONE_WORKER)
     go_on()
     ended = run_train_quality(judged, ONE_WORKER)
+    shown = last_event(judged, "results.quality_models").metadata
+    assert shown["chosen"].value == ended["chosen"]
+    assert shown["picture"].value.startswith("![Both checkers"), "the page of the asset shows Figures 5 and 6"
     assert (ended["trained"], ended["up_to_date"]) == (1, 1), "the network that was trained before the stop is kept"
     computed = refreshed(judged)
     assert {"core/stamp_quality", "core/restored_stamps"} <= computed.keys()

@@ -23,6 +23,16 @@ LANDED = {
     "hosts": "hosts.csv, host galaxies from elsewhere (optional).",
 }
 
+# What a click on one asset cannot make: the job or command that writes it, and what that reads.
+WRITTEN_BY_JOBS = {
+    "results.quality_models": ("`needle train quality`", ("core.stamps",)),
+    "results.fold_models": (
+        "the job train and `needle train`",
+        ("core.splits", "core.features", "core.masked_stamps", "core.synthetic_samples"),
+    ),
+    "lineage.nights": ("the job nightly", ("results.candidates",)),
+}
+
 
 def landing_specs() -> list[dg.AssetSpec]:
     """The files that everything starts from. Services and people write them; nothing else of the platform does."""
@@ -36,6 +46,23 @@ def landing_specs() -> list[dg.AssetSpec]:
             owners=[OWNER],
         )
         for name, text in LANDED.items()
+    ]
+
+
+def job_specs() -> list[dg.AssetSpec]:
+    """What jobs write beside the stages: assets without a button, whose pages show the last of it."""
+    columns, comments = column_comments(), table_comments()
+    return [
+        dg.AssetSpec(
+            asset_key(table),
+            deps=[asset_key(parent) for parent in parents],
+            description=f"{comments[table]} Written by {writer}.",
+            group_name="results",
+            kinds={"duckdb"},
+            owners=[OWNER],
+            metadata=_shown(table, columns[table]),
+        )
+        for table, (writer, parents) in WRITTEN_BY_JOBS.items()
     ]
 
 
@@ -59,7 +86,7 @@ def _asset(stage: Stage, columns: list[tuple[str, str, str]], comment: str) -> d
         kinds=set(stage.kinds),
         owners=[OWNER],
         check_specs=check_specs(stage),
-        metadata={"dagster/column_schema": _schema(columns), "dagster/table_name": f"needle.{stage.table}"},
+        metadata=_shown(stage.table, columns),
         required_resource_keys={"needle"},
     )
     def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -99,5 +126,6 @@ def _docstring(stage: Stage) -> str:
     return inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
 
 
-def _schema(columns: list[tuple[str, str, str]]) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(name, kind, description=comment) for name, kind, comment in columns])
+def _shown(table: str, columns: list[tuple[str, str, str]]) -> dict[str, dg.TableSchema | str]:
+    schema = dg.TableSchema([dg.TableColumn(name, kind, description=comment) for name, kind, comment in columns])
+    return {"dagster/column_schema": schema, "dagster/table_name": f"needle.{table}"}

@@ -71,6 +71,12 @@ def _executed(home: Home, job: dg.JobDefinition, config: Mapping[str, Any]) -> d
             return job.execute_in_process(instance=instance, raise_on_error=False, run_id=run_id, run_config=config)
 
 
+def record(home: Home, event: dg.AssetMaterialization) -> None:
+    """Tell Dagster what was written outside of any run. Raises WarehouseError if it cannot be recorded."""
+    with _storage_explained(home), open_instance(home) as instance:
+        instance.report_runless_asset_event(event)
+
+
 def bury_dead_runs(home: Home) -> None:
     """Record the runs of killed processes as failed, where nothing else has to be done with Dagster."""
     with _storage_explained(home), open_instance(home) as instance:

@@ -17,12 +17,11 @@ from needle_assets.orchestration.automation import nightly_folder
 from needle_assets.orchestration.fetching import tell, telling
 from needle_assets.orchestration.instance import report_dead_runs
 from needle_assets.orchestration.jobs import landing_step, stage_steps
-from needle_assets.orchestration.keys import OWNER, asset_key
+from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.running import RefreshRequest, working_session
 from needle_assets.refresh import Session
 from needle_assets.stages import REFRESHED, Stage
 from needle_assets.warehouse.nights import TABLE
-from needle_assets.warehouse.schema import column_comments, table_comments
 
 SUMMARY = "night_summary"
 RESOURCES = {"needle", "night"}
@@ -90,20 +89,6 @@ def nightly_job(
         resource_defs={"needle": held, "night": night, "request": RefreshRequest()},
         executor_def=dg.in_process_executor,
         hooks={note_what_cut_it_short},
-    )
-
-
-def nights_asset() -> dg.AssetSpec:
-    """The summaries as an asset without a button: its page shows the last night."""
-    schema = dg.TableSchema([dg.TableColumn(name, kind, description=text) for name, kind, text in column_comments()[TABLE]])
-    return dg.AssetSpec(
-        asset_key(TABLE),
-        deps=[asset_key("results.candidates")],
-        description=f"{table_comments()[TABLE]} Written by the job nightly.",
-        group_name="results",
-        kinds={"duckdb"},
-        owners=[OWNER],
-        metadata={"dagster/column_schema": schema, "dagster/table_name": f"needle.{TABLE}"},
     )
 
 

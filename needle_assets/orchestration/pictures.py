@@ -4,11 +4,15 @@ import base64
 import importlib
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from needle_assets.refresh import Session
 from needle_assets.stages import Stage
+
+if TYPE_CHECKING:  # matplotlib, which a run that draws nothing does without
+    from matplotlib.figure import Figure
 
 # A picture is some 30 kB in the event log: enough for whoever looks at one object, not one for each of thousands.
 OBJECTS_PER_RUN = 4
@@ -27,7 +31,12 @@ def _markdown(session: Session, stage: Stage, key: str | None) -> dg.MetadataVal
     assert stage.picture is not None
     module, _, name = stage.picture.draw.partition(":")
     figure = getattr(importlib.import_module(module), name)(session.picture_rows(stage, key))
+    return markdown(figure, f"{stage.table} of {key}")
+
+
+def markdown(figure: "Figure", title: str) -> dg.MetadataValue:
+    """A figure as Dagster shows it: inline, so that it needs no other file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80)
     text = base64.b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{stage.table} of {key}](data:image/png;base64,{text})")
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{text})")

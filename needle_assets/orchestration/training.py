@@ -1,15 +1,25 @@
 """The job ``train`` and its schedule: train the classifiers that are not up to date, then score with them. Never part of a refresh."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
 from needle_assets.home import Home
+from needle_assets.orchestration import pictures
 from needle_assets.orchestration.jobs import RESOURCES, closing_step, stage_steps
+from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.running import RefreshRequest, needle
 from needle_assets.refresh import Session
 from needle_assets.stages import SCORING
 
-MODELS = dg.AssetKey(["results", "fold_models"])
+if TYPE_CHECKING:  # torch, which nobody who only looks at the graph needs
+    from needle_assets.training import TrainingReport
+    from needle_assets.training_quality import QualityReport
+
+MODELS = asset_key("results.fold_models")
+CHECKERS = asset_key("results.quality_models")
 
 
 class TrainingRequest(dg.Config):
@@ -42,7 +52,7 @@ def train_job() -> dg.JobDefinition:
     description="Freeze the training set and train the models whose training rows, samples or settings changed.",
 )
 def training_step(context: dg.OpExecutionContext, config: TrainingRequest) -> None:
-    """Train; the event says how many models, and what was not trained and why."""
+    """Train, and say in the log what was not trained and why."""
     from needle_assets.training import train_folds  # torch, which nobody who only looks at the graph needs
 
     session: Session = context.resources.needle
@@ -50,6 +60,11 @@ def training_step(context: dg.OpExecutionContext, config: TrainingRequest) -> No
     context.log.info(f"{report.trained} models trained, {report.up_to_date} up to date, {report.removed} removed")
     for reason in report.not_trained:
         context.log.warning(reason)
+    context.log_event(models_trained(report))
+
+
+def models_trained(report: "TrainingReport") -> dg.AssetMaterialization:
+    """What the page of the models shows of a training."""
     metadata: dict[str, dg.MetadataValue | str | int | float] = {
         "trained": report.trained,
         "up_to_date": report.up_to_date,
@@ -57,7 +72,25 @@ def training_step(context: dg.OpExecutionContext, config: TrainingRequest) -> No
         "not_trained": "\n".join(report.not_trained) or "nothing",
         "seconds": round(report.seconds, 1),
     }
-    context.log_event(dg.AssetMaterialization(MODELS, metadata=metadata))
+    return dg.AssetMaterialization(MODELS, metadata=metadata)
+
+
+def checkers_trained(report: "QualityReport", models: pl.DataFrame) -> dg.AssetMaterialization:
+    """What the page of the quality checkers shows of a training: ``models`` are all rows of the table, without weights."""
+    metadata: dict[str, dg.MetadataValue | str | int | float] = {
+        "trained": report.trained,
+        "up_to_date": report.up_to_date,
+        "training_set_id": report.training_set_id,
+        "good_images": report.n_images,
+        "chosen": report.chosen or report.not_chosen or "none",
+        "not_trained": report.not_trained or "nothing",
+        "seconds": round(report.seconds, 1),
+    }
+    if len(models):
+        from needle_assets.assets.image_pictures import quality_models  # matplotlib
+
+        metadata["picture"] = pictures.markdown(quality_models(models), "Both checkers on damage they never met")
+    return dg.AssetMaterialization(CHECKERS, metadata=metadata)
 
 
 def training_schedule(job: dg.JobDefinition, home: Home) -> dg.ScheduleDefinition:

@@ -13,6 +13,8 @@ from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.schema import Table, bump_change
 
 TABLE = "results.quality_models"
+# All of them without the networks, for those who show them.
+CHECKERS = f"select * exclude (weights) from {TABLE} order by model_kind"
 OBJECTS_PER_BATCH = 64
 _STAMPS: Mapping[str, tuple[str, ...]] = {
     "core.stamps": ("candid", "band", "science", "reference"),
