@@ -95,11 +95,14 @@ def report(kind: str, model: quality.nn.Module, images: list[Real], threshold: f
         ruled = np.array([i.is_refused for i in good])
         seen = " (seen in training)" if part == "tuning" else ""
         print(f"\n{kind}: labelled by eye, {part} part{seen}")
+        print("  good rejected, rules alone    ", rate(ruled))
         print("  good rejected, network alone  ", rate(low))
         print("  good rejected, rules + network", rate(low | ruled))
         p_bad = quality.score(model, np.stack([i.pixels for i in bad]))
+        bad_ruled = np.array([i.is_refused for i in bad])
+        print("  bad found, rules alone        ", rate(bad_ruled))
         print("  bad found, network alone      ", rate(p_bad < threshold))
-        print("  bad found, rules + network    ", rate((p_bad < threshold) | np.array([i.is_refused for i in bad])))
+        print("  bad found, rules + network    ", rate((p_bad < threshold) | bad_ruled))
         for image, p_good in zip(bad, p_bad, strict=True):
             told = "rule " if image.is_refused else "     "
             print(f"    {image.candid:19d} {image.name:10s}{image.label[2]:42s} {told} p_good {p_good:.3f}")

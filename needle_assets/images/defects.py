@@ -35,9 +35,8 @@ _MIN_EDGE = 0.5
 # side beyond the next one, because damage can be two lines wide. Sources and two pixels around them are left out, but no line
 # fainter than what the rule of bright lines sees; a line needs this fraction of its pixels.
 _SIXTH = np.arange(STAMP_SIZE_PX) // (STAMP_SIZE_PX // 6)
-_WINDOWS = tuple(
-    np.stack([np.isin(_SIXTH, range(first, first + n)).astype(np.float64) for first in range(7 - n)]) for n in (6, 3)
-)
+_WINDOWS = np.stack([np.isin(_SIXTH, range(first, first + n)).astype(np.float64) for n in (6, 3) for first in range(7 - n)])
+_LENGTHS_PX = _WINDOWS.sum(axis=1)
 _BESIDE = np.sum([np.eye(STAMP_SIZE_PX, k=offset) for offset in (2, 3, 4)], axis=0)
 _MIN_FREE_FRACTION = 0.6
 _SOURCE_SIGMA = 2.5
@@ -140,7 +139,7 @@ def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings:
     found["negative_pixels"] &= ~is_line
     usable = left & ~is_line & ~found["negative_pixels"]
     around = ndimage.uniform_filter(np.nan_to_num(height), 3)  # a missing pixel counts as sky; other rules name it
-    sky_pixels = usable & ~ndimage.binary_dilation(around > _SOURCE_SIGMA, iterations=2)
+    sky_pixels = usable & ~_grown(_grown(around > _SOURCE_SIGMA))
     found["faint_rows"], found["faint_columns"] = _faint_lines(height, sky_pixels, settings.faint_line_sigma)
     return found | {"dark_spots": _dark_spots(height, usable, settings), "overflowed_pixels": _overflowed(height, around)}
 
@@ -151,27 +150,39 @@ def _faint_lines(
     """Pixels of rows, and of columns, that are a little brighter or darker than both sides, along all or half of their length."""
     values = np.where(free, np.clip(height, -_CLIP_SIGMA, _CLIP_SIGMA), 0.0)
     found = np.zeros((2, *height.shape), bool)
-    stacked = np.stack([values.T, values, free.T, free])
-    for windows in _WINDOWS:
-        for which, window, line in zip(*np.nonzero(_stand_out(windows, stacked, limit)), strict=True):
-            found[which, windows[window] > 0.0, line] = True
+    for which, window, line in zip(*np.nonzero(_stand_out(np.stack([values.T, values, free.T, free]), limit)), strict=True):
+        found[which, _WINDOWS[window] > 0.0, line] = True
     return found[0].T & free, found[1] & free
 
 
-def _stand_out(windows: NDArray[np.float64], stacked: NDArray[np.float64], limit: float) -> NDArray[np.bool_]:
-    """Where the mean of a line differs from that of both sides, in the same direction; shape (2, windows, lines)."""
-    length_px = windows[0].sum()
-    own = windows @ stacked
+def _stand_out(stacked: NDArray[np.float64], limit: float) -> NDArray[np.bool_]:
+    """
+    Where the mean of a column differs from that of both sides, in the same direction; shape (2, windows, columns).
+
+    ``stacked`` holds two images, zero where a pixel does not count, and two that are one where it does.
+    """
+    own = _WINDOWS @ stacked
     left, right = own @ _BESIDE, own @ _BESIDE.T
-    known = np.minimum(own[2:], np.minimum(left[2:], right[2:]) / 3.0) >= _MIN_FREE_FRACTION * length_px
+    known = np.minimum(own[2:], np.minimum(left[2:], right[2:]) / 3.0) >= _MIN_FREE_FRACTION * _LENGTHS_PX[:, None]
     mean, mean_left, mean_right = (sums[:2] / np.maximum(sums[2:], 1.0) for sums in (own, left, right))
-    excess = np.stack([mean - mean_left, mean - mean_right])
-    least = np.where(known & (excess[0] * excess[1] > 0.0), np.abs(excess).min(axis=0), 0.0)
-    scatter = np.full(2, length_px**-0.5)  # of white noise; resampled images have more, and banded ones across their bands
-    for which in np.flatnonzero((least > limit * length_px**-0.5).any(axis=(1, 2))):
-        of_image = _MAD_TO_SIGMA * np.median(np.abs(excess.mean(axis=0)[which][known[which]]))
-        scatter[which] = max(scatter[which], of_image)
-    return least > limit * scatter[:, None, None]
+    more_left, more_right = mean - mean_left, mean - mean_right
+    least = np.where(known & (more_left * more_right > 0.0), np.minimum(np.abs(more_left), np.abs(more_right)), 0.0)
+    scatter = np.stack([_LENGTHS_PX**-0.5] * 2)  # of white noise; resampled images have more, and banded ones across their bands
+    for which, window in np.argwhere((least > limit * scatter[:, :, None]).any(axis=2)):
+        same = np.isin(_LENGTHS_PX, _LENGTHS_PX[window])
+        differences = (more_left + more_right)[which, same][known[which, same]] / 2.0
+        scatter[which, window] = max(scatter[which, window], _MAD_TO_SIGMA * np.median(np.abs(differences)))
+    return least > limit * scatter[:, :, None]
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask and the pixels that share a side with it; ten times as fast as SciPy's for masks of this size."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
 
 
 def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings: QualitySettings) -> NDArray[np.bool_]:
@@ -182,7 +193,8 @@ def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings
     filled = np.where(usable, np.clip(height, -settings.negative_sigma, _LIT_SIGMA), 0.0)
     for width_px in _SPOT_WIDTHS_PX:
         smooth = ndimage.gaussian_filter(filled, width_px, truncate=3.0)
-        low, middle = np.quantile(smooth[usable], (0.1587, 0.5))
+        ordered = np.sort(smooth[usable])
+        low, middle = ordered[int(0.1587 * ordered.size)], ordered[ordered.size // 2]
         if middle == low:
             continue
         depth = np.where(usable, (middle - smooth) / (middle - low), 0.0)
