@@ -31,7 +31,7 @@ QUESTIONS = {
     "does masking help? masked - unmasked": ("masked", "unmasked"),
     "does up-sampling help? masked_upsampled - masked": ("masked_upsampled", "masked"),
 }
-METRICS = ("pr_area_SLSN-I", "pr_area_TDE", "b_confidence", "macro_confidence_true")
+METRICS = ("pr_area_SLSN-I", "pr_area_TDE", "b_confidence", "macro_confidence_true", "attention_on_source")
 SETTINGS = """\
 # Made by benchmarks/experiment.py
 [splits]
@@ -129,7 +129,9 @@ def measured(rows: pl.DataFrame, weights: np.ndarray | None = None) -> np.ndarra
     p = rows.select("p_sn", "p_slsn", "p_tde").to_numpy()[chosen]
     y = np.array([LABELS.index(label) for label in rows["label"]], dtype=np.int64)[chosen]
     sure = confidences(p, y)
-    return np.array([*(pr_area(p[:, k], y == k) for k in RARE), *(sure[name] for name in METRICS[2:])])
+    attention = rows["attention"].cast(pl.Float64).fill_null(np.nan).to_numpy()[chosen]
+    looked = float(np.nanmean(attention)) if np.isfinite(attention).any() else np.nan
+    return np.array([*(pr_area(p[:, k], y == k) for k in RARE), *(sure[name] for name in METRICS[2:4]), looked])
 
 
 def report(homes: Sequence[Home], chosen: argparse.Namespace) -> None:
@@ -141,10 +143,13 @@ def report(homes: Sequence[Home], chosen: argparse.Namespace) -> None:
         n = by_seed[0][ABLATIONS[0]]["label"].value_counts().sort("label").rows()
         print(f"\n{part}: {', '.join(f'{count} {label}' for label, count in n)}")
         print(f"{'':<20}" + "".join(f"{name:>24}" for name in METRICS))
-        for ablation in by_seed[0]:
+        for ablation in ABLATIONS:
             values = np.array([measured(own[ablation]) for own in by_seed])
             scatter = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(METRICS), np.nan)
-            cells = [f"{mean:.3f} ({std:.3f})" for mean, std in zip(values.mean(axis=0), scatter, strict=True)]
+            cells = [
+                "-" if np.isnan(mean) else f"{mean:.3f} ({std:.3f})"
+                for mean, std in zip(values.mean(axis=0), scatter, strict=True)
+            ]
             print(f"{ablation:<20}" + "".join(f"{cell:>24}" for cell in cells))
             found[f"{part} {ablation}"] = dict(zip(METRICS, values.T.tolist(), strict=True))
         found |= {f"{part} {question}": answer for question, answer in differences(by_seed, QUESTIONS).items()}
@@ -166,6 +171,8 @@ def differences(
         answers[question] = {}
         for k, name in enumerate(METRICS):
             mean, half = each[:, k].mean(), _half_width(each[:, k])
+            if np.isnan(mean):
+                continue  # features alone look nowhere, and nobody looks at untouched objects one by one
             low, high = percentile_interval(drawn[:, k])
             print(
                 f"  {name:<22}{mean:+.3f}   {mean - half:+.3f} to {mean + half:+.3f} | {low:+.3f} to {high:+.3f}   "
