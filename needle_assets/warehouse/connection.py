@@ -18,6 +18,9 @@ THREADS = 1
 # What is added to a table is written together with the rest of the last group of its rows. DuckDB's own 122,880 rows of stamps are
 # 2 GB, written again for every chunk of a refresh.
 ROWS_PER_GROUP = 2048
+# Writing a change into the database file itself costs a tenth of a second however small it is. So small ones stay in the log beside it,
+# which every opening reads again, until together they are worth it; publishing leaves nothing in the log.
+LOG_LIMIT = "1MB"
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -114,6 +117,8 @@ def _attached(path: Path, config: dict[str, str | bool | int | float | list[str]
         quoted = str(path).replace("'", "''")
         connection.execute(f"attach if not exists '{quoted}' as needle (row_group_size {ROWS_PER_GROUP})")
         connection.execute("use needle")
+        connection.execute(f"set checkpoint_threshold = '{LOG_LIMIT}'")
+        connection.execute("pragma disable_checkpoint_on_shutdown")
     except duckdb.Error:
         connection.close()
         raise
