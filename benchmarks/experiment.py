@@ -22,11 +22,13 @@ from needle_assets.classifiers.intervals import bootstrap_weights, percentile_in
 from needle_assets.classifiers.metrics import RARE, confidences, pr_area
 from needle_assets.commands import RefreshOptions, TrainOptions, run_refresh, run_simulate, run_train
 from needle_assets.home import Home
+from needle_assets.settings import TrainingSettings
 from needle_assets.survey import LABELS
 from needle_assets.warehouse import exploring
 
 SEED = 2026
 ABLATIONS = ("unmasked", "masked", "masked_upsampled")
+SCHEDULE = ("epochs", "patience", "learning_rate", "balanced_draws")
 QUESTIONS = {
     "does masking help? masked - unmasked": ("masked", "unmasked"),
     "does up-sampling help? masked_upsampled - masked": ("masked_upsampled", "masked"),
@@ -88,13 +90,12 @@ def prepared(chosen: argparse.Namespace) -> Home:
 
 def home_of(base: Home, chosen: argparse.Namespace, seed: int) -> Home:
     """The home of a seed, trained with the experiment's own schedule."""
-    schedule = {name: getattr(chosen, name) for name in ("epochs", "patience", "learning_rate", "balanced_draws")}
-    return copied(base, chosen, f"seed-{seed}", settings_of(chosen, seed, schedule))
+    return copied(base, chosen, f"seed-{seed}", settings_of(chosen, seed, chosen))
 
 
-def settings_of(chosen: argparse.Namespace, seed: int, schedule: Mapping[str, float]) -> str:
+def settings_of(chosen: argparse.Namespace, seed: int, schedule: argparse.Namespace | TrainingSettings) -> str:
     """Settings of a seed: its own deal and first weights, and how long and with which samples is trained."""
-    trained = "".join(f"{name} = {value}\n" for name, value in schedule.items())
+    trained = "".join(f"{name} = {getattr(schedule, name)}\n" for name in SCHEDULE)
     return SETTINGS.format(folds=chosen.folds, seed=seed) + trained
 
 
@@ -136,14 +137,15 @@ def measured(rows: pl.DataFrame, weights: np.ndarray | None = None) -> np.ndarra
 
 def report(homes: Sequence[Home], chosen: argparse.Namespace) -> None:
     """Print everything and keep it as JSON."""
+    ablations = chosen.ablations.split(",")
     found: dict[str, object] = {"simulated": True, "objects": chosen.objects, "seeds": len(homes)}
     print("\nEverything here is SIMULATED. Mean over seeds (scatter over seeds):")
     for part in ("validation", "untouched"):
         by_seed = [scores(home, part) for home in homes]
-        n = by_seed[0][ABLATIONS[0]]["label"].value_counts().sort("label").rows()
+        n = by_seed[0][ablations[0]]["label"].value_counts().sort("label").rows()
         print(f"\n{part}: {', '.join(f'{count} {label}' for label, count in n)}")
         print(f"{'':<20}" + "".join(f"{name:>24}" for name in METRICS))
-        for ablation in ABLATIONS:
+        for ablation in ablations:
             values = np.array([measured(own[ablation]) for own in by_seed])
             scatter = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(METRICS), np.nan)
             cells = [

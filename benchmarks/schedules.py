@@ -2,7 +2,7 @@
 
 python benchmarks/schedules.py [--folder experiment] [--seeds 3] [the options of benchmarks/experiment.py]
 
-"every sample" shows every sample in every epoch, with the learning rate of the paper's order; "balanced" is the schedule of
+"every sample" is the schedule of preset default, which shows every sample in every epoch; "balanced" is the schedule of
 benchmarks/experiment.py, whose folder is used and gone on with. Resumable.
 """
 
@@ -14,10 +14,10 @@ import polars as pl
 
 from needle_assets.commands import TrainOptions, run_train
 from needle_assets.home import Home
+from needle_assets.settings import TrainingSettings
 from needle_assets.warehouse import exploring
 
 ABLATIONS = ("masked_upsampled", "metadata_upsampled")
-EVERY_SAMPLE = {"epochs": 150, "patience": 15, "learning_rate": 3e-4, "balanced_draws": 0}
 QUESTIONS = {
     f"is the balanced schedule as good? {ablation}: balanced - every sample": (f"{ablation} balanced", f"{ablation} every sample")
     for ablation in ABLATIONS
@@ -37,7 +37,7 @@ def main() -> None:
     balanced, every = [], []
     for seed in range(1, chosen.seeds + 1):
         balanced.append(experiment.home_of(base, chosen, seed))
-        settings = experiment.settings_of(chosen, seed, EVERY_SAMPLE)
+        settings = experiment.settings_of(chosen, seed, TrainingSettings())
         every.append(experiment.copied(base, chosen, f"every-sample-{seed}", settings))
         for home in (balanced[-1], every[-1]):
             run_train(home, TrainOptions(ablations=ABLATIONS), show=True)

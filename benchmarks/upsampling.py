@@ -17,11 +17,11 @@ import polars as pl
 
 from needle_assets.commands import TrainOptions, run_train
 from needle_assets.home import Home
-from needle_assets.settings import TrainingSettings
+from needle_assets.settings import SyntheticSettings, TrainingSettings
 from needle_assets.survey import LABELS
 from needle_assets.warehouse import exploring
 
-N_SYNTHETIC, MANY = 200, 1000
+N_SYNTHETIC, MANY = SyntheticSettings().n_per_class, 1000
 USUAL = ("masked", "masked_upsampled_50", "masked_upsampled", "metadata", "metadata_upsampled")
 HEAVIER, UPSAMPLED_BY_MANY = "masked, heavier", f"masked_upsampled_{MANY}"
 PAIRS = {

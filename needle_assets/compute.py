@@ -62,7 +62,7 @@ def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
     try:
         product = function(task.frames, task.settings)
         return Computed(to_arrow(product.rows, task.schema), [_refused(r, None) for r in product.rejections])
-    except Exception:
+    except Exception:  # whatever it is: a bug costs its own objects, never the run; the traceback is stored
         if task.keys is None or len(task.keys) == 1:
             failed = None if task.keys is None else task.keys[0]
             return Computed(to_arrow([], task.schema), [], {failed: traceback.format_exc()})
@@ -81,7 +81,7 @@ def _run_each(function: Callable[..., Product], task: Task) -> Computed:
             rows.append(part)
         except Rejection as rejection:
             refused.append(_refused(rejection, ztf_id))
-        except Exception:
+        except Exception:  # as above
             failures[ztf_id] = traceback.format_exc()
     return Computed(_concatenated(rows, task.schema), refused, failures)
 

@@ -247,11 +247,14 @@ class Session:
 
     def compute_stage(self, stage: Stage, *, tell: Tell, run_id: str, request_id: str, only: Iterable[str | None]) -> StageReport:
         """Compute what somebody asked for, stale or not; what the same request already computed is left alone."""
-        plans = self._plans(stage)
-        with writing(self.home.working) as connection:
+        with ExitStack() as opened:
+            connection = opened.enter_context(writing(self.home.working))
+            plans = self._plans(stage)
             done = ledger.requested_before(connection, stage.table, request_id)
-        asked = set(only) & set(plans)
-        report = self._run(stage, sorted(asked - done, key=str), plans, tell, Writer(run_id, request_id, self.git_sha))
+            asked = set(only) & set(plans)
+            report = self._run(
+                stage, sorted(asked - done, key=str), plans, tell, Writer(run_id, request_id, self.git_sha), opened
+            )
         report.up_to_date = len(asked & done)
         return report
 
@@ -267,11 +270,11 @@ class Session:
         plans: Mapping[str | None, ledger.Plan],
         tell: Tell,
         writer: Writer,
-        opened: ExitStack | None = None,
+        opened: ExitStack,
     ) -> StageReport:
         report = self.reports.setdefault(stage.table, StageReport())
         started = time.monotonic()
-        tasks = _after_closing(opened or ExitStack(), self._tasks(stage, keys))
+        tasks = _after_closing(opened, self._tasks(stage, keys))
         for task, computed in self.pool.map(run_task, tasks, in_pool=len(keys) > POOL_FROM_OBJECTS):
             self._store(stage, task, computed, plans, writer, tell, report)
             self.progress(stage.table, report.computed + report.failed, len(keys))

@@ -245,7 +245,8 @@ def train_task(task: Task) -> dict[str, Any]:
 
     started, job = time.monotonic(), task.job
     real, validated, synthetic = task.features
-    require_no_leak(TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained), task.untouched)
+    part = TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained)
+    require_no_leak(part, task.untouched)
     scaler = Scaler.fit(feature_names(job.model_kind), real)
     weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=task.settings.feature_weights)
     reading = time.monotonic()
@@ -265,7 +266,7 @@ def train_task(task: Task) -> dict[str, Any]:
     scaling = json.dumps(scaler.as_dict())
     return {
         "model_id": hashlib.sha256(job.name.encode() + done.weights + scaling.encode()).hexdigest()[:32],
-        **_what_it_saw(task),
+        **_what_it_saw(job, part),
         "seed": task.seed,
         "weights": done.weights,
         "scaler": scaling,
@@ -282,19 +283,18 @@ def train_task(task: Task) -> dict[str, Any]:
     }
 
 
-def _what_it_saw(task: Task) -> dict[str, Any]:
-    """Which model this is and who had a part in it: columns of results.fold_models."""
-    job = task.job
+def _what_it_saw(job: Job, part: TrainingPart) -> dict[str, Any]:
+    """Which model this is and who had a part in it, as the check of leaks saw it: columns of results.fold_models."""
     return {
         **{name: getattr(job, name) for name in ("model_kind", "fold", "n_folds", "folds", "classes", "fingerprint")},
         "ablation": job.ablation.name,
-        "n_training": len(job.trained),
+        "n_training": len(part.trained),
         "n_synthetic": len(job.synthetic),
-        "n_validation": len(job.validated),
-        "trained_ids": list(job.trained),
-        "validated_ids": list(job.validated),
-        "parent_ids": sorted({name for pair in task.parents for name in (pair.light_curve, pair.image)}),
-        "scaled_ids": list(job.trained),
+        "n_validation": len(part.validated),
+        "trained_ids": list(part.trained),
+        "validated_ids": list(part.validated),
+        "parent_ids": sorted({name for pair in part.parents for name in (pair.light_curve, pair.image)}),
+        "scaled_ids": list(part.scaled),
     }
 
 

@@ -134,6 +134,7 @@ def prepared(images: NDArray[np.floating]) -> Tensor:
     sigma = level - ordered[rows, (0.1587 * n_finite).astype(int)]  # sources lift the upper half only
     unit = (1.0 / (_SOFTENING_SIGMA * np.where(sigma > 0.0, sigma, 1.0))).astype(np.float32)
     scaled = _asinh(torch.from_numpy((flat - level[:, None]) * unit[:, None])).mul_(1.0 / _SCALE)
+    # A missing pixel looks like sky, which tells the network nothing; that it is missing is the rules' to say.
     prepared_images = torch.nan_to_num_(scaled, nan=0.0).reshape(-1, 1, *images.shape[1:])
     return prepared_images.contiguous(memory_format=torch.channels_last)
 

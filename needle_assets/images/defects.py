@@ -212,6 +212,7 @@ def _overflowed(height: NDArray[np.float64], around: NDArray[np.float64]) -> NDA
         rows, columns = np.nonzero(((height < 0.0) & (around > _LIT_SIGMA / 3.0))[1:-1, 1:-1])
     boxes = np.array([height[r : r + 3, c : c + 3].ravel() for r, c in zip(rows, columns, strict=True)])
     if len(boxes):
+        # A missing neighbour leaves no median to judge by: not lit.
         is_lit = np.nan_to_num(np.median(boxes, axis=1)) > _LIT_SIGMA
         found[rows[is_lit] + 1, columns[is_lit] + 1] = True
     return found

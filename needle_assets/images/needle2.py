@@ -96,6 +96,7 @@ def _upside_down(image: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _bright(image: NDArray[np.floating], target_px: Position, host_px: Position | None) -> NDArray[np.bool_]:
     finite = np.isfinite(image)
+    # The numbers under the mask count for nothing, but sigma_clip warns of NaN.
     outliers = np.ma.getmaskarray(sigma_clip(np.ma.array(np.nan_to_num(image), mask=~finite), sigma=_BRIGHT_SIGMA, maxiters=3))
     bright = (outliers & finite) | _block(image.shape, target_px)
     return bright if host_px is None else bright | _block(image.shape, host_px)

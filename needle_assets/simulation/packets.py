@@ -154,6 +154,21 @@ def _identity(found: SimulatedObject, i: int) -> dict[str, Any]:
     }
 
 
+# What pipelines state of a clean point source, whichever it is.
+_OF_EVERY_DETECTION: dict[str, Any] = {
+    "sky": 0.1,
+    "magdiff": -0.05,
+    "classtar": 0.98,
+    "seeratio": 1.0,
+    "aimagerat": 0.33,
+    "bimagerat": 0.31,
+    "elong": 1.06,
+    "nneg": 3,
+    "nbad": 0,
+    "sumrat": 1.0,
+}
+
+
 def _detection(found: SimulatedObject, i: int, style: Style) -> dict[str, Any]:
     """Fields of a detection."""
     photometry = found.photometry
@@ -166,6 +181,7 @@ def _detection(found: SimulatedObject, i: int, style: Style) -> dict[str, Any]:
     angle = 2.4 * i
     return {
         **_identity(found, i),
+        **_OF_EVERY_DETECTION,
         "candid": found.candid(i),
         "isdiffpos": style.signs[int(photometry.is_positive[i])],
         "tblid": i % 40,
@@ -178,21 +194,11 @@ def _detection(found: SimulatedObject, i: int, style: Style) -> dict[str, Any]:
         "chipsf": 1.0 + 0.02 * snr,
         "magap": mag - 0.05,
         "sigmagap": 1.3 * mag_err,
-        "sky": 0.1,
-        "magdiff": -0.05,
         "fwhm": fwhm,
-        "classtar": 0.98,
         "mindtoedge": min(x, y, QUADRANT_SHAPE_PX[1] - x, QUADRANT_SHAPE_PX[0] - y),
         "magfromlim": float(found.exposures.limit_mag[i]) - mag + 0.05,
-        "seeratio": 1.0,
         "aimage": 0.33 * fwhm,
         "bimage": 0.31 * fwhm,
-        "aimagerat": 0.33,
-        "bimagerat": 0.31,
-        "elong": 1.06,
-        "nneg": 3,
-        "nbad": 0,
-        "sumrat": 1.0,
         "magapbig": mag - 0.08,
         "sigmagapbig": 1.6 * mag_err,
         "scorr": 0.9 * snr,
