@@ -142,16 +142,6 @@ def is_outside(pair: Known) -> bool:
     return pair.host_px is not None and not all(-0.5 <= place < 59.5 for place in pair.host_px)
 
 
-def is_copied(pair: Known) -> bool:
-    """Whether a host outside shines in from a side away from it: the simulator draws on a grid that repeats after 96 pixels."""
-    if pair.host_px is None or not is_outside(pair):
-        return False
-    own, (x, y) = pair.light["reference"].own, pair.host_px
-    sides = ((own[:, 0], x < 0), (own[:, -1], x > 59), (own[0], y < 0), (own[-1], y > 59))
-    facing, others = ([side.max() for side, faces in sides if faces is wanted] for wanted in (True, False))
-    return bool(max(others) > max(facing))
-
-
 def share_with_interval(entries: Sequence[Judged], part: int) -> str:
     """Flux ``part`` over the next one, of all pairs together, and its 95 % interval from 2000 resamples of the objects."""
     names, object_of = np.unique([entry.ztf_id for entry in entries], return_inverse=True)
@@ -269,11 +259,7 @@ def main() -> None:
             folder = Path(made) / "survey"
             simulate(folder, objects=arguments.objects, seed=arguments.seed)
         pairs = known_pairs(folder)
-    n_good, copied = len(pairs), {pair.ztf_id for pair in pairs if is_copied(pair)}
-    pairs = [pair for pair in pairs if pair.ztf_id not in copied]
-    print(
-        f"SIMULATED: {n_good} good pairs of known truth; left out are {n_good - len(pairs)} into which a copy of their host shines"
-    )
+    print(f"SIMULATED: {len(pairs)} good pairs of known truth")
     report_masks(pairs)
     report_sky(pairs)
     report_earlier(pairs)

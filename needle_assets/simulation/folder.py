@@ -28,7 +28,7 @@ from needle_assets.simulation.objects import DEFAULT_MIX, QUADRANT_SHAPE_PX, Sim
 from needle_assets.simulation.packets import draw_style, packet_bytes, target_offset_px
 from needle_assets.simulation.stamps import BandScene, Exposure, Stamp, build_band, build_scene, render
 
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 OBJECTS_PER_CHUNK = 25
 CHUNKS_IN_FLIGHT_PER_WORKER = 3
 

@@ -17,10 +17,12 @@ from needle_assets.simulation.sky import Galaxies, Stars
 Y, X = np.indices((63, 63))
 
 
-def galaxy(sersic_index: float, axis_ratio: float = 1.0, angle_rad: float = 0.0, radius_px: float = 3.0) -> Galaxies:
+def galaxy(
+    sersic_index: float, axis_ratio: float = 1.0, angle_rad: float = 0.0, radius_px: float = 3.0, x_px: float = 0.0
+) -> Galaxies:
     one = np.ones(1)
     shape = (one * radius_px, one * sersic_index, one * axis_ratio, one * angle_rad)
-    return Galaxies(0.0 * one, 0.0 * one, {"r": 18.0 * one}, *shape)
+    return Galaxies(x_px * one, 0.0 * one, {"r": 18.0 * one}, *shape)
 
 
 def test_a_point_source_keeps_flux_and_place() -> None:
@@ -53,6 +55,15 @@ def test_half_of_a_galaxys_light_is_within_its_half_light_radius(sersic_index: f
 def test_a_flat_galaxy_points_along_its_angle() -> None:
     image = stamp_of(galaxy_transforms(galaxy(1.0, axis_ratio=0.3, angle_rad=np.pi / 4))[0] * seeing_transform(1.0, beta=3.3))
     assert ((X - 31.0) * (Y - 31.0) * image).sum() > 0.3 * ((X - 31.0) ** 2 * image).sum()
+
+
+def test_a_large_galaxy_outside_shines_in_from_its_own_side_only() -> None:
+    def image(x_px: float) -> np.ndarray:
+        return stamp_of(galaxy_transforms(galaxy(1.0, radius_px=25.0, x_px=x_px))[0] * seeing_transform(2.0, beta=3.3))
+
+    outside, nearer = image(55.0), image(24.0)
+    np.testing.assert_allclose(outside[:, 34:60], nearer[:, 3:29], rtol=0.01)
+    assert (np.diff(outside[31, 3:60]) > 0).all()
 
 
 def test_a_shift_moves_the_image() -> None:
