@@ -31,7 +31,7 @@ CLEARANCE_PX = 5.0
 
 
 class _Grid(NamedTuple):
-    """Frequencies of a grid of ``size_px`` pixels [cycles per px]: of columns, of rows, their squares' sum and difference, twice the product."""
+    """Frequencies of a grid of ``size_px`` pixels [cycles per px]: of columns, of rows, squares' sum and difference, twice the product."""
 
     size_px: int
     kx: RealArray
