@@ -25,8 +25,9 @@ from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
 
 FILES_PER_TASK = 64
-# Starting workers takes two seconds; fewer objects than this are computed sooner without.
+# Starting workers takes two seconds; fewer objects, or less to read, is done sooner without.
 POOL_FROM_OBJECTS = 100
+POOL_FROM_BYTES = 32_000_000
 FILES_PER_COMMIT = 1024
 WHOLE_FILES = ("catalogue", "photometry", "hosts")
 
@@ -168,7 +169,8 @@ class Session:
         tasks = [(folder, tuple(files[i : i + FILES_PER_TASK])) for i in range(0, len(files), FILES_PER_TASK)]
         waiting: list[manifest.FileReport] = []
         done = 0
-        for _, reports in self.pool.map(read_file, tasks, in_pool=len(tasks) > 1):
+        in_pool = len(tasks) > 1 and sum(file.size for file in files) > POOL_FROM_BYTES
+        for _, reports in self.pool.map(read_file, tasks, in_pool=in_pool):
             waiting += reports
             done += len(reports)
             self.progress("landing", done, len(files))
@@ -326,7 +328,8 @@ class Session:
         if not (task.keys is None and computed.failures):
             keys = None if task.keys is None else [key for key in task.keys if key not in computed.failures]
             parameters, write_id = ledger.parameters_of(stage, self.settings), uuid.uuid4().hex
-            batch = rows.Batch(stage, keys, computed.rows, computed.refused, plans, parameters, writer, write_id)
+            key = schema.primary_key(self.tables[stage.table].create)
+            batch = rows.Batch(stage, key, keys, computed.rows, computed.refused, plans, parameters, writer, write_id)
             with writing(self.home.working) as connection:
                 written = rows.store(connection, batch, self.stages)
                 self._tell(connection, stage, written, write_id, tell)

@@ -5,21 +5,21 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from needle_assets.fetch import Around
 from needle_assets.home import Home, HomeBusyError
-from needle_assets.nights import summary_of
 from needle_assets.orchestration.instance import open_instance, report_dead_runs
 from needle_assets.orchestration.jobs import refresh_job
-from needle_assets.orchestration.nightly import SUMMARY, nightly_job
 from needle_assets.orchestration.running import RefreshRequest
 from needle_assets.refresh import RefreshError, Session
 from needle_assets.stages import Stage
 from needle_assets.warehouse.connection import WarehouseError
+
+if TYPE_CHECKING:
+    from needle_assets.fetch import Around
 
 # What goes wrong is said in one sentence when the run has ended; Dagster's records keep the traceback.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -44,7 +44,7 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
 
 
-def run_night(home: Home, session: Session, *, landing: Path | None = None, around: Around | None = None) -> dict[str, Any]:
+def run_night(home: Home, session: Session, *, landing: Path | None = None, around: "Around | None" = None) -> dict[str, Any]:
     """
     One night in this process: ask the services, then refresh in ``session``; returns its summary.
 
@@ -53,6 +53,10 @@ def run_night(home: Home, session: Session, *, landing: Path | None = None, arou
     RefreshError, WarehouseError
         If it was cut short; steps before it are stored. A service that failed stands in the summary.
     """
+    # Whoever asks no services does without them: importing them takes more than a second.
+    from needle_assets.nights import summary_of
+    from needle_assets.orchestration.nightly import SUMMARY, nightly_job
+
     job = nightly_job(session=session, around=around)
     config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or "")}}}}
     result = _executed(home, job, config)

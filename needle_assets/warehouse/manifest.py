@@ -57,7 +57,10 @@ def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
             "where path in (select path from read_files) union select distinct ztf_id from found"
         )
         connection.execute("delete from lineage.landing_packets where path in (select path from read_files)")
-        connection.execute("insert or ignore into lineage.landing_packets by name select * from found")
+        connection.execute(
+            "insert into lineage.landing_packets by name select * from found "
+            "qualify row_number() over (partition by path, member, ztf_id, candid) = 1"
+        )
         _rehash(connection, "landing.packets", stages)
         _add_objects(connection)
         bump_change(connection)

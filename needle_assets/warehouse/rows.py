@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
-from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.connection import WarehouseError, transaction
 from needle_assets.warehouse.schema import Table, bump_change, primary_key
 
 # DuckDB keeps 2,048 rows of each column at hand, 28 MiB of a stamp column, several times in one query.
@@ -170,10 +170,11 @@ class Batch:
     What one transaction stores of a stage.
 
     ``keys`` are the objects whose rows are replaced (None: everything). ``plans`` gives fingerprint and parents' hashes by object;
-    an object that has none (it failed) keeps no ledger row and so stays stale.
+    an object that has none (it failed) keeps no ledger row and so stays stale. ``key`` names the columns that tell rows apart.
     """
 
     stage: Stage
+    key: Sequence[str]
     keys: Sequence[str] | None
     rows: pa.Table
     refused: Sequence[Refused]
@@ -188,8 +189,14 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
     Replace rows, refusals, hashes and ledger of a batch in one transaction; ``stages`` says which columns anybody reads.
 
     The events still have to be emitted: the ledger says so.
+
+    Raises
+    ------
+    WarehouseError
+        If two rows have the same key; nothing of the batch is stored.
     """
     table = batch.stage.table
+    require_distinct(batch.rows, table, batch.key)
     connection.register("new_rows", batch.rows)
     connection.register("written_keys", pa.table({"ztf_id": pa.array(batch.keys or [], pa.string())}))
     with transaction(connection):
@@ -204,6 +211,20 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
     connection.unregister("new_rows")
     connection.unregister("written_keys")
     return written
+
+
+def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
+    """Raise WarehouseError if two rows have the same ``key``; an empty one tells nothing apart."""
+    if not key:
+        return
+    keys = pl.from_arrow(rows.select(list(key)))
+    assert isinstance(keys, pl.DataFrame)
+    twice = keys.filter(keys.is_duplicated())
+    if len(twice):
+        raise WarehouseError(
+            f"{table}: {len(twice)} rows share a key that one row may have ({', '.join(key)}: {twice.row(0)}); nothing of this "
+            "step was stored. This is a mistake in the code of the stage, please report it."
+        )
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, table: str, *, whole: bool) -> None:

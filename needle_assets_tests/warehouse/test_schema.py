@@ -1,10 +1,13 @@
 """The SQL files: applied, migrated, documented."""
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from needle_assets.stages import STAGES
 from needle_assets.warehouse import dictionary, schema
+from needle_assets.warehouse.connection import WarehouseError, writing
+from needle_assets.warehouse.rows import require_distinct
 
 
 @pytest.fixture
@@ -82,3 +85,34 @@ def test_the_primary_key_is_read_in_both_spellings():
     assert schema.primary_key("create table t (\n    a varchar not null,\n    primary key (a, b)\n)") == ["a", "b"]
     assert schema.primary_key("create table t (\n    ztf_id varchar primary key,\n    x integer\n)") == ["ztf_id"]
     assert schema.primary_key("create table t (a integer)") == []
+
+
+def test_keys_are_not_null_and_have_no_index(connection):
+    keys = {name: schema.primary_key(table.create) for name, table in schema.read_tables().items()}
+    assert connection.execute("select count(*) from duckdb_constraints() where constraint_type = 'PRIMARY KEY'").fetchone() == (
+        0,
+    )
+    with pytest.raises(duckdb.ConstraintException):
+        connection.execute("insert into core.upper_limits values (null, 59000, 'g', 20.1)")
+    assert keys["core.upper_limits"] == ["ztf_id", "band", "mjd"]
+
+
+def test_two_rows_of_one_key_are_refused_with_their_key():
+    stored = pa.table({"ztf_id": ["ZTF18abcdefg"] * 2, "mjd": [1.0, 1.0]})
+    with pytest.raises(WarehouseError, match="2 rows share a key"):
+        require_distinct(stored, "core.x", ["ztf_id", "mjd"])
+    require_distinct(stored, "core.x", [])
+
+
+def test_thousands_of_rows_are_replaced_through_the_log_again_and_again(tmp_path):
+    table = schema.Table("t", "create table t (ztf_id varchar, text varchar, primary key (ztf_id, text))", "")
+    for n in range(4):
+        with writing(tmp_path / "small.duckdb") as connection:
+            if n == 0:
+                connection.execute(table.statement)
+            connection.execute(
+                "begin; delete from t; insert into t select 'ZTF' || i, md5('' || i) from range(2500) r(i); commit"
+            )
+        with writing(tmp_path / "small.duckdb") as connection:
+            connection.execute("checkpoint")
+            assert connection.execute("select count(distinct ztf_id) from t").fetchone() == (2500,)
