@@ -97,6 +97,20 @@ def test_keys_are_not_null_and_have_no_index(connection):
     assert keys["core.upper_limits"] == ["ztf_id", "band", "mjd"]
 
 
+def test_the_index_of_an_older_home_goes_and_its_rows_stay(connection):
+    _describe_otherwise(connection, "core.upper_limits", "drop table core.upper_limits")
+    connection.execute(schema.read_tables()["core.upper_limits"].create)
+    connection.execute("insert into core.upper_limits values ('ZTF18abcdefg', 59000, 'g', 20.1)")
+    assert connection.execute("select count(*) from duckdb_constraints() where constraint_type = 'PRIMARY KEY'").fetchone() == (
+        1,
+    )
+    assert schema.apply(connection) == []
+    assert connection.execute("select count(*) from duckdb_constraints() where constraint_type = 'PRIMARY KEY'").fetchone() == (
+        0,
+    )
+    assert connection.execute("select ztf_id from core.upper_limits").fetchall() == [("ZTF18abcdefg",)]
+
+
 def test_two_rows_of_one_key_are_refused_with_their_key():
     stored = pa.table({"ztf_id": ["ZTF18abcdefg"] * 2, "mjd": [1.0, 1.0]})
     with pytest.raises(WarehouseError, match="2 rows share a key"):
