@@ -232,7 +232,7 @@ def explain(homes: Sequence[Home]) -> None:
     for k, home in enumerate(homes, start=1):
         for r in _rows(home, LEARNING):
             print(
-                f"  seed {k} {r['ablation']:<18}{r['n']} models, {r['real']:.0f} real + {r['synthetic']:.0f} synthetic, "
+                f"  seed {k} {r['ablation']:<20} {r['n']} models, {r['real']:.0f} real + {r['synthetic']:.0f} synthetic, "
                 f"best epoch {r['best']:.0f} of {r['epochs']:.0f}, loss there {r['training']:.4f} (validation {r['validation']:.4f}), "
                 f"{r['shown']:.0f} shown in {r['seconds']:.0f} s"
             )
