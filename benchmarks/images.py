@@ -29,6 +29,7 @@ from needle_assets.classifiers.intervals import clopper_pearson
 from needle_assets.compute import Task, run_task
 from needle_assets.home import Home
 from needle_assets.images.defects import find_defects
+from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.masking import source_mask
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import restore
@@ -65,7 +66,7 @@ def placed_pairs(landing: Path) -> Iterator[tuple[Packet, PlacedCutout, PlacedCu
             science, reference = (place_cutout(decode_cutout(data), **at) for data in (packet.science, packet.reference))
         except Rejection:
             continue
-        if not find_defects(science.image).reasons and not find_defects(reference.image).reasons:
+        if not any(found.reasons for found in find_pair_defects(science.image, reference.image)):
             yield packet, science, reference
 
 
@@ -88,8 +89,7 @@ def per_cpu_second(work: Callable[[], int]) -> float:
 def rules_and_masks(pairs: list[Pair]) -> int:
     """Rules on both images and the mask, of every pair."""
     for pair in pairs:
-        find_defects(pair.science)
-        find_defects(pair.reference)
+        find_pair_defects(pair.science, pair.reference)
         source_mask(pair.science, pair.reference, target_px=pair.target_px, host_px=(33.0, 30.0))
     return len(pairs)
 

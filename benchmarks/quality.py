@@ -22,22 +22,26 @@ from needle_assets.alerts import read_packet
 from needle_assets.classifiers import quality
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
-from needle_assets.images.defects import find_defects
+from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.stamps import decode_cutout, place_cutout
 from needle_assets.rejections import Rejection
 from needle_assets.settings import CheckerSettings, QualitySettings
+from needle_assets.survey import STAMP_SIZE_PX
 
 LABELS = Path(__file__).parents[1] / "needle_assets_tests" / "images" / "stamp_labels.csv"
 COPIES = 2
+IMAGES = ("science", "reference")
+NOTHING = np.full((STAMP_SIZE_PX, STAMP_SIZE_PX), np.nan, dtype=np.float32)
 
 
 class Real(NamedTuple):
-    """A finite real image, whose it is, whether a rule objects, and its label: part, good, bad or unsure, and why."""
+    """A finite real image, whose it is, the other image of its pair, whether a rule objects, and its label: part, verdict, why."""
 
     ztf_id: str
     candid: int
     name: str
     pixels: NDArray[np.float32]
+    partner: NDArray[np.float32]
     is_refused: bool
     label: tuple[str, str, str]
 
@@ -50,17 +54,27 @@ def real_images(landing: Path, labels: Path) -> list[Real]:
     for path in sorted((landing / "alerts").glob("*.avro")):
         packet = read_packet(path.read_bytes())
         at = {"xpos": packet.candidate["xpos"], "ypos": packet.candidate["ypos"]}
-        for name in ("science", "reference"):
-            data = getattr(packet, name)
-            try:
-                pixels = None if data is None else place_cutout(decode_cutout(data), **at).image
-            except Rejection:
-                continue
-            if pixels is not None and np.isfinite(pixels).all():
-                refused = bool(find_defects(pixels).reasons)
+        pair = {name: placed(getattr(packet, name), at) for name in IMAGES}
+        for name, partner in zip(IMAGES, IMAGES[::-1], strict=True):
+            if np.isfinite(pair[name]).all():
                 label = known.get((packet.candid, name), ("", "", ""))
-                found.append(Real(packet.ztf_id, packet.candid, name, pixels.astype(np.float32), refused, label))
+                refused = breaks_rule(pair[name], pair[partner], name)
+                found.append(Real(packet.ztf_id, packet.candid, name, pair[name], pair[partner], refused, label))
     return found
+
+
+def placed(cutout: bytes | None, at: dict[str, float]) -> NDArray[np.float32]:
+    """An image in the stamp's frame; nothing but NaN where there is none."""
+    try:
+        return NOTHING if cutout is None else place_cutout(decode_cutout(cutout), **at).image.astype(np.float32)
+    except Rejection:
+        return NOTHING
+
+
+def breaks_rule(pixels: NDArray[np.floating], partner: NDArray[np.floating], name: str) -> bool:
+    """Whether a rule objects to the image ``name`` of a pair."""
+    pair = (pixels, partner) if name == IMAGES[0] else (partner, pixels)
+    return bool(find_pair_defects(*pair)[IMAGES.index(name)].reasons)
 
 
 def rate(hits: NDArray[np.bool_]) -> str:
@@ -115,7 +129,7 @@ def report_injected(kind: str, model: quality.nn.Module, images: list[Real], thr
     alone, both = [], []
     for name, bad in injected(good, list(HELD_OUT_KINDS)).items():
         low = quality.score(model, bad) < threshold
-        ruled = np.array([bool(find_defects(image).reasons) for image in bad])
+        ruled = np.array([breaks_rule(pixels, i.partner, i.name) for pixels, i in zip(bad, good[::COPIES], strict=True)])
         print(f"  {name:18s} {rate(low)}   {rate(low | ruled)}")
         alone.append(low)
         both.append(low | ruled)

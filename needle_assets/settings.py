@@ -94,6 +94,9 @@ class QualitySettings:
     negative_sigma: float = 20.0
     dark_spot_sigma: float = 7.5
     faint_line_sigma: float = 6.0
+    banding_ratio: float = 3.1
+    hollow_fraction: float = 0.45
+    min_foreign_sources: int = 2
 
 
 @dataclass(frozen=True)

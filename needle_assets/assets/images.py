@@ -20,6 +20,7 @@ from needle_assets.assets.stored_stamps import (
 )
 from needle_assets.images import masking
 from needle_assets.images.defects import Defects, find_defects
+from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.noise import noise_quantiles
 from needle_assets.images.pairs import Candidate, choose_pair
 from needle_assets.images.restoration import Detection, Restored, completed, prior_donor, restore
@@ -48,7 +49,9 @@ def stamp_quality(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Pro
 
     An absent image is bad for the reason ``empty``. Images that break a rule are scored too, so that both can be compared.
     """
-    judged = [(stamp, name, find_defects(stamp.images[name], settings.quality)) for stamp in stamps_of(tables) for name in IMAGES]
+    judged = [
+        (stamp, name, defects) for stamp in stamps_of(tables) for name, defects in _pair_defects(stamp.images, settings).items()
+    ]
     checker = Checker.of(tables)
     scores = checker.score([stamp.images[name] for stamp, name, _ in judged])
     return Product([_quality_row(entry, score, checker.model_id, settings) for entry, score in zip(judged, scores, strict=True)])
@@ -142,6 +145,10 @@ class Checker:
         return scores
 
 
+def _pair_defects(images: Mapping[str, NDArray[np.floating]], settings: Settings) -> dict[str, Defects]:
+    return dict(zip(IMAGES, find_pair_defects(*(images[name] for name in IMAGES), settings.quality), strict=True))
+
+
 def _quality_row(
     judged: tuple[Stamp, str, Defects], score: float | None, model_id: str | None, settings: Settings
 ) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
 def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Repair:
     reasons = quality[stamp.ztf_id, stamp.candid, name]["reasons"]
     is_suspect = list(reasons) == ["low_score"]
-    invalid = find_defects(stamp.images[name], settings.quality).invalid
+    invalid = _pair_defects(stamp.images, settings)[name].invalid
     rng = rng_for(settings.seed, "core.restored_stamps", stamp.ztf_id, stamp.candid, name)
     choice = _donor(stamp, name, stamps, quality, settings)
     if choice is None:
@@ -235,7 +242,8 @@ def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
 
 def _restored_row(repair: Repair, score: float | None, settings: Settings) -> dict[str, Any]:
     restored = repair.restored
-    reasons = list(find_defects(restored.pixels, settings.quality).reasons)
+    after = {**repair.stamp.images, repair.image: restored.pixels}
+    reasons = list(_pair_defects(after, settings)[repair.image].reasons)
     if restored.is_transient_lost:
         reasons.append("transient_lost")
     if score is not None and score < settings.restoration.restored_threshold:

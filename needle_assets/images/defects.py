@@ -18,7 +18,7 @@ from needle_assets.survey import STAMP_SIZE_PX
 RULES = (
     *("wrong_shape", "empty", "missing_pixels", "sentinel_values", "impossible_values", "constant", "repeated_value"),
     *("constant_rows", "constant_columns", "bright_rows", "bright_columns", "dark_rows", "dark_columns", "negative_pixels"),
-    *("faint_rows", "faint_columns", "dark_spots", "overflowed_pixels"),
+    *("faint_rows", "faint_columns", "banding", "dark_spots", "overflowed_pixels", "foreign_sources"),
 )
 
 # ZTF saturates near 6e4 DN, and references are scaled to science: nothing real is this far from zero.
@@ -47,9 +47,12 @@ _SPOT_WIDTHS_PX = (1.2, 2.0)
 # How far a hole reaches around its deepest pixel; larger ones are steps in the sky, of which it is not known which side is right.
 _SPOT_EDGE_SIGMA = 3.0
 _MAX_SPOT_FRACTION = 0.1
-# Inside a source every pixel is lit by the point spread: on 296 good real images none keeps less than a twentieth of what
-# surrounds it where that is above 8 sigma.
+# Inside a source every pixel is lit by the point spread. One that keeps little is looked at only where its surroundings are bright.
 _LIT_SIGMA = 8.0
+_LIT_FRACTION = 0.75
+_HOLLOW_SIGMA = 4.0
+# A line is compared with the next ones only where a third of its pixels show sky, and an image is judged by as many lines as that.
+_MIN_BANDED_PX = STAMP_SIZE_PX // 3
 # Stamps are centred on the target, within half a pixel of pixel 30: what is missing here is missing of the transient.
 _CENTRE = slice(27, 34)
 
@@ -85,9 +88,11 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
     of which nine tenths lie ``line_sigma`` above or below the sky and that sets in abruptly, so that galaxies wider than the
     stamp are left alone. A pixel ``negative_sigma`` below the sky is a wrapped or dead one: science and reference are direct
     images, no source in them is negative. So a spot as wide as a star that lies ``dark_spot_sigma`` below the sky, in units of the
-    scatter of spots of that width, is damage too (often subtracted or masked twice), and a pixel below the sky inside a source
-    has overflowed. A line whose mean differs from both sides by ``faint_line_sigma`` times the scatter of such differences in
-    the image is faint damage: a dead column, or the end of one that bled.
+    scatter of spots of that width, is damage too (often subtracted or masked twice). Inside a source a pixel has overflowed if it
+    is below the sky, or lower than all neighbours but one by ``hollow_fraction`` of what surrounds it: no point spread is so
+    sharp. A line whose mean differs from both sides by ``faint_line_sigma`` times the scatter of such differences in the image is
+    faint damage: a dead column, or the end of one that bled. Where the means of lines differ ``banding_ratio`` times as much as
+    the scatter of single pixels explains, the whole image is banded.
     """
     settings = settings or QualitySettings()
     if image.shape != (STAMP_SIZE_PX, STAMP_SIZE_PX):
@@ -141,7 +146,12 @@ def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings:
     around = ndimage.uniform_filter(np.nan_to_num(height), 3)  # a missing pixel counts as sky; other rules name it
     sky_pixels = usable & ~_grown(_grown(around > _SOURCE_SIGMA))
     found["faint_rows"], found["faint_columns"] = _faint_lines(height, sky_pixels, settings.faint_line_sigma)
-    return found | {"dark_spots": _dark_spots(height, usable, settings), "overflowed_pixels": _overflowed(height, around)}
+    is_banded = max(_banding(height, sky_pixels), _banding(height.T, sky_pixels.T)) > settings.banding_ratio
+    return found | {
+        "banding": left & is_banded,
+        "dark_spots": _dark_spots(height, usable, settings),
+        "overflowed_pixels": _overflowed(height, around, settings.hollow_fraction),
+    }
 
 
 def _faint_lines(
@@ -205,16 +215,33 @@ def _dark_spots(height: NDArray[np.float64], usable: NDArray[np.bool_], settings
     return holes & (height < -1.0)  # smoothing reaches beyond the damage
 
 
-def _overflowed(height: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Pixels below the sky whose surroundings, of mean ``around``, are well above it."""
+def _banding(height: NDArray[np.float64], free: NDArray[np.bool_]) -> float:
+    """How much more columns differ from both neighbours than their pixels do; 1 for noise, 0 if it cannot be told."""
+    values = np.clip(height, -_CLIP_SIGMA, _CLIP_SIGMA)
+    known = free[:, 1:-1] & free[:, :-2] & free[:, 2:]
+    bends = np.where(known, values[:, 1:-1] - (values[:, :-2] + values[:, 2:]) / 2.0, 0.0)
+    n = known.sum(axis=0)
+    judged = n >= _MIN_BANDED_PX
+    if judged.sum() < _MIN_BANDED_PX:
+        return 0.0
+    of_columns, of_pixels = (bends.sum(axis=0)[judged] ** 2 / n[judged]).mean(), (bends[known] ** 2).mean()
+    return float(np.sqrt(of_columns / of_pixels)) if of_pixels > 0.0 else 0.0
+
+
+def _overflowed(height: NDArray[np.float64], around: NDArray[np.float64], hollow_fraction: float) -> NDArray[np.bool_]:
+    """Pixels of sources, ``around`` being the mean of 3 x 3, that lie below the sky or in a hollow sharper than any point spread."""
     found = np.zeros(height.shape, bool)
     with np.errstate(invalid="ignore"):
-        rows, columns = np.nonzero(((height < 0.0) & (around > _LIT_SIGMA / 3.0))[1:-1, 1:-1])
-    boxes = np.array([height[r : r + 3, c : c + 3].ravel() for r, c in zip(rows, columns, strict=True)])
-    if len(boxes):
-        # A missing neighbour leaves no median to judge by: not lit.
-        is_lit = np.nan_to_num(np.median(boxes, axis=1)) > _LIT_SIGMA
-        found[rows[is_lit] + 1, columns[is_lit] + 1] = True
+        is_low = (height < _LIT_FRACTION * around) & (around > _LIT_SIGMA / 3.0)
+    rows, columns = np.nonzero(is_low[1:-1, 1:-1])
+    if len(rows):
+        boxes = np.stack([height[rows + y, columns + x] for y in range(3) for x in range(3)], axis=1)
+        own, neighbours = boxes[:, 4], np.sort(np.delete(boxes, 4, axis=1), axis=1)
+        lit = np.median(boxes, axis=1)
+        with np.errstate(invalid="ignore"):  # a missing neighbour leaves no median to judge by: not lit
+            is_hollow = neighbours[:, 1] - own > np.maximum(_HOLLOW_SIGMA, hollow_fraction * lit)
+            is_found = (lit > _LIT_SIGMA) & ((own < 0.0) | is_hollow)
+        found[rows[is_found] + 1, columns[is_found] + 1] = True
     return found
 
 
