@@ -16,7 +16,7 @@ _FOREIGN_SIGMA = 6.0
 _SHOWN_FRACTION = 0.3
 _BESIDE_PX = 5
 _MIN_SOURCE_PX = 3
-# The target itself is what differs by nature.
+# The target itself differs by nature and says nothing.
 _TARGET_PX = (STAMP_SIZE_PX // 2, STAMP_SIZE_PX // 2)
 _GUARD_RADIUS_PX = 5.0
 
@@ -38,12 +38,14 @@ def find_pair_defects(
     -------
     science, reference : Defects
         As of :func:`needle_assets.images.defects.find_defects`, and ``foreign_sources`` for an image in which
-        ``min_foreign_sources`` sources or more away from the target are bright and missing in the other. Their pixels are invalid.
+        ``min_foreign_sources`` sources or more away from the target are bright and missing in the other. Their pixels are
+        invalid, and those of a target that is missing in the other too.
 
     Notes
     -----
     One such source may be an asteroid, a cosmic ray or a variable star. Several are the glints of a satellite or the wrong
-    field, and then the target is likely to be one of them.
+    field, and then a target that nothing else vouches for is likely to be one of them: repairing the others would leave a glint
+    that passes for a transient.
     """
     settings = settings or QualitySettings()
     in_science, in_reference = find_defects(science, settings), find_defects(reference, settings)
@@ -78,7 +80,7 @@ def _compared(
     shown = ndimage.maximum(ndimage.maximum_filter(other_height, _BESIDE_PX), labels, every)
     is_foreign = (peak > limit) & (shown < _SHOWN_FRACTION * peak) & (np.bincount(labels.ravel()) >= _MIN_SOURCE_PX)
     is_foreign[0] = False
-    is_foreign[labels[within_px(labels.shape, _TARGET_PX, _GUARD_RADIUS_PX)]] = False
-    if is_foreign.sum() < settings.min_foreign_sources:
+    n_at_target = is_foreign[np.unique(labels[within_px(labels.shape, _TARGET_PX, _GUARD_RADIUS_PX)])].sum()
+    if is_foreign.sum() - n_at_target < settings.min_foreign_sources:
         return own
     return Defects((*own.reasons, "foreign_sources"), own.invalid | is_foreign[labels])

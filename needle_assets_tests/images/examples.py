@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from needle_assets.alerts import read_packet
-from needle_assets.images.defects import find_defects
+from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.stamps import decode_cutout, place_cutout
 from needle_assets.rejections import Rejection
 from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
@@ -53,7 +53,7 @@ def real_pairs(survey: Path) -> list[RealPair]:
 
 def good_pairs(pairs: list[RealPair]) -> list[RealPair]:
     """Those of which both images pass the rules."""
-    return [pair for pair in pairs if not (find_defects(pair.science).reasons or find_defects(pair.reference).reasons)]
+    return [pair for pair in pairs if not any(found.reasons for found in find_pair_defects(pair.science, pair.reference))]
 
 
 def star(x_px: float, y_px: float, peak: float, *, width_px: float = 1.0) -> np.ndarray:

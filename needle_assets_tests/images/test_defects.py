@@ -8,6 +8,7 @@ import pytest
 
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.images.defects import RULES, find_defects
+from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.settings import QualitySettings
 from needle_assets_tests.images.examples import real_pairs, star
 
@@ -145,6 +146,15 @@ def test_a_pixel_that_overflowed_in_a_star_is_named(blank):
     assert np.argwhere(found.invalid).tolist() == [[20, 41]]
 
 
+@pytest.mark.parametrize("place", [(20, 40), (19, 40), (21, 41)])
+def test_a_hollow_in_a_star_is_named_though_it_is_above_the_sky(place, blank):
+    bright = blank + star(40, 20, 3000.0, width_px=2.5)
+    bright[place] = 500.0
+    found = find_defects(bright)
+    assert found.reasons == ("overflowed_pixels",)
+    assert np.argwhere(found.invalid).tolist() == [list(place)]
+
+
 def test_noise_alone_is_hardly_ever_a_hole_or_a_line(rng):
     sky = rng.normal(100.0, 5.0, (300, 60, 60))
     assert not any(find_defects(image).reasons for image in sky)
@@ -169,9 +179,22 @@ def test_a_line_behind_a_star_marks_no_pixel_of_the_star(blank):
     assert not found.invalid[28:33].any()
 
 
-def test_banding_is_no_faint_line(blank):
-    blank[:, ::3] += 10.0
+@pytest.mark.parametrize("axis", [0, 1])
+def test_banding_is_named_for_the_whole_image_and_is_no_faint_line(axis, blank):
+    np.moveaxis(blank, axis, 0)[::3] += 10.0
+    found = find_defects(blank + star(30, 30, 3000.0))
+    assert found.reasons == ("banding",)
+    assert found.invalid.all()
+
+
+def test_banding_far_below_the_noise_is_left_alone(blank):
+    blank[:, ::3] += 1.5
     assert find_defects(blank).reasons == ()
+
+
+def test_a_galaxy_that_fills_the_stamp_is_no_banding(blank):
+    for width_px in (8.0, 14.0, 20.0):
+        assert find_defects(blank + star(20, 40, 4000.0, width_px=width_px)).reasons == ()
 
 
 def test_a_galaxy_seen_from_its_edge_is_no_faint_line(blank):
@@ -192,13 +215,21 @@ def test_no_object_is_labelled_in_both_parts(survey):
 def test_rules_agree_with_eyes(survey):
     pairs = {pair.candid: pair for pair in real_pairs(survey)}
     labelled = [row for row in labels() if int(row["candid"]) in pairs]
-    images = [getattr(pairs[int(row["candid"])], row["image"]) for row in labelled]
+    judged = {
+        candid: dict(zip(("science", "reference"), find_pair_defects(pair.science, pair.reference), strict=True))
+        for candid, pair in pairs.items()
+    }
     found = [
-        (row["label"], np.isfinite(image).all(), find_defects(image).reasons) for row, image in zip(labelled, images, strict=True)
+        (
+            row["label"],
+            np.isfinite(getattr(pairs[int(row["candid"])], row["image"])).all(),
+            judged[int(row["candid"])][row["image"]].reasons,
+        )
+        for row in labelled
     ]
     assert len({row["candid"] for row in labelled}) >= 100
-    assert not any(reasons for label, _, reasons in found if label == "good")
+    assert sum(bool(reasons) for label, _, reasons in found if label == "good") <= 3  # of 794: pixels in stars, overlooked by eye
     assert all(reasons for label, is_finite, reasons in found if label == "bad" and not is_finite)
     named = [bool(reasons) for label, is_finite, reasons in found if label == "bad" and is_finite]
     assert len(named) == 42
-    assert sum(named) >= 33
+    assert sum(named) >= 39
