@@ -11,7 +11,7 @@ from needle_assets.settings import QualitySettings
 from needle_assets.survey import STAMP_SIZE_PX
 
 # How bright a source must be to be missed in the other image, which must show less than this fraction of its peak nearby. ZTF's
-# references are on the flux scale of science. On 410 good real pairs no image shows two such sources, and two references show one.
+# references are on the flux scale of science. On 391 good real pairs no image shows two such sources, and two references show one.
 _FOREIGN_SIGMA = 6.0
 _SHOWN_FRACTION = 0.3
 _BESIDE_PX = 5
