@@ -146,7 +146,7 @@ class Checker:
 
 
 def _pair_defects(images: Mapping[str, NDArray[np.floating]], settings: Settings) -> dict[str, Defects]:
-    return dict(zip(IMAGES, find_pair_defects(*(images[name] for name in IMAGES), settings.quality), strict=True))
+    return dict(zip(IMAGES, find_pair_defects(images["science"], images["reference"], settings.quality), strict=True))
 
 
 def _quality_row(
@@ -173,12 +173,14 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
     for stamp in stamps:
         refused: dict[str, Rejection] = {}
         for name in IMAGES:
+            judged = quality[stamp.ztf_id, stamp.candid, name]
             try:
-                if not quality[stamp.ztf_id, stamp.candid, name]["is_good"]:
+                if not judged["is_good"]:
                     yield _repair(stamp, name, stamps, quality, settings)
             except Rejection as why:
-                told = {**why.measured, "ztf_id": stamp.ztf_id}
-                refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)  # of both images once, if for one reason
+                of_other = refused[why.reason].measured if why.reason in refused else {}  # both images once, if for one reason
+                told = {**of_other, f"{name}_reasons": ", ".join(judged["reasons"]), **why.measured, "ztf_id": stamp.ztf_id}
+                refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)
         product.rejections += refused.values()
 
 
@@ -242,7 +244,7 @@ def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
 
 def _restored_row(repair: Repair, score: float | None, settings: Settings) -> dict[str, Any]:
     restored = repair.restored
-    after = {**repair.stamp.images, repair.image: restored.pixels}
+    after: dict[str, NDArray[np.floating]] = {**repair.stamp.images, repair.image: restored.pixels}
     reasons = list(_pair_defects(after, settings)[repair.image].reasons)
     if restored.is_transient_lost:
         reasons.append("transient_lost")

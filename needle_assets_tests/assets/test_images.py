@@ -172,6 +172,22 @@ def test_a_repair_that_replaces_the_transient_is_refused(science, reference):
     assert found["core.masks"].rows == []
 
 
+def test_glints_beside_a_transient_with_a_host_are_repaired_and_a_glint_is_no_transient(science, reference):
+    flashed = science + star(10, 45, 300.0) + star(50, 15, 300.0)
+    hosted, alone = reference + star(31, 31, 150.0), reference
+    restored = walk(frame("core.stamps", [stamp(1, flashed, hosted), stamp(2, flashed, alone)]), Settings())
+    assert [row["reasons"] for row in restored["core.stamp_quality"].rows] == [["foreign_sources"], []] * 2
+    assert [row["reasons_after"] for row in restored["core.restored_stamps"].rows] == [[], ["transient_lost"]]
+
+
+def test_a_refused_repair_tells_what_was_wrong(science, reference):
+    science[:, ::3] += 10.0
+    found = walk(frame("core.stamps", [stamp(1, science, reference)]), Settings())
+    (why,) = found["core.restored_stamps"].rejections
+    assert why.measured["science_reasons"] == "banding"
+    assert "100% of the image is damaged" in why.reason
+
+
 def test_an_absent_image_is_bad_and_cannot_be_made_up(science, reference):
     found = walk(frame("core.stamps", [stamp(1, science, None)]), Settings())
     assert [r["reasons"] for r in found["core.stamp_quality"].rows] == [[], ["empty", "missing_pixels"]]
