@@ -146,7 +146,8 @@ def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings:
     around = ndimage.uniform_filter(np.nan_to_num(height), 3)  # a missing pixel counts as sky; other rules name it
     sky_pixels = usable & ~_grown(_grown(around > _SOURCE_SIGMA))
     found["faint_rows"], found["faint_columns"] = _faint_lines(height, sky_pixels, settings.faint_line_sigma)
-    is_banded = max(_banding(height, sky_pixels), _banding(height.T, sky_pixels.T)) > settings.banding_ratio
+    even = sky_pixels & ~found["faint_rows"] & ~found["faint_columns"]  # one odd line is no banding
+    is_banded = max(_banding(height, even), _banding(height.T, even.T)) > settings.banding_ratio
     return found | {
         "banding": left & is_banded,
         "dark_spots": _dark_spots(height, usable, settings),

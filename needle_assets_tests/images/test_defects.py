@@ -187,6 +187,13 @@ def test_banding_is_named_for_the_whole_image_and_is_no_faint_line(axis, blank):
     assert found.invalid.all()
 
 
+def test_one_odd_column_is_no_banding(blank):
+    for n_sigma in (2.2, 3.0, 4.0, 8.0):
+        changed = blank.copy()
+        changed[:, 17] += 5.0 * n_sigma
+        assert "banding" not in find_defects(changed).reasons
+
+
 def test_banding_far_below_the_noise_is_left_alone(blank):
     blank[:, ::3] += 1.5
     assert find_defects(blank).reasons == ()
