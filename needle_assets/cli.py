@@ -110,7 +110,8 @@ def status(
     typer.echo(json.dumps(result) if as_json else _status_text(result))
 
 
-@app.command()
+# A query may begin with a comment, "-- ...".
+@app.command(context_settings={"ignore_unknown_options": True})
 def sql(
     query: Annotated[str | None, typer.Argument(help="One query; without it, queries are asked for.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the query from a file.")] = None,

@@ -151,6 +151,12 @@ def test_sql_prints_a_table_csv_and_json(home, capsys) -> None:
     assert json.loads(run(capsys, "sql", "--json", query)[1])[0]["id"] == "ZTF"
 
 
+def test_a_query_may_begin_with_a_comment_but_not_be_one(home, capsys) -> None:
+    assert run(capsys, "sql", "--csv", "-- how many\nselect 1 as n")[1] == "n\n1\n"
+    for nothing in ("", "-- how many", ";"):
+        assert "no query in it" in refused(capsys, "sql", nothing)
+
+
 def test_sql_reads_a_query_from_a_file(home, capsys, tmp_path) -> None:
     (tmp_path / "q.sql").write_text("select count(*) as n from raw.objects;")
     assert run(capsys, "sql", "--csv", "-f", tmp_path / "q.sql")[1].startswith("n\n")

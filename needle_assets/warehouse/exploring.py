@@ -22,6 +22,8 @@ def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows. Raises QueryError for anything that is not a question the file can answer."""
     with reading(published) as connection:
         try:
+            if not duckdb.extract_statements(query):
+                raise QueryError("there is no query in it; ask something, such as: select count(*) from core.objects")
             result = connection.execute(query)
             return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
