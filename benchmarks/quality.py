@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from needle_assets.alerts import read_packet
+from needle_assets.assets.stored_stamps import IMAGES
 from needle_assets.classifiers import quality
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
@@ -30,7 +31,6 @@ from needle_assets.survey import STAMP_SIZE_PX
 
 LABELS = Path(__file__).parents[1] / "needle_assets_tests" / "images" / "stamp_labels.csv"
 COPIES = 2
-IMAGES = ("science", "reference")
 NOTHING = np.full((STAMP_SIZE_PX, STAMP_SIZE_PX), np.nan, dtype=np.float32)
 
 
@@ -73,8 +73,8 @@ def placed(cutout: bytes | None, at: dict[str, float]) -> NDArray[np.float32]:
 
 def breaks_rule(pixels: NDArray[np.floating], partner: NDArray[np.floating], name: str) -> bool:
     """Whether a rule objects to the image ``name`` of a pair."""
-    pair = (pixels, partner) if name == IMAGES[0] else (partner, pixels)
-    return bool(find_pair_defects(*pair)[IMAGES.index(name)].reasons)
+    other = IMAGES[1 - IMAGES.index(name)]
+    return bool(getattr(find_pair_defects(**{name: pixels, other: partner}), name).reasons)
 
 
 def rate(hits: NDArray[np.bool_]) -> str:

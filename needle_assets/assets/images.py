@@ -50,7 +50,9 @@ def stamp_quality(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Pro
     An absent image is bad for the reason ``empty``. Images that break a rule are scored too, so that both can be compared.
     """
     judged = [
-        (stamp, name, defects) for stamp in stamps_of(tables) for name, defects in _pair_defects(stamp.images, settings).items()
+        (stamp, name, defects)
+        for stamp in stamps_of(tables)
+        for name, defects in find_pair_defects(**stamp.images, settings=settings.quality)._asdict().items()
     ]
     checker = Checker.of(tables)
     scores = checker.score([stamp.images[name] for stamp, name, _ in judged])
@@ -145,10 +147,6 @@ class Checker:
         return scores
 
 
-def _pair_defects(images: Mapping[str, NDArray[np.floating]], settings: Settings) -> dict[str, Defects]:
-    return dict(zip(IMAGES, find_pair_defects(images["science"], images["reference"], settings.quality), strict=True))
-
-
 def _quality_row(
     judged: tuple[Stamp, str, Defects], score: float | None, model_id: str | None, settings: Settings
 ) -> dict[str, Any]:
@@ -172,34 +170,35 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
     """Every bad image of an object that could be repaired; what could not is noted in ``product``."""
     for stamp in stamps:
         refused: dict[str, Rejection] = {}
+        wrong = {f"{name}_reasons": why for name, why in _reasons(stamp, quality).items() if why}
         for name in IMAGES:
-            judged = quality[stamp.ztf_id, stamp.candid, name]
             try:
-                if not judged["is_good"]:
+                if not quality[stamp.ztf_id, stamp.candid, name]["is_good"]:
                     yield _repair(stamp, name, stamps, quality, settings)
             except Rejection as why:
-                of_other = refused[why.reason].measured if why.reason in refused else {}  # both images once, if for one reason
-                told = {**of_other, f"{name}_reasons": ", ".join(judged["reasons"]), **why.measured, "ztf_id": stamp.ztf_id}
-                refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)
+                told = {**wrong, **why.measured, "ztf_id": stamp.ztf_id}
+                refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)  # of both images once, if for one reason
         product.rejections += refused.values()
 
 
 def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Repair:
     reasons = quality[stamp.ztf_id, stamp.candid, name]["reasons"]
     is_suspect = list(reasons) == ["low_score"]
-    invalid = _pair_defects(stamp.images, settings)[name].invalid
+    defects: Defects = getattr(find_pair_defects(**stamp.images, settings=settings.quality), name)
     rng = rng_for(settings.seed, "core.restored_stamps", stamp.ztf_id, stamp.candid, name)
     choice = _donor(stamp, name, stamps, quality, settings)
     if choice is None:
-        if is_suspect or np.count_nonzero(~invalid) < settings.restoration.min_own_fraction * invalid.size:
-            raise _both_bad({image: quality[stamp.ztf_id, stamp.candid, image] for image in IMAGES})
-        alone = completed(stamp.images[name], invalid=invalid, target_px=stamp.target_px, rng=rng, settings=settings.restoration)
+        if is_suspect or np.count_nonzero(~defects.invalid) < settings.restoration.min_own_fraction * defects.invalid.size:
+            raise _both_bad(_reasons(stamp, quality))
+        alone = completed(
+            stamp.images[name], invalid=defects.invalid, target_px=stamp.target_px, rng=rng, settings=settings.restoration
+        )
         return Repair(stamp, name, stamp.candid, name, alone)
     donor, donor_image = choice
     restored = restore(
         stamp.images[name],
         donor.images[donor_image],
-        invalid=invalid,
+        invalid=defects.invalid,
         donor_invalid=find_defects(donor.images[donor_image], settings.quality).invalid,
         target_px=stamp.target_px,
         donor_target_px=None if donor is stamp else donor.target_px,
@@ -232,20 +231,23 @@ def _earlier(stamp: Stamp, image: str, stamps: Sequence[Stamp], quality: Quality
     return None if found is None else same_band[found.candid]
 
 
-def _both_bad(judged: Mapping[str, Mapping[str, Any]]) -> Rejection:
-    reasons = {name: ", ".join(judged[name]["reasons"]) for name in IMAGES}
+def _reasons(stamp: Stamp, quality: Quality) -> dict[str, str]:
+    """What is wrong with each image of a stamp; empty if nothing is."""
+    return {name: ", ".join(quality[stamp.ztf_id, stamp.candid, name]["reasons"]) for name in IMAGES}
+
+
+def _both_bad(reasons: Mapping[str, str]) -> Rejection:
     told = " and ".join(f"{name} ({why})" for name, why in reasons.items())
     return Rejection(
-        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for such a repair.",
-        science_reasons=reasons["science"],
-        reference_reasons=reasons["reference"],
+        f"{told} are both bad, and so are earlier detections in this band; one good image of the field is needed for such a repair."
     )
 
 
 def _restored_row(repair: Repair, score: float | None, settings: Settings) -> dict[str, Any]:
     restored = repair.restored
     after: dict[str, NDArray[np.floating]] = {**repair.stamp.images, repair.image: restored.pixels}
-    reasons = list(_pair_defects(after, settings)[repair.image].reasons)
+    left: Defects = getattr(find_pair_defects(**after, settings=settings.quality), repair.image)
+    reasons = list(left.reasons)
     if restored.is_transient_lost:
         reasons.append("transient_lost")
     if score is not None and score < settings.restoration.restored_threshold:

@@ -47,9 +47,8 @@ _SPOT_WIDTHS_PX = (1.2, 2.0)
 # How far a hole reaches around its deepest pixel; larger ones are steps in the sky, of which it is not known which side is right.
 _SPOT_EDGE_SIGMA = 3.0
 _MAX_SPOT_FRACTION = 0.1
-# Inside a source every pixel is lit by the point spread. One that keeps little is looked at only where its surroundings are bright.
+# Inside a source, where the surroundings are this bright, every pixel is lit by the point spread; noise alone is no hollow in it.
 _LIT_SIGMA = 8.0
-_LIT_FRACTION = 0.75
 _HOLLOW_SIGMA = 4.0
 # A line is compared with the next ones only where a third of its pixels show sky, and an image is judged by as many lines as that.
 _MIN_BANDED_PX = STAMP_SIZE_PX // 3
@@ -233,7 +232,7 @@ def _overflowed(height: NDArray[np.float64], around: NDArray[np.float64], hollow
     """Pixels of sources, ``around`` being the mean of 3 x 3, that lie below the sky or in a hollow sharper than any point spread."""
     found = np.zeros(height.shape, bool)
     with np.errstate(invalid="ignore"):
-        is_low = (height < _LIT_FRACTION * around) & (around > _LIT_SIGMA / 3.0)
+        is_low = (height < around) & (around > _LIT_SIGMA / 3.0)
     rows, columns = np.nonzero(is_low[1:-1, 1:-1])
     if len(rows):
         boxes = np.stack([height[rows + y, columns + x] for y in range(3) for x in range(3)], axis=1)

@@ -1,12 +1,14 @@
 """What is wrong with an image of a pair, told by rules of its own and by what the other image shows (paper, section 3.1)."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from needle_assets.images.defects import Defects, find_defects
 from needle_assets.images.noise import measure_sky
-from needle_assets.images.sources import within_px
+from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.settings import QualitySettings
 from needle_assets.survey import STAMP_SIZE_PX
 
@@ -15,15 +17,21 @@ from needle_assets.survey import STAMP_SIZE_PX
 _FOREIGN_SIGMA = 6.0
 _SHOWN_FRACTION = 0.3
 _BESIDE_PX = 5
-_MIN_SOURCE_PX = 3
 # The target itself differs by nature and says nothing.
 _TARGET_PX = (STAMP_SIZE_PX // 2, STAMP_SIZE_PX // 2)
 _GUARD_RADIUS_PX = 5.0
 
 
+class PairDefects(NamedTuple):
+    """What is wrong with the images of a pair."""
+
+    science: Defects
+    reference: Defects
+
+
 def find_pair_defects(
     science: NDArray[np.floating], reference: NDArray[np.floating], settings: QualitySettings | None = None
-) -> tuple[Defects, Defects]:
+) -> PairDefects:
     """
     Apply every rule to both images of a pair, and compare them.
 
@@ -36,7 +44,7 @@ def find_pair_defects(
 
     Returns
     -------
-    science, reference : Defects
+    PairDefects
         As of :func:`needle_assets.images.defects.find_defects`, and ``foreign_sources`` for an image in which
         ``min_foreign_sources`` sources or more away from the target are bright and missing in the other. Their pixels are
         invalid, and those of a target that is missing in the other too.
@@ -48,39 +56,39 @@ def find_pair_defects(
     that passes for a transient.
     """
     settings = settings or QualitySettings()
-    in_science, in_reference = find_defects(science, settings), find_defects(reference, settings)
-    if in_science.invalid.all() or in_reference.invalid.all():
-        return in_science, in_reference
-    science_height, science_sigma = _height(science, in_science.invalid)
-    reference_height, reference_sigma = _height(reference, in_reference.invalid)
-    return (
-        _compared(in_science, science_height, science_sigma, np.where(in_reference.invalid, np.inf, reference_height), settings),
-        _compared(
-            in_reference, reference_height, reference_sigma, np.where(in_science.invalid, np.inf, science_height), settings
-        ),
-    )
-
-
-def _height(image: NDArray[np.floating], invalid: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
-    """Pixels above the sky, 0 where invalid, and the scatter of the sky [DN]."""
-    sky = measure_sky(image, exclude=invalid)
-    return np.where(invalid, 0.0, image - sky.level), sky.sigma
-
-
-def _compared(
-    own: Defects, height: NDArray[np.float64], sigma: float, other_height: NDArray[np.float64], settings: QualitySettings
-) -> Defects:
-    """``own`` and the sources of ``height`` that ``other_height`` lacks, if there are several; infinite where it is not known."""
-    limit = _FOREIGN_SIGMA * sigma
-    labels, n = ndimage.label((height > limit) | (ndimage.uniform_filter(height, 3) > limit / 2.0), np.ones((3, 3), bool))
-    if n < settings.min_foreign_sources:
+    own = PairDefects(find_defects(science, settings), find_defects(reference, settings))
+    if any(found.invalid.all() for found in own):
         return own
+    in_science, in_reference = (_measured(image, found) for image, found in zip((science, reference), own, strict=True))
+    return PairDefects(_compared(in_science, in_reference, settings), _compared(in_reference, in_science, settings))
+
+
+class _Measured(NamedTuple):
+    """What is wrong with an image, its pixels above the sky (0 where invalid) and the scatter of the sky [DN]."""
+
+    own: Defects
+    height: NDArray[np.float64]
+    sigma: float
+
+
+def _measured(image: NDArray[np.floating], own: Defects) -> _Measured:
+    sky = measure_sky(image, exclude=own.invalid)
+    return _Measured(own, np.where(own.invalid, 0.0, image - sky.level), sky.sigma)
+
+
+def _compared(image: _Measured, other: _Measured, settings: QualitySettings) -> Defects:
+    """What is wrong with an image, and the sources in it that the other lacks, if there are several."""
+    limit = _FOREIGN_SIGMA * image.sigma
+    labels, n = label_clusters((image.height > limit) | (ndimage.uniform_filter(image.height, 3) > limit / 2.0))
+    if n < settings.min_foreign_sources:
+        return image.own
     every = np.arange(n + 1)
-    peak = ndimage.maximum(height, labels, every)
-    shown = ndimage.maximum(ndimage.maximum_filter(other_height, _BESIDE_PX), labels, every)
-    is_foreign = (peak > limit) & (shown < _SHOWN_FRACTION * peak) & (np.bincount(labels.ravel()) >= _MIN_SOURCE_PX)
+    peak = ndimage.maximum(image.height, labels, every)
+    known = np.where(other.own.invalid, np.inf, other.height)  # nothing is missing where it is not known what is there
+    shown = ndimage.maximum(ndimage.maximum_filter(known, _BESIDE_PX), labels, every)
+    is_foreign = (peak > limit) & (shown < _SHOWN_FRACTION * peak)
     is_foreign[0] = False
     n_at_target = is_foreign[np.unique(labels[within_px(labels.shape, _TARGET_PX, _GUARD_RADIUS_PX)])].sum()
     if is_foreign.sum() - n_at_target < settings.min_foreign_sources:
-        return own
-    return Defects((*own.reasons, "foreign_sources"), own.invalid | is_foreign[labels])
+        return image.own
+    return Defects((*image.own.reasons, "foreign_sources"), image.own.invalid | is_foreign[labels])

@@ -27,7 +27,7 @@ def correlation_matrix(values: FloatArray) -> FloatArray:
     """
     present = (~np.isnan(values)).astype(float)
     mean = np.nansum(values, axis=0) / np.maximum(present.sum(axis=0), 1)
-    filled = np.nan_to_num(values - mean)
+    filled = np.nan_to_num(values - mean)  # a missing value adds nothing to a sum; what is counted is in ``present``
     n = present.T @ present
     total, squares = filled.T @ present, (filled**2).T @ present  # of the first feature over the objects that have both
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from needle_assets.warehouse.connection import reading
+from needle_assets.warehouse.connection import Connection, reading
 
 MAX_CELL_CHARACTERS = 48
 
@@ -20,25 +21,28 @@ class QueryError(ValueError):
 
 def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows. Raises QueryError for anything that is not a question the file can answer."""
-    with reading(published) as connection:
-        try:
-            if not duckdb.extract_statements(query):
-                raise QueryError("there is no query in it; ask something, such as: select count(*) from core.objects")
-            result = connection.execute(query)
-            return [column[0] for column in result.description or []], result.fetchall()
-        except duckdb.Error as error:
-            raise QueryError(_in_one_line(error)) from error
+    with _asked(published, query) as result:
+        return [column[0] for column in result.description or []], result.fetchall()
 
 
 def frame(published: Path, query: str) -> pl.DataFrame:
     """The answer as a polars frame. Raises QueryError like :func:`ask`."""
-    with reading(published) as connection:
-        try:
-            answer = pl.from_arrow(connection.execute(query).to_arrow_table())
-        except duckdb.Error as error:
-            raise QueryError(_in_one_line(error)) from error
+    with _asked(published, query) as result:
+        answer = pl.from_arrow(result.to_arrow_table())
     assert isinstance(answer, pl.DataFrame)
     return answer
+
+
+@contextmanager
+def _asked(published: Path, query: str) -> Iterator[Connection]:
+    """The result of a query, to be fetched while this is open; refusals of the database, then too, become a QueryError."""
+    with reading(published) as connection:
+        try:
+            if not duckdb.extract_statements(query):
+                raise QueryError("there is no query in it; ask something, such as: select count(*) from core.objects")
+            yield connection.execute(query)
+        except duckdb.Error as error:
+            raise QueryError(_in_one_line(error)) from error
 
 
 def _in_one_line(error: duckdb.Error) -> str:
