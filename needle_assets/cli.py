@@ -88,11 +88,15 @@ def refresh(
     work = run_night if fetch_first else run_refresh
     result = work(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result, default=str) if as_json else _refresh_text(result))
+    for problem in result["problems"]:
+        typer.echo(f"needle: {problem}", err=True)
     failed = sum(done["failed"] for done in result["assets"].values())
     if failed:
         _fail(f"the code failed on {failed} objects; everything else was stored. See core.rejections, or run with --debug.")
     if fetch_first and result["night"]["failures"]:
         _fail("the night is stored, but not everything was fetched; run it again to go on.")
+    if result["problems"]:
+        raise SystemExit(1)
 
 
 @app.command()

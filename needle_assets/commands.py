@@ -157,6 +157,7 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
         "objects": objects,
         "new_objects": objects - before,
         "assets": assets,
+        "problems": list(session.problems),
         "published": str(session.home.published),
         "seconds": time.monotonic() - started,
     }

@@ -102,6 +102,8 @@ class Session:
         The pipeline; tests give their own.
     progress
         Called with (stage, done, total) while working.
+    problems
+        Sentences on what was not done as asked though work went on: told at the end, and then the exit code is not 0.
     """
 
     home: Home
@@ -111,6 +113,7 @@ class Session:
     progress: Progress = no_progress
     reports: dict[str, StageReport] = field(default_factory=dict)
     pictured: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()

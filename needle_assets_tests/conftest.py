@@ -28,6 +28,15 @@ def survey() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of public faults, one folder each, that NEEDLE_TEST_CASES names; read-only. Tests that need it are skipped without it."""
+    folder = os.environ.get("NEEDLE_TEST_CASES")
+    if not folder:
+        pytest.skip("NEEDLE_TEST_CASES is not set: it names a folder of landing folders with known faults")
+    return Path(folder)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where every test must run (NEEDLE_FAIL_ON_SKIP), a skipped one is a failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

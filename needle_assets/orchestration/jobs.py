@@ -111,5 +111,8 @@ def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
 
 @dg.op(name="summary", ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), required_resource_keys=RESOURCES)
 def closing_step(context: dg.OpExecutionContext) -> None:
-    """Fail, after all work is stored, if code failed on some objects."""
-    raise_if_failed(context.resources.needle.reports)
+    """Fail, after all work is stored, if code failed on some objects or something was not done as asked."""
+    session: Session = context.resources.needle
+    raise_if_failed(session.reports)
+    if session.problems:
+        raise dg.Failure(" | ".join(session.problems), allow_retries=False)

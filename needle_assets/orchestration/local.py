@@ -36,7 +36,7 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     """
     request = RefreshRequest(landing=str(landing), recompute=list(recompute))
     result = _executed(session.home, refresh_job(stages, session=session, request=request), QUIET)
-    if result.success or any(report.failed for report in session.reports.values()):
+    if result.success or session.problems or any(report.failed for report in session.reports.values()):
         return
     for event in result.all_node_events:
         if event.is_step_failure:
