@@ -30,11 +30,12 @@ class FoundPacket:
 
 @dataclass(frozen=True)
 class FileReport:
-    """What was found in one packet file or archive."""
+    """What was found in one file. ``notices`` are sentences to tell that are no refusals: columns or a file that is not read."""
 
     file: LandingFile
     packets: list[FoundPacket] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 def changed(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile]) -> list[LandingFile]:
@@ -123,13 +124,14 @@ def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
             "mtime_ns": pa.array([r.file.mtime_ns for r in reports], pa.int64()),
             "n_packets": pa.array([len(r.packets) for r in reports], pa.int32()),
             "n_refused": pa.array([len(r.refused) for r in reports], pa.int32()),
+            "notices": pa.array([r.notices for r in reports], pa.list_(pa.string())),
         }
     )
     connection.register("given", files)
     connection.execute("create or replace temp table read_files as select * from given")
     connection.unregister("given")
     connection.execute("delete from lineage.landing_files where path in (select path from read_files)")
-    connection.execute("insert into lineage.landing_files select *, ? from read_files", [now()])
+    connection.execute("insert into lineage.landing_files by name select *, ? as scanned_at from read_files", [now()])
     connection.execute(
         "delete from core.rejections where stage = ? and (measured->>'path') in (select path from read_files)", [STAGE]
     )
