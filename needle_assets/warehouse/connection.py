@@ -22,6 +22,12 @@ ROWS_PER_GROUP = 2048
 # which every opening reads again, until together they are worth it; publishing leaves nothing in the log.
 LOG_LIMIT = "1MB"
 
+# Of a working and of a published file that cannot be read.
+REMEDY = {
+    False: "`needle restore` puts the published warehouse, or a kept copy that you name, in its place; `needle restore --list` names them.",
+    True: "`needle refresh` publishes it anew.",
+}
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -32,7 +38,10 @@ class WarehouseError(RuntimeError):
 @contextmanager
 def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
-    Open the working database for writing; closed again even after an error.
+    Open the working database; closed again even after an error. Everything that looks at it does so here, and in this way.
+
+    DuckDB reads its log back when a file is opened. It can do so of any change of the schema where the file is attached to another
+    database, but not where the file is the database itself ("no default database set").
 
     Raises
     ------
@@ -52,12 +61,12 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
-    Open a database for looking only: it cannot be written, and no other file can be reached from it.
+    Open a published database, which has no log, for looking only: it cannot be written, and no other file can be reached from it.
 
     Raises
     ------
     WarehouseError
-        If the file does not exist yet.
+        If the file does not exist yet, or cannot be read.
     """
     if not path.exists():
         raise WarehouseError(f"{path} does not exist yet; run `needle refresh --landing FOLDER` to make it.")
@@ -66,6 +75,8 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
+    except duckdb.IOException as error:
+        raise _explained(error, path, read_only=True) from error
     finally:
         connection.close()
 
@@ -104,8 +115,10 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     while True:
         try:
             return duckdb.connect(str(path), read_only=True, config=config) if read_only else _attached(path, config)
-        except duckdb.IOException as error:
-            if "Could not set lock" not in str(error) or time.monotonic() > deadline:
+        except duckdb.Error as error:
+            if "Could not set lock" not in str(error):
+                raise _explained(error, path, read_only=read_only, is_opening=True) from error
+            if time.monotonic() > deadline:
                 raise _explained(error, path) from error
             time.sleep(0.05)
 
@@ -132,7 +145,7 @@ def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise _explained(error, path) from error
 
 
-def _explained(error: duckdb.Error, path: Path) -> Exception:
+def _explained(error: duckdb.Error, path: Path, *, read_only: bool = False, is_opening: bool = False) -> Exception:
     text = str(error)
     if "No space left" in text or "Out of disk" in text or "Could not write" in text or "File too large" in text:
         return WarehouseError(
@@ -141,10 +154,8 @@ def _explained(error: duckdb.Error, path: Path) -> Exception:
         )
     if "Could not set lock" in text:
         return WarehouseError(f"{path} is held by another process ({_holder(text)}); end it or wait for it, then try again.")
-    if isinstance(error, duckdb.IOException | duckdb.SerializationException):
-        return WarehouseError(
-            f"{path} cannot be read ({text.splitlines()[0]}); restore it, or move it away and run `needle refresh`."
-        )
+    if is_opening or isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException):
+        return WarehouseError(f"{path} cannot be read ({text.splitlines()[0].rstrip('.')}); {REMEDY[read_only]}")
     return error
 
 

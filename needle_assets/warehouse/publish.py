@@ -14,7 +14,7 @@ def is_published(working: Path, published: Path) -> bool:
     """Whether the published file holds the last change of the working one."""
     if not published.exists():
         return False
-    with reading(working) as connection:
+    with writing(working) as connection:
         wanted = change_number(connection)
     return _published_change(published) == wanted
 

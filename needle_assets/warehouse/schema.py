@@ -81,6 +81,7 @@ def apply(connection: duckdb.DuckDBPyConnection) -> list[str]:
     stamp = _digest_of_all(tables, views)
     if known.get("all") != stamp:
         _finish(connection, tables, views, stamp)
+        connection.execute("checkpoint")  # DuckDB cannot read back every change of a schema in whatever way the file is opened
     return emptied
 
 

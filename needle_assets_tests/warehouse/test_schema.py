@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from needle_assets.stages import STAGES
-from needle_assets.warehouse import dictionary, schema
-from needle_assets.warehouse.connection import WarehouseError, writing
+from needle_assets.warehouse import dictionary, publish, schema
+from needle_assets.warehouse.connection import WarehouseError, reading, writing
 from needle_assets.warehouse.rows import require_distinct
 
 
@@ -127,3 +127,26 @@ def test_thousands_of_rows_are_replaced_through_the_log_again_and_again(tmp_path
         with writing(tmp_path / "small.duckdb") as connection:
             connection.execute("checkpoint")
             assert connection.execute("select count(distinct ztf_id) from t").fetchone() == (2500,)
+
+
+def test_nothing_of_a_changed_schema_stays_in_the_log(tmp_path):
+    working = tmp_path / "small.duckdb"
+    with writing(working) as connection:
+        schema.apply(connection)
+        _describe_otherwise(connection, "core.epochs", "alter table core.epochs add column gone integer")
+        schema.apply(connection)
+    with duckdb.connect(str(working), read_only=True) as directly:
+        assert directly.execute("select count(*) from core.epochs").fetchone() == (0,)
+    assert not working.with_name("small.duckdb.wal").exists()
+
+
+def test_a_log_with_a_changed_schema_is_read_back_and_can_be_published(tmp_path):
+    working, published = tmp_path / "small.duckdb", tmp_path / "published.duckdb"
+    with writing(working) as connection:
+        schema.apply(connection)
+        connection.execute(schema.read_tables()["core.splits"].comments)  # its check calls a function
+    with pytest.raises(duckdb.InternalException, match="replaying WAL"):
+        duckdb.connect(str(working), read_only=True)
+    assert publish.publish(working, published)
+    with reading(published) as connection:
+        assert connection.execute("select count(*) from core.splits").fetchall() == [(0,)]
