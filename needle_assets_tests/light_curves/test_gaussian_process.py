@@ -198,5 +198,3 @@ def test_few_points_hardly_change_the_errors():
 
 def test_a_fit_is_what_the_preset_says():
     assert isinstance(fit(LightCurve.of([0.0, 5.0], "g", 18.0, 0.1), AUTHORS), GaussianProcessFit)
-    with pytest.raises(ValueError, match="background"):
-        GaussianProcessSettings(background="median")

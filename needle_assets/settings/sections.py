@@ -1,0 +1,238 @@
+"""The numbers of the science, one section for each stage that reads them, with what each may be."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from needle_assets.settings.limits import (
+    AblationName,
+    Count,
+    CountOrNone,
+    Day,
+    Days,
+    Fraction,
+    Label,
+    Magnitude,
+    MagnitudeStep,
+    NotNegative,
+    Pixels,
+    Positive,
+    PositiveFraction,
+    RadiusPx,
+    Seed,
+    ZtfId,
+    require_order,
+)
+
+
+@dataclass(frozen=True)
+class LightCurveSettings:
+    """How light curves are cleaned (paper, sections 4.1 and 4.2)."""
+
+    merge_window_days: Days = 0.5
+    merge_in_flux: bool = True
+    outlier_method: Literal["left_out", "residual"] = "left_out"  # "residual": the letter of the paper
+    outlier_sigma: Positive = 3.0
+    outlier_smoothing_mag: MagnitudeStep = 0.1
+    outlier_min_points: Count = 5
+    peak_support_days: Days = 3.0
+    max_gap_days: Days = 100.0
+
+
+@dataclass(frozen=True)
+class EpochSettings:
+    """When a training object is classified: this long after its peak (paper, section 4)."""
+
+    days_after_peak: Days = 5.0
+
+
+@dataclass(frozen=True)
+class GaussianProcessSettings:
+    """What the Gaussian process is fitted to, and when a fit may be resampled (paper, section 4.2)."""
+
+    background: Literal["zero", "biweight"] = "zero"  # "biweight": the authors' typical flux per band
+    flux_error_floor: Fraction = 0.02
+    is_error_scale_fitted: bool = True
+    wavelength_scale_angstrom: Positive = 6000.0
+    max_days_since_first: Days = 3000.0
+    max_days_after_peak: Days = 150.0
+    faintest_mag: Magnitude = 25.0
+    min_rising_points: CountOrNone = 3
+    min_rising_points_in_a_band: CountOrNone = 2
+    min_rise_mag: MagnitudeStep = 0.2
+    usable_length_scale_days: tuple[Days, Days] = (2.0, 500.0)
+    max_chi2: Positive = 5.0
+    max_left_out_chi2: Positive = 5.0
+    max_rise_err_mag: MagnitudeStep = 0.3
+    max_dip_mag: MagnitudeStep = 0.3
+
+    def __post_init__(self) -> None:
+        shortest, longest = self.usable_length_scale_days
+        if shortest >= longest:
+            raise ValueError(f"usable_length_scale_days = {[shortest, longest]} must begin with the shorter one")
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """How a host is chosen among a packet's Pan-STARRS sources, where none landed."""
+
+    star_score: Fraction = 0.5
+    largest_p_chance: Fraction = 0.1
+
+
+@dataclass(frozen=True)
+class QualitySettings:
+    """When an image of a stamp is good (paper, section 3.1)."""
+
+    good_threshold: Fraction = 0.75
+    min_finite_fraction: Fraction = 1.0
+    sentinels: tuple[float, ...] = (-999.0,)
+    line_sigma: Positive = 5.0
+    negative_sigma: Positive = 20.0
+    dark_spot_sigma: Positive = 7.5
+    faint_line_sigma: Positive = 6.0
+    banding_ratio: Positive = 3.1
+    hollow_fraction: Fraction = 0.45
+    min_foreign_sources: Count = 2
+
+
+@dataclass(frozen=True)
+class CheckerSettings:
+    """How the learned checker of images is trained (paper, section 3.1); no product depends on it but through the checker."""
+
+    epochs: Count = 25
+    learning_rate: PositiveFraction = 1e-3
+    batch_size: Count = 32
+    max_training_images: Count = 3000
+    held_out_fraction: Annotated[float, Gt(0.0), Lt(1.0)] = 0.3
+    bad_weight: Positive = 2.0
+    min_completeness: Fraction = 0.5
+    max_good_rejected: Fraction = 0.05
+
+
+@dataclass(frozen=True)
+class RestorationSettings:
+    """How a bad image is repaired from a good one of the same field (paper, section 3.2)."""
+
+    method: Literal["matched", "paper", "needle2"] = "matched"  # "paper": Eq. 2 as printed; "needle2": the authors' code
+    restored_threshold: Fraction = 0.75
+    max_prior_detections: CountOrNone = 5
+    max_repaired_fraction: Fraction = 0.5
+    min_own_fraction: Fraction = 0.9
+    max_mismatch_fraction: Fraction = 0.6
+    ssim_threshold: Annotated[float, Ge(-1.0), Le(1.0)] = 0.2
+    transient_radius_px: RadiusPx = 3.0
+    guard_radius_px: RadiusPx = 5.0
+
+    def __post_init__(self) -> None:
+        require_order(self, "transient_radius_px", "guard_radius_px")
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """Which pixels of a pair are kept, and what replaces the others (paper, section 3.3)."""
+
+    method: Literal["clusters", "needle2"] = "clusters"  # "needle2": the authors' code
+    clip: Literal["symmetric", "eq3"] = "symmetric"  # "eq3": as the paper prints it
+    threshold_sigma: Positive = 3.0
+    eps_px: Annotated[float, Gt(0.0), Le(30.0)] = 1.5
+    min_samples: Count = 3
+    target_tolerance_px: RadiusPx = 1.0
+    host_tolerance_px: RadiusPx = 2.0
+    fixed_half_width_px: Pixels = 1
+    is_host_block_kept: bool = False
+    is_outside_host_kept: bool = True  # what reaches into the stamp of a host beyond its edge
+    grow_px: Pixels = 1
+    replace: Literal["inverse", "sources"] = "inverse"  # "sources" leaves the sky as observed
+    noise: Literal["symmetric", "eq3"] = "symmetric"
+    faint_sigma: Positive = 1.0
+    blended_fraction: Fraction = 0.25
+    rival_ratio: NotNegative = 0.05
+    rival_distance_px: RadiusPx = 3.0
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Which detection the features of Table 1 describe."""
+
+    current: Literal["peak", "latest"] = "peak"  # the brightest so far
+    min_previous_days: Days = 0.5
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Which labelled objects are kept aside, and how the others are divided (paper, sections 6.2 and 6.3)."""
+
+    scheme: Literal["folds", "holdouts"] = "folds"  # "holdouts": the authors' repeated random 80/20 divisions
+    n_folds: Annotated[int, Ge(2), Le(100)] = 10
+    holdout_fraction: Annotated[float, Gt(0.0), Lt(1.0)] = 0.2
+    untouched_from: Day = "2024-02-25"
+    untouched_until: Day = "2025-06-03"
+    untouched_ids: tuple[ZtfId, ...] = ()  # if given, these instead of the window
+    deal: Count = 1  # raise it to deal all objects anew; nothing else moves one
+
+    def __post_init__(self) -> None:
+        require_order(self, "untouched_from", "untouched_until")
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """How synthetic samples are drawn (paper, sections 4.3 to 5)."""
+
+    n_per_class: Annotated[int, Ge(0), Le(100_000)] = 200
+    classes: tuple[Label, ...] = ("SLSN-I", "TDE")
+    redshift_tolerance: NotNegative = 0.2
+    max_attempts_per_sample: Count = 50
+    cadence: Literal["own", "observed", "daily"] = (
+        "own"  # the parent's epochs; "observed": these moved along the phase; "daily": whole days, as the authors
+    )
+    jitter_days: Days = 0.5
+    is_depth_own: bool = True  # seen as deep as the parent was, at least to 20.5 mag; or to 20.5 mag always
+    sampled_days_after_peak: Days = 30.0  # the sample's own peak then decides where it is cut, as for real objects
+    is_thinned: bool = False  # every epoch again, or a random number of them
+    min_points: Count = 1
+    is_posterior_drawn: bool = True
+    is_spectrum_shifted: bool = False
+    is_self_allowed: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the classifiers are trained (paper, section 6; Table 4)."""
+
+    ablations: Annotated[tuple[AblationName, ...], MinLen(1)] = (
+        "unmasked",
+        "masked",
+        "masked_upsampled",
+        "metadata",
+        "metadata_upsampled",
+    )
+    deployed: tuple[AblationName, ...] = ("masked_upsampled", "metadata_upsampled")
+    epochs: Count = 150
+    patience: Count = 15
+    batch_size: Count = 32
+    learning_rate: PositiveFraction = 3e-4
+    learning_rate_decay: PositiveFraction = 0.96
+    smallest_learning_rate: Fraction = 2e-6
+    weight_decay: Fraction = 1e-4
+    balanced_draws: CountOrNone = 0  # samples an epoch shows, drawn evenly from the classes; 0: every sample once
+    is_augmented: bool = True
+    focal_alpha: tuple[NotNegative, NotNegative, NotNegative] = (0.02, 0.49, 0.49)
+    focal_gamma: tuple[NotNegative, NotNegative, NotNegative] = (0.0, 2.0, 2.5)
+    feature_weights: Literal["mean_one", "sum_one", "none"] = (
+        "mean_one"  # importances scaled to mean 1, "sum_one" as the authors, or "none"
+    )
+    seed: Seed = 0  # another one: other first weights and another order, of the same training set
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        require_order(self, "smallest_learning_rate", "learning_rate")
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """How scores are summarised (paper, section 6.4)."""
+
+    n_bootstrap: Annotated[int, Ge(2), Le(100_000)] = 500
+    min_untouched: CountOrNone = 10

@@ -1,0 +1,92 @@
+"""When work begins by itself, and which survey services are asked, how gently."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge, Gt, Le
+
+from needle_assets.settings.limits import (
+    Count,
+    CountOrNone,
+    Cron,
+    Days,
+    Fraction,
+    NotNegative,
+    PositiveSeconds,
+    Seconds,
+    Text,
+    Timezone,
+    Url,
+    require_order,
+)
+
+Source = Literal["bts", "archive", "alerce", "lasair", "fink", "panstarrs"]
+SOURCES: tuple[str, ...] = get_args(Source)
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """
+    When the nightly run and, where it is switched on, the training begin.
+
+    The night asks ``sources`` first, in the order of SOURCES; with none of them it refreshes what others landed.
+    """
+
+    sources: tuple[Source, ...] = ("bts", "alerce", "panstarrs")
+    cron: Cron = "0 13 * * *"
+    train_cron: Cron = "0 18 * * 6"
+    timezone: Timezone = "UTC"
+    landing_check_seconds: Annotated[int, Ge(1), Le(86_400)] = 60
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """
+    Where a survey service is and how gently it is asked.
+
+    ``url`` is the documented public address; ``interval_seconds`` passes between two requests, ``max_requests`` are made in a
+    run, ``batch`` things are asked for at once, and stamps of at most ``cutouts`` detections of an object (0: of all).
+    """
+
+    url: Url
+    interval_seconds: Seconds = 0.5
+    max_requests: Count = 20_000
+    batch: Count = 10
+    cutouts: CountOrNone = 0
+
+
+@dataclass(frozen=True)
+class FetchSettings:
+    """How the landing folder is filled from live services."""
+
+    bts: ServiceSettings = ServiceSettings("https://sites.astro.caltech.edu/ztf/bts/explorer.php?f=s&format=csv")
+    alerce: ServiceSettings = ServiceSettings("https://api.alerce.online/ztf/v1", batch=50)
+    alerce_packets: ServiceSettings = ServiceSettings("https://avro.alerce.online")
+    lasair: ServiceSettings = ServiceSettings("https://lasair-ztf.lsst.ac.uk/api", max_requests=100, cutouts=5)
+    lasair_images: ServiceSettings = ServiceSettings("https://lasair-ztf.lsst.ac.uk", max_requests=2_000)
+    fink: ServiceSettings = ServiceSettings(
+        "https://api.ztf.fink-portal.org/api/v1", interval_seconds=1.0, max_requests=3_000, cutouts=5
+    )
+    panstarrs: ServiceSettings = ServiceSettings("https://catalogs.mast.stsci.edu/api/v0.1/panstarrs/dr2", batch=50)
+    archive: ServiceSettings = ServiceSettings("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
+    lasair_conditions: str = ""  # SQL after WHERE; objects it finds are followed beside those of the catalogue
+    lasair_tables: Text = "objects"
+    archive_nights: Count = 3
+    timeout_seconds: PositiveSeconds = 30.0
+    answer_seconds: PositiveSeconds = 300.0
+    slowest_bytes_per_second: NotNegative = 2_000.0
+    tries: Count = 4
+    first_wait_seconds: Seconds = 2.0
+    longest_wait_seconds: Seconds = 300.0
+    failures_in_a_row: Count = 5
+    absent_tries: Count = 5
+    active_days: Days = 150.0
+    ask_again_hours: Annotated[float, Ge(0.0), Le(1e6)] = 12.0
+    ask_old_again_days: Days = 90.0
+    smallest_catalogue_fraction: Fraction = 0.95
+    host_radius_arcsec: Annotated[float, Gt(0.0), Le(3600.0)] = 5.0
+    host_duplicate_arcsec: Annotated[float, Ge(0.0), Le(3600.0)] = 1.0
+
+    def __post_init__(self) -> None:
+        require_order(self, "first_wait_seconds", "longest_wait_seconds")
+        require_order(self, "host_duplicate_arcsec", "host_radius_arcsec")
