@@ -438,6 +438,7 @@ STAGES: tuple[Stage, ...] = (
             "results.fold_models": _MODEL,
         },
         settings=("training",),
+        code_version="2",
         group="results",
         is_bulk=True,
         keeps_previous=True,

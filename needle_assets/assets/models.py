@@ -17,6 +17,7 @@ from needle_assets.products import Product
 from needle_assets.randomness import rng_for
 from needle_assets.rejections import Rejection
 from needle_assets.samples.ablations import ablation_named
+from needle_assets.samples.positions import mean_position_deg
 from needle_assets.samples.scaling import Scaler, normalised_pair
 from needle_assets.settings import Settings
 from needle_assets.survey import LABELS, STAMP_SIZE_PX
@@ -266,8 +267,7 @@ def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], s
     ensembles = _ensembles(tables["results.fold_models"], settings)
     kinds = [_kind_for(ztf_id, stamps.keys(), hosted, ensembles.keys()) for ztf_id in waiting["ztf_id"]]
     first = dict(tables["core.epochs"].select("ztf_id", "first_mjd").iter_rows())
-    places = tables["raw.alerts"].group_by("ztf_id").agg(pl.col("ra", "dec").median())
-    place = {row["ztf_id"]: row for row in places.iter_rows(named=True)}
+    place = _places(tables["raw.alerts"])
     for kind in sorted({k for k in kinds if k}):
         chosen = waiting.filter(pl.Series([k == kind for k in kinds], dtype=pl.Boolean))
         models = ensembles[kind]
@@ -284,12 +284,18 @@ def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], s
                 **dict(zip(P_COLUMNS, mean.tolist(), strict=True)),
                 "p_slsn_std": float(spread[1]),
                 "p_tde_std": float(spread[2]),
-                "ra_deg": place.get(row["ztf_id"], {}).get("ra"),
-                "dec_deg": place.get(row["ztf_id"], {}).get("dec"),
+                "ra_deg": place.get(row["ztf_id"], (None, None))[0],
+                "dec_deg": place.get(row["ztf_id"], (None, None))[1],
                 "days_since_first": row["as_of_mjd"] - first[row["ztf_id"]],
                 "stamp_candid": packets[row["ztf_id"]]["candid"] if kind != "metadata" else None,
                 "is_simulated": is_simulated(row["ztf_id"]),
             }
+
+
+def _places(alerts: pl.DataFrame) -> dict[str, tuple[float, float]]:
+    """Where the packets of each object lie on average [deg]."""
+    grouped = alerts.select("ztf_id", "ra", "dec").partition_by("ztf_id", as_dict=True)
+    return {str(key[0]): mean_position_deg(part["ra"].to_numpy(), part["dec"].to_numpy()) for key, part in grouped.items()}
 
 
 def _ensembles(models: pl.DataFrame, settings: Settings) -> dict[str, list[dict[str, Any]]]:

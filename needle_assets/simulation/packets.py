@@ -187,7 +187,7 @@ def _detection(found: SimulatedObject, i: int, style: Style) -> dict[str, Any]:
         "tblid": i % 40,
         "xpos": x,
         "ypos": y,
-        "ra": found.ra_deg + wobble * np.cos(angle) / max(np.cos(np.deg2rad(found.dec_deg)), 0.02),
+        "ra": (found.ra_deg + wobble * np.cos(angle) / max(np.cos(np.deg2rad(found.dec_deg)), 0.02)) % 360.0,
         "dec": found.dec_deg + wobble * np.sin(angle),
         "magpsf": mag,
         "sigmapsf": mag_err,
@@ -293,7 +293,7 @@ def _nearest_in_reference(found: SimulatedObject) -> dict[str, Any]:
         return {"ranr": found.ra_deg, "decnr": found.dec_deg, "distnr": -999.0, "magnr": -999.0}
     ra = found.ra_deg + near.east_arcsec[0] / 3600.0 / max(np.cos(np.deg2rad(found.dec_deg)), 0.02)
     return {
-        "ranr": float(ra),
+        "ranr": float(ra % 360.0),
         "decnr": float(found.dec_deg + near.north_arcsec[0] / 3600.0),
         "distnr": float(near.distance_arcsec[0] / PIXEL_SCALE_ARCSEC),
         "magnr": float(near.mag["r"][0]),

@@ -1,0 +1,28 @@
+"""Positions on the sky as directions: right ascension has no beginning, and near a pole it means little."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def mean_position_deg(ra_deg: NDArray[Any], dec_deg: NDArray[Any]) -> tuple[float, float]:
+    """
+    The mean of some positions, as the direction of the mean of their unit vectors.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg : ndarray, shape (n,)
+        Right ascensions and declinations [deg].
+
+    Returns
+    -------
+    ra_deg, dec_deg : float
+        The right ascension in [0, 360). NaN if there is no position, or one of them is NaN.
+    """
+    ra, dec = np.radians(np.asarray(ra_deg, dtype=float)), np.radians(np.asarray(dec_deg, dtype=float))
+    if ra.size == 0:
+        return float("nan"), float("nan")
+    x, y, z = np.mean([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+    # A whole turn is added first: the remainder of a tiny negative angle alone is rounded to 360.
+    return float((np.degrees(np.arctan2(y, x)) + 360.0) % 360.0), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
