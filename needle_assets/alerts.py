@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from needle_assets.avro import read_records
+from needle_assets.avro_schema import Wanted
 from needle_assets.rejections import Rejection
 from needle_assets.survey import BAND_OF_FID
 
 MISSING = -999.0
+MISSING_FLUX = -99999.0
 MAX_CUTOUT_BYTES = 2**20
 MAX_PREVIOUS = 100_000
 _INT32, _INT64 = 2**31, 2**63
@@ -35,7 +37,23 @@ _FLOATS = (
 # Exactly 0 in these means that the value was lost on its way, never that it is zero.
 _NONZERO_FLOATS = ("ssdistnr", "jdstarthist", "jdendhist", "jdstartref", "jdendref")
 _PREVIOUS_FLOATS = ("magpsf", "sigmapsf", "diffmaglim", "rb", "ra", "dec")
-_FORCED_FLOATS = ("diffmaglim", "magzpsci", "forcediffimflux", "forcediffimfluxunc", "ranr", "decnr")
+_FORCED_FLOATS = ("forcediffimflux", "forcediffimfluxunc", "magzpsci", "diffmaglim", "ranr", "decnr")
+
+_CANDIDATE = (
+    *("candid", "fid", "sigmapsf", "isdiffpos", *_RANGES),
+    *(*_INTEGERS, *_PS1_INTEGERS, *_FLOATS, *_NONZERO_FLOATS),
+)
+_CUTOUT = Wanted({"stampData": None})
+WANTED = Wanted(
+    {
+        **dict.fromkeys(("objectId", "candid", "schemavsn", "publisher")),
+        "candidate": Wanted(dict.fromkeys(_CANDIDATE)),
+        "prv_candidates": Wanted(dict.fromkeys(("candid", "jd", "fid", "isdiffpos", *_PREVIOUS_FLOATS))),
+        "fp_hists": Wanted(dict.fromkeys(("jd", "fid", "procstatus", *_FORCED_FLOATS))),
+        **dict.fromkeys(("cutoutScience", "cutoutTemplate", "cutoutDifference"), _CUTOUT),
+    }
+)
+"""What is read of a packet; whatever else it carries may hold what it likes."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,8 @@ class Packet:
         ``prv_candidates``: detections, and non-detections (``candid`` and ``magpsf`` None, with ``diffmaglim``), each with
         candid, jd, fid, magpsf, sigmapsf, isdiffpos, diffmaglim, rb, ra, dec.
     forced_photometry : list of dict
-        ``fp_hists`` of schema 4: jd, fid, diffmaglim, magzpsci, forcediffimflux, forcediffimfluxunc, ranr, decnr. May be empty.
+        ``fp_hists`` of schema 4: jd, fid, forcediffimflux, forcediffimfluxunc, magzpsci, diffmaglim, procstatus, ranr, decnr. May
+        be empty.
     science, reference, difference : bytes or None
         Cutouts as they came: gzipped FITS (see ``images.stamps.decode_cutout``). The reference is ZTF's ``cutoutTemplate``.
     refused : tuple of Rejection
@@ -94,7 +113,7 @@ def read_packets(data: bytes) -> Iterator[Packet | Rejection]:
     """Every packet in the bytes of an Avro file, or why it was refused; at least one of them. Damage ends it with a refusal."""
     n_records = 0
     try:
-        for record in read_records(data):
+        for record in read_records(data, WANTED):
             n_records += 1
             yield _packet_or_refusal(record)
     except Rejection as why:
@@ -136,7 +155,7 @@ def alert_row(packet: Packet) -> dict[str, Any]:
     """
     The packet as a row of ``raw.alerts``, without path, member and sha256, which only the reader of the landing folder knows.
 
-    ZTF writes -999 (and an empty text) where it has nothing; both are None here, as is a float that is not finite.
+    ZTF writes -999 (and an empty text; for a flux -99999) where it has nothing; all are None here, as is a float that is not finite.
     """
     fields = packet.candidate
     row: dict[str, Any] = {"ztf_id": packet.ztf_id, "candid": packet.candid}
@@ -152,6 +171,7 @@ def alert_row(packet: Packet) -> dict[str, Any]:
         "schemavsn": packet.schema_version,
         "publisher": packet.publisher,
         "prv_candidates": packet.previous,
+        "fp_hists": packet.forced_photometry,
     }
     return row
 
@@ -224,7 +244,7 @@ def _duplicate(row: Mapping[str, Any], kept: Mapping[str, Any]) -> Rejection:
 def _candidate(given: object, candid: int) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise Rejection("the packet has no candidate record.")
-    fields = {name: _finite_or_none(value) for name, value in given.items() if value is None or isinstance(value, _SCALARS)}
+    fields = {name: _finite_or_none(given[name]) for name in _CANDIDATE if isinstance(given.get(name), _SCALARS)}
     inner = fields.get("candid")
     if inner is not None and inner != candid:
         raise Rejection("the packet and its candidate have different candids; the file is damaged.", inner_candid=inner)
@@ -306,7 +326,9 @@ def _previous_entry(entry: object) -> dict[str, Any]:
 def _forced_entry(entry: object) -> dict[str, Any]:
     row = _timed_entry(entry)
     assert isinstance(entry, dict)
-    return row | {name: _known_float(entry.get(name)) for name in _FORCED_FLOATS}
+    row |= {name: _known_float(entry.get(name)) for name in _FORCED_FLOATS}
+    row |= {name: None for name in ("forcediffimflux", "forcediffimfluxunc") if row[name] == MISSING_FLUX}
+    return row | {"procstatus": _text(entry.get("procstatus"))}
 
 
 def _timed_entry(entry: object) -> dict[str, Any]:

@@ -126,6 +126,7 @@ STAGES: tuple[Stage, ...] = (
         table="raw.alerts",
         compute="needle_assets.assets.landing:alerts",
         reads={"landing.packets": ("path", "member", "sha256")},
+        code_version="2",
         is_bulk=True,
         keeps_previous=True,
         chunk_rows=512,

@@ -21,7 +21,8 @@ from needle_assets.alerts import (
     shown,
 )
 from needle_assets.rejections import Rejection
-from needle_assets_tests.packets import CANDID, JD, ZTF_ID, avro, packet, record
+from needle_assets_tests.packets import CANDID, JD, ZTF_ID, avro, packet, record, schema
+from needle_assets_tests.test_avro import ADDED
 
 DDL = Path(__file__).parents[1] / "warehouse" / "tables" / "raw.alerts.sql"
 
@@ -35,6 +36,41 @@ def test_a_packet_of_either_schema_reads_back(version, codec):
     assert found.candidate["xpos"] == 1000.25
     assert found.science == found.reference == found.difference != b""
     assert len(found.forced_photometry) == (1 if version == "4.02" else 0)
+
+
+@pytest.mark.parametrize("place", ["top", "candidate", "prv_candidates", "fp_hists", "cutout"])
+@pytest.mark.parametrize("kind", list(ADDED))
+def test_a_packet_is_read_whatever_a_broker_adds_to_it(kind, place):
+    added, (value, *_) = ADDED[kind]
+    plan, made = schema("4.02"), copy.deepcopy(record("4.02"))
+    holders = {
+        "top": (plan, [made]),
+        "candidate": (plan["fields"][4]["type"], [made["candidate"]]),
+        "prv_candidates": (plan["fields"][5]["type"][0]["items"], made["prv_candidates"]),
+        "fp_hists": (plan["fields"][6]["type"][1]["items"], made["fp_hists"]),
+        "cutout": (plan["fields"][7]["type"][0], [made[f"cutout{name}"] for name in ("Science", "Template", "Difference")]),
+    }
+    described, entries = holders[place]
+    described["fields"].insert(len(described["fields"]) // 2, {"name": "added", "type": added})
+    for entry in entries:
+        entry["added"] = value
+    assert read_packet(avro(made, schema=plan)) == read_packet(avro(record("4.02"), "4.02"))
+
+
+def test_texts_that_are_none_do_not_spoil_what_is_read():
+    plan = schema()
+    plan["fields"].insert(0, {"name": "note", "type": "bytes"})
+    data = avro(record() | {"note": b"\xff\xfe"}, schema=plan).replace(b'"note", "type": "bytes"', b'"note", "type":"string"')
+    assert read_packet(data) == read_packet(avro(record()))
+
+
+def test_forced_photometry_is_kept_under_the_names_of_ztf():
+    made = copy.deepcopy(record("4.02"))
+    made["fp_hists"].append(made["fp_hists"][0] | {"forcediffimflux": -99999.0, "forcediffimfluxunc": -99999.0})
+    row = alert_row(read_packet(avro(made, "4.02")))
+    first, failed = row["fp_hists"]
+    assert (first["jd"], first["fid"], first["forcediffimflux"], first["forcediffimfluxunc"]) == (JD - 9, 1, 12.0, 3.0)
+    assert (failed["forcediffimflux"], failed["forcediffimfluxunc"]) == (None, None)
 
 
 def test_previous_candidates_keep_detections_and_limits_apart():

@@ -15,7 +15,7 @@ import numpy as np
 
 from needle_assets_tests.fuzz.bytes_damage import cut_off, flipped, spliced
 from needle_assets_tests.packets import avro, cutout, fits, packet, record, schema
-from needle_assets_tests.test_avro import container, fields, number
+from needle_assets_tests.test_avro import ADDED, container, fields, number
 
 Make = Callable[[np.random.Generator, list[bytes]], bytes]
 
@@ -188,6 +188,18 @@ def deflate_bomb(rng: np.random.Generator, real: list[bytes]) -> bytes:
 def _deflated_zeros(n_mib: int) -> bytes:
     squeeze = zlib.compressobj(1, wbits=-15)
     return squeeze.compress(bytes(n_mib * 2**20)) + squeeze.flush()
+
+
+def added_by_a_broker(rng: np.random.Generator, real: list[bytes]) -> bytes:
+    """A packet with fields of other surveys in it, of which some lie about their length."""
+    plan, made = schema(), copy.deepcopy(record())
+    for n in range(int(rng.integers(1, 4))):
+        kind, values = pick(rng, list(ADDED.values()))
+        renamed = json.loads(json.dumps(kind).replace('"r"', f'"r{n}"').replace('"e"', f'"e{n}"').replace('"f"', f'"f{n}"'))
+        plan["fields"].insert(int(rng.integers(len(plan["fields"]) + 1)), {"name": f"added{n}", "type": renamed})
+        made[f"added{n}"] = pick(rng, values)
+    data = avro(made, schema=plan)
+    return flipped(rng, data) if rng.random() < 0.3 else data
 
 
 def lying_counts(rng: np.random.Generator, real: list[bytes]) -> bytes:

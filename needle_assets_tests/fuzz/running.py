@@ -73,6 +73,7 @@ KINDS: tuple[Kind, ...] = (
         "not_finite",
         "absurd_numbers",
         "absurd_sizes",
+        "added_by_a_broker",
     ),
     *_packets("injected_ids", "bad_schema_json", "hostile_schema", "deflate_bomb", may_be_accepted=False),
     *_packets("injected_texts", "lying_counts", "duplicate_candid"),

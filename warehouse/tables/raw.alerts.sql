@@ -63,6 +63,7 @@ create table raw.alerts (
     schemavsn varchar not null,
     publisher varchar not null,
     prv_candidates struct(candid bigint, jd double, fid integer, magpsf float, sigmapsf float, isdiffpos varchar, diffmaglim float, rb float, ra double, dec double)[] not null,
+    fp_hists struct(jd double, fid integer, forcediffimflux float, forcediffimfluxunc float, magzpsci float, diffmaglim float, ranr double, decnr double, procstatus varchar)[],
     path varchar not null,
     member varchar,
     sha256 varchar not null,
@@ -133,6 +134,7 @@ comment on column raw.alerts.has_difference_cutout is 'Whether the packet carrie
 comment on column raw.alerts.schemavsn is 'Version of ZTF''s packet schema.';
 comment on column raw.alerts.publisher is 'Who published the packet, as written in it.';
 comment on column raw.alerts.prv_candidates is 'Earlier detections and non-detections at this position as the packet lists them; a non-detection has no candid or magpsf, only diffmaglim [AB mag].';
+comment on column raw.alerts.fp_hists is 'Forced photometry of earlier exposures at this position as packets of schema 4 list it, detected or not: PSF flux in the difference image and its error [DN], zero point [mag], limit [AB mag], nearest source of the reference [deg], and what the processing says of it. No product reads it yet. Null in rows stored before it was kept.';
 comment on column raw.alerts.path is 'File in the landing folder, relative to it.';
 comment on column raw.alerts.member is 'Name inside the archive; null for a file of its own.';
 comment on column raw.alerts.sha256 is 'SHA-256 of the packet''s bytes.';
