@@ -28,13 +28,14 @@ from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
 from needle_assets.compute import Task, run_task
 from needle_assets.home import Home
+from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.defects import find_defects
 from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.masking import source_mask
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import restore
 from needle_assets.images.sources import label_clusters, within_px
-from needle_assets.images.stamps import PlacedCutout, decode_cutout, place_cutout
+from needle_assets.images.stamps import PlacedCutout, place_cutout
 from needle_assets.refresh import Session
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings, preset_settings

@@ -23,8 +23,9 @@ from needle_assets.assets.stored_stamps import IMAGES
 from needle_assets.classifiers import quality
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
+from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.disagreement import find_pair_defects
-from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.images.stamps import place_cutout
 from needle_assets.rejections import Rejection
 from needle_assets.settings import CheckerSettings, QualitySettings
 from needle_assets.survey import STAMP_SIZE_PX

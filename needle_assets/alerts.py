@@ -73,7 +73,7 @@ class Packet:
         ``fp_hists`` of schema 4: jd, fid, forcediffimflux, forcediffimfluxunc, magzpsci, diffmaglim, procstatus, ranr, decnr. May
         be empty.
     science, reference, difference : bytes or None
-        Cutouts as they came: gzipped FITS (see ``images.stamps.decode_cutout``). The reference is ZTF's ``cutoutTemplate``.
+        Cutouts as they came: gzipped FITS (see ``images.cutouts.decode_cutout``). The reference is ZTF's ``cutoutTemplate``.
     refused : tuple of Rejection
         Previous candidates that were left out, each with its reason.
     """

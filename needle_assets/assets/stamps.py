@@ -8,7 +8,8 @@ import polars as pl
 
 from needle_assets.alerts import Packet
 from needle_assets.assets.landing import packets_of
-from needle_assets.images.stamps import decode_cutout, host_position_px, place_cutout
+from needle_assets.images.cutouts import decode_cutout
+from needle_assets.images.stamps import host_position_px, place_cutout
 from needle_assets.products import Product
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings

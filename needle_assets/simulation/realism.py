@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from needle_assets.alerts import read_packet
 from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import find_sources
-from needle_assets.images.stamps import decode_cutout
 from needle_assets.rejections import Rejection
 from needle_assets.survey import BAND_OF_FID, CUTOUT_SIZE_PX, LABELS, SLSN, SN, TDE
 

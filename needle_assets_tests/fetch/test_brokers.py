@@ -14,7 +14,8 @@ from needle_assets.fetch import FetchError
 from needle_assets.fetch.around import AnswerError
 from needle_assets.fetch.brokers import alerce, fink, lasair, rows
 from needle_assets.fetch.brokers.packets import assemble_packet, read_cutout
-from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.images.cutouts import decode_cutout
+from needle_assets.images.stamps import place_cutout
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, Request, Response, says

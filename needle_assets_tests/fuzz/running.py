@@ -16,7 +16,8 @@ import polars as pl
 
 from needle_assets.alerts import alert_row, one_row_per_packet, read_packets
 from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
-from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.images.cutouts import decode_cutout
+from needle_assets.images.stamps import place_cutout
 from needle_assets.landing import LandedPacket, LandingFile, kind_of, read_packet_file
 from needle_assets.rejections import Rejection
 from needle_assets_tests.fuzz import file_kinds, packet_kinds

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from needle_assets.alerts import read_packet
+from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.disagreement import find_pair_defects
-from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.images.stamps import place_cutout
 from needle_assets.rejections import Rejection
 from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
 

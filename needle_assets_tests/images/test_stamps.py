@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from needle_assets.alerts import Packet, read_packet
 from needle_assets.catalogues import read_hosts
-from needle_assets.images.stamps import decode_cutout, host_position_px, place_cutout, sky_offset_arcsec
+from needle_assets.images.cutouts import decode_cutout
+from needle_assets.images.stamps import host_position_px, place_cutout, sky_offset_arcsec
 from needle_assets.rejections import Rejection
 from needle_assets_tests.packets import cutout, fits
 
@@ -54,9 +55,9 @@ IMAGE = fits(np.ones((63, 63), dtype="f4"))
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"", "ends early"),
-        (b"plain", "not gzip"),
-        (gzip.compress(b""), "not a FITS"),
+        (b"", "is empty"),
+        (b"plain", "not a FITS"),
+        (gzip.compress(b""), "is empty"),
         (gzip.compress(b"hello"), "not a FITS"),
         (gzip.compress(IMAGE)[:-30], "ends early"),
         (gzip.compress(IMAGE[:5000]), "ends early"),

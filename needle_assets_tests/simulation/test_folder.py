@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from needle_assets.alerts import Packet
 from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
-from needle_assets.images.stamps import decode_cutout
+from needle_assets.images.cutouts import decode_cutout
 from needle_assets.landing import scan
 from needle_assets.simulation import DEFAULT_MIX, DEMO_MIX, SimulationError, simulate
 from needle_assets.simulation.objects import SimulatedObject, draw_object, label_of

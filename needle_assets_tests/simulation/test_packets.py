@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from needle_assets.alerts import Packet
-from needle_assets.images.stamps import decode_cutout, place_cutout
+from needle_assets.images.cutouts import decode_cutout
+from needle_assets.images.stamps import place_cutout
 from needle_assets.simulation.alert_schema import (
     CANDIDATE_FIELDS,
     FP_HIST_FIELDS,

@@ -15,7 +15,7 @@ from typing import Any
 import fastavro
 
 from needle_assets.fetch.around import DamagedError
-from needle_assets.images.stamps import decode_cutout
+from needle_assets.images.cutouts import decode_cutout
 from needle_assets.rejections import Rejection
 from needle_assets.simulation.alert_schema import CANDIDATE_FIELDS, CUTOUTS
 
