@@ -3,13 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow lint ui bench experiment clean
+.PHONY: help install demo test test-slow test-random mutants lint ui bench experiment clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
 	@echo "make demo        simulate a survey, refresh a warehouse from it, train, report, say where to look"
 	@echo "make test        lint, import contracts, types, tests"
-	@echo "make test-slow   faults, full fuzzing, browser, Postgres"
+	@echo "make test-slow   faults, full fuzzing, browser, Postgres, and the property tests with a new seed"
+	@echo "make test-random the property tests with RUNS seeds from SEED on (both may be given)"
+	@echo "make mutants     does a test notice when a line of the science or the glue is wrong?"
 	@echo "make ui          Dagster on http://127.0.0.1:3000"
 	@echo "make bench       costs, as ratios measured in one run"
 	@echo "make experiment  do masking and up-sampling help? 27 trainings on simulated objects, resumable"
@@ -37,6 +39,18 @@ test: lint
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
+	$(MAKE) test-random
+
+SEED ?= $(shell date +%s)
+RUNS ?= 1
+
+test-random: $(READY)
+	@for seed in $$(seq $(SEED) $$(($(SEED) + $(RUNS) - 1))); do \
+		echo "seed $$seed (again: make test-random SEED=$$seed)"; \
+		$(BIN)/pytest -q -m hypothesis --hypothesis-profile=random --hypothesis-seed=$$seed || exit 1; done
+
+mutants: $(READY)
+	nice -n 10 $(BIN)/python -m benchmarks.mutants $(MUTANTS)
 
 ui: $(READY)
 	$(BIN)/needle ui

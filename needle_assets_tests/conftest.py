@@ -6,11 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from needle_assets.home import Home
 from needle_assets_tests.folders import filled, own
 
 __all__ = ["filled", "own"]
+
+# Property tests try the same inputs in every run; `make test-random` draws others, from a seed that it prints.
+# How fast inputs are made or a test runs is a matter of the machine: no run may fail by it.
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("random", settings.get_profile("fixed"), derandomize=False, print_blob=True)
+settings.load_profile("fixed")
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(steps=st.lists(STEPS, max_size=5))
 def test_batches_and_wipes_in_any_order_leave_what_the_stock_storage_leaves(pair, steps) -> None:
     for storage in pair:

@@ -223,7 +223,7 @@ def latest(instance: dg.DagsterInstance, asset: str, key: str) -> dg.AssetMateri
 NAMES = st.lists(st.text("abc_xyz019", min_size=1), min_size=1, max_size=3).map(dg.AssetKey)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(inputs=st.dictionaries(NAMES, st.tuples(st.text(min_size=1), st.none() | st.integers(1)), max_size=4))
 def test_dagster_reads_back_every_input_and_pointer(inputs) -> None:
     made = events.materialization(dg.AssetKey("core/gp"), "ZTF1", data_version="d", code_version="c", inputs=inputs)

@@ -219,7 +219,7 @@ def test_a_token_that_is_none_is_refused_unseen(value: str) -> None:
     assert not value.strip() or value not in str(raised.value)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5)), st.data())
 def test_pieces_of_a_list_are_its_elements_and_half_a_list_is_damaged(values: list[Any], data: st.DataObject) -> None:
     content = json.dumps(values, indent=data.draw(st.sampled_from([None, 1])), ensure_ascii=False).encode()

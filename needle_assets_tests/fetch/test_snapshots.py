@@ -85,7 +85,7 @@ Given = Mapping[str, Sequence[int]]
 _rows = st.dictionaries(st.sampled_from([A, B]), st.lists(st.integers(59000, 59010), max_size=4, unique=True), max_size=2)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     merges=st.lists(st.tuples(st.sampled_from(["alerce", "fink"]), _rows), max_size=5), kind=st.sampled_from(["parquet", "csv"])
 )

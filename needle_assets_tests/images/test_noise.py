@@ -86,8 +86,8 @@ def test_quantiles_keep_the_distribution(rng):
     assert kept.std() == pytest.approx(noise.std(), rel=0.02)
 
 
-@settings(deadline=None, max_examples=40)
-@given(level=st.floats(-1e4, 1e4), sigma=st.floats(0.01, 1e3), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+@given(level=st.floats(-1e4, 1e4, allow_subnormal=False), sigma=st.floats(0.01, 1e3), seed=st.integers(0, 2**32 - 1))
 def test_the_sky_follows_shift_and_scale(level, sigma, seed):
     plain = np.random.default_rng(seed).normal(size=(30, 30))
     unit, moved = measure_sky(plain), measure_sky(plain * sigma + level)

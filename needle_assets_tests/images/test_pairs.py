@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from needle_assets.images.pairs import Candidate, choose_pair
+from needle_assets_tests.instruments import BAND, MAG, days
 
 
 def pair(candid, band="r", mjd=10.0, mag=18.0, *, is_restored=False, is_positive=True):
@@ -40,6 +41,11 @@ def test_i_band_and_negative_detections_are_never_chosen():
     assert chosen(pair(1, "i"), pair(2, is_positive=False)) is None
 
 
-@given(st.lists(st.builds(pair, st.integers(0, 50), st.sampled_from("gri"), st.floats(0, 20)), unique_by=lambda c: c.candid))
+@given(
+    st.lists(
+        st.builds(pair, st.integers(0, 50), BAND, days(20), MAG | st.none(), is_restored=st.booleans()),
+        unique_by=lambda c: c.candid,
+    )
+)
 def test_the_order_of_candidates_does_not_matter(candidates):
     assert choose_pair(candidates, 12.0) == choose_pair(candidates[::-1], 12.0)

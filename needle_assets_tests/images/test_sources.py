@@ -23,7 +23,7 @@ def same_partition(a, b):
     return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs}) and all((x == 0) == (y == 0) for x, y in pairs)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(bright=arrays(bool, (14, 14)), eps_px=st.sampled_from([1.0, 1.4, 1.5, 1.9]), min_samples=st.integers(1, 3))
 def test_components_are_dbscan_wherever_they_are_used(bright, eps_px, min_samples):
     labels, n = label_clusters(bright, eps_px=eps_px, min_samples=min_samples)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES, NO_HOST, Host, features, n_detections
 from needle_assets.light_curves.light_curve import LightCurve
+from needle_assets_tests.instruments import BAND, MAG, days, whole_mjd
 
 HOST = Host({"g": 20.0, "r": 19.5, "i": 19.2, "z": 19.1, "y": 19.05}, separation_arcsec=1.5)
 THREE = LightCurve.of([0, 2, 6, 1, 5], ["g", "g", "g", "r", "r"], [19.0, 18.6, 18.0, 19.2, 18.4], 0.1)
@@ -122,12 +123,12 @@ def test_detections_are_counted_up_to_the_epoch():
     assert [n_detections(THREE, band, 5.0) for band in "gri"] == [2, 2, 0]
 
 
-points = st.tuples(st.integers(0, 960).map(lambda k: k / 16), st.sampled_from("gri"), st.floats(15, 21))
+points = st.tuples(st.integers(0, 960).map(lambda k: k / 16), BAND, MAG)
 light_curves = st.lists(points, max_size=12).map(lambda rows: LightCurve.of(*([row[k] for row in rows] for k in range(3)), 0.1))
 
 
-@settings(max_examples=100, deadline=None)
-@given(light_curves, light_curves, st.floats(0, 60), st.sampled_from(["peak", "latest"]))
+@settings(max_examples=100)
+@given(light_curves, light_curves, days(60), st.sampled_from(["peak", "latest"]))
 def test_later_points_never_change_features_of_an_earlier_epoch(early, late, as_of, current):
     late = LightCurve(late.mjd + as_of + 1e-6, late.band, late.mag, late.mag_err)
     both = LightCurve(*(np.concatenate([getattr(early, f), getattr(late, f)]) for f in ("mjd", "band", "mag", "mag_err")))
@@ -137,8 +138,8 @@ def test_later_points_never_change_features_of_an_earlier_epoch(early, late, as_
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(light_curves, st.integers(-1000, 1000))
+@settings(max_examples=60)
+@given(light_curves, whole_mjd(60))
 def test_the_clock_does_not_matter(light_curve, start):
     moved = LightCurve(light_curve.mjd + start, light_curve.band, light_curve.mag, light_curve.mag_err)
     assert features(moved, 100.0 + start) == pytest.approx(features(light_curve, 100.0), nan_ok=True, abs=1e-6, rel=1e-4)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from needle_assets.light_curves.light_curve import (
     LightCurve,
@@ -11,12 +10,13 @@ from needle_assets.light_curves.light_curve import (
     n_rising,
     peak_mjd,
 )
+from needle_assets_tests.instruments import MAG, MAG_ERR
 
 BOTH = LightCurve.of([10, 12, 14, 11, 13, 15], ["g", "g", "g", "r", "r", "r"], [19, 18, 18.5, 19, 18.2, 17.9], 0.1)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.floats(10, 26), st.floats(0.001, 1))
+@settings(max_examples=30)
+@given(MAG, MAG_ERR)
 def test_magnitudes_survive_the_way_through_flux(mag, mag_err):
     assert mag_from_flux(*flux_from_mag(mag, mag_err)) == (pytest.approx(mag), pytest.approx(mag_err))
 

@@ -45,7 +45,7 @@ def test_each_point_is_scattered_on_its_own_and_by_at_most_its_error(rng):
     np.testing.assert_allclose(scattered.mag_err, magnitude_error(19.0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**31), st.sampled_from(["observed", "daily"]), st.integers(1, 3))
 def test_each_band_gets_from_the_fewest_to_the_observed_number_within_the_phase(seed, cadence, min_points):
     epochs = sample_epochs(OBSERVED, 12.0, np.random.default_rng(seed), min_points=min_points, cadence=cadence)

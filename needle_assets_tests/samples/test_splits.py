@@ -39,7 +39,7 @@ def test_every_label_and_host_flag_is_spread_evenly_over_the_folds():
             assert max(counts.values()) - min(counts.get(fold, 0) for fold in range(10)) <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 40), st.integers(0, 40), st.sampled_from(["folds", "holdouts"]), st.randoms())
 def test_places_are_kept_when_objects_come_and_do_not_depend_on_the_order(n_before, n_after, scheme, random):
     chosen = SplitSettings(scheme=scheme, n_folds=5)

@@ -60,7 +60,7 @@ def test_a_window_of_nights_holds_only_its_packets(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_an_object_depends_on_seed_and_index_alone(index: int) -> None:
     a, b = (draw_object(7, index, DEFAULT_MIX) for _ in "ab")
     assert a.ztf_id == b.ztf_id
