@@ -50,7 +50,7 @@ test-random: $(READY)
 		$(BIN)/pytest -q -m hypothesis --hypothesis-profile=random --hypothesis-seed=$$seed || exit 1; done
 
 mutants: $(READY)
-	nice -n 10 $(BIN)/python -m benchmarks.mutants $(MUTANTS)
+	nice -n 10 $(BIN)/python -m needle_assets_tests.mutants $(MUTANTS)
 
 ui: $(READY)
 	$(BIN)/needle ui
