@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+from needle_assets import stopping
+
+if __name__ == "__main__":
+    stopping.watch()  # importing takes as long as some commands
+
 import typer
 
 from needle_assets.home import Home, HomeBusyError
@@ -176,7 +181,15 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; what went wrong is said in one line, and the exit code is 0 only if everything was done."""
+    """Run the command of this process, until it is done or a signal ends it, or that of ``arguments`` as a function."""
+    if arguments is None:
+        stopping.run(lambda: _run(sys.argv[1:]))
+    else:
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """What went wrong is said in one line, and the exit code is 0 only if everything was done."""
     try:
         app(args=arguments, standalone_mode=False, prog_name="needle")
     except typer.Abort:
@@ -285,4 +298,4 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

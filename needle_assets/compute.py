@@ -1,17 +1,9 @@
-"""Runs the functions of the stages over objects, in this process or in a pool. Knows neither the database nor Dagster."""
+"""Runs the functions of the stages over objects. Knows neither the database nor Dagster."""
 
 import importlib
-import multiprocessing
-import os
-import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
-from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -21,11 +13,7 @@ from needle_assets.products import Product
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 from needle_assets.warehouse.rows import Refused, as_json, to_arrow
-
-IN_FLIGHT_PER_WORKER = 2
-
-T = TypeVar("T")
-R = TypeVar("R")
+from needle_assets.workers import DIED, Rescue
 
 
 @dataclass(frozen=True)
@@ -120,73 +108,12 @@ def _refused(rejection: Rejection, ztf_id: str | None) -> Refused:
     return Refused(ztf_id or (str(named) if named is not None else None), rejection.candid, rejection.reason, as_json(measured))
 
 
-class Workers:
-    """
-    The one seam through which computing goes: ``map`` runs a function over tasks and yields (task, result) in order.
-
-    Parameters
-    ----------
-    count : int
-        1 computes in this process; more uses a pool that starts at the first need and lives until :meth:`close`.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._pool: ProcessPoolExecutor | None = None
-
-    def map(self, function: Callable[[T], R], tasks: Iterable[T], *, in_pool: bool = True) -> Iterator[tuple[T, R]]:
-        """Results in the order of the tasks, with only a few tasks in memory at a time."""
-        if self.count <= 1 or not in_pool:
-            for task in tasks:
-                yield task, function(task)
-            return
-        waiting: deque[tuple[T, Future[R]]] = deque()
-        for task in tasks:
-            waiting.append((task, self._started().submit(function, task)))
-            if len(waiting) >= IN_FLIGHT_PER_WORKER * self.count:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # forkserver: a fork of this process would copy Dagster's threads and DuckDB's locks.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["needle_assets.compute"])
-            with _single_threaded_libraries():
-                forkserver.ensure_running()
-            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_end_with_parent)
-        return self._pool
-
-    def close(self) -> None:
-        """End the pool."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+def _lost(task: Task) -> Computed:
+    return Computed(to_arrow([], task.schema), [], dict.fromkeys(task.keys or (None,), DIED))
 
 
-def _end_with_parent() -> None:
-    """A killed refresh must not leave workers behind; the fork server, their parent to the system, ends after the last of them."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _join(parts: Sequence[Computed]) -> Computed:
+    return _joined(parts, parts[0].rows.schema)
 
 
-@contextmanager
-def _single_threaded_libraries() -> Iterator[None]:
-    """Workers inherit these: two processes with two BLAS threads each would fight for two cores."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+RESCUE: Rescue[Task, Computed] = Rescue(lambda task: list(_singles(task)) or [task], _join, _lost)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from needle_assets import stopping
 from needle_assets.commands import (
     RefreshOptions,
     TrainOptions,
@@ -141,4 +142,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    stopping.run(main)

@@ -14,15 +14,16 @@ from typing import Any
 import polars as pl
 
 from needle_assets import landing
-from needle_assets.compute import Computed, Task, Workers, run_task
+from needle_assets.compute import RESCUE, Computed, Task, run_task
 from needle_assets.home import Home
-from needle_assets.scanning import read_file, read_whole_file
+from needle_assets.scanning import RESCUE_FILES, read_file, read_whole_file
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
 from needle_assets.unpacking import unpack
 from needle_assets.warehouse import ledger, manifest, models, publish, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
+from needle_assets.workers import Rescue, Workers
 
 FILES_PER_TASK = 64
 # Starting workers takes two seconds; fewer objects, or less to read, is done sooner without.
@@ -30,6 +31,8 @@ POOL_FROM_OBJECTS = 100
 POOL_FROM_BYTES = 32_000_000
 FILES_PER_COMMIT = 1024
 WHOLE_FILES = ("catalogue", "photometry", "hosts")
+# What could not be unpacked is read from its archive by its stage, which says what is wrong.
+_READ_LATER: Rescue[Any, None] = Rescue(lambda task: [task], lambda _: None, lambda _: None)
 
 
 class RefreshError(RuntimeError):
@@ -117,7 +120,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()
-        self.pool = Workers(self.workers)
+        self.pool = Workers(self.workers, self.home.state / "computing")
         self._untold: list[dict[str, Any]] | None = None
         self.git_sha = _git_sha()
 
@@ -173,7 +176,7 @@ class Session:
         waiting: list[manifest.FileReport] = []
         done = 0
         in_pool = len(tasks) > 1 and sum(file.size for file in files) > POOL_FROM_BYTES
-        for _, reports in self.pool.map(read_file, tasks, in_pool=in_pool):
+        for _, reports in self.pool.map(read_file, tasks, in_pool=in_pool, rescue=RESCUE_FILES):
             waiting += reports
             done += len(reports)
             self.progress("landing", done, len(files))
@@ -280,7 +283,8 @@ class Session:
         report = self.reports.setdefault(stage.table, StageReport())
         started = time.monotonic()
         tasks = _after_closing(opened, self._tasks(stage, keys))
-        for task, computed in self.pool.map(run_task, tasks, in_pool=len(keys) > POOL_FROM_OBJECTS):
+        in_pool = len(keys) > POOL_FROM_OBJECTS
+        for task, computed in self.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table):
             self._store(stage, task, computed, plans, writer, tell, report)
             self.progress(stage.table, report.computed + report.failed, len(keys))
         report.seconds += time.monotonic() - started
@@ -305,7 +309,7 @@ class Session:
             archived = manifest.archived(connection, objects)
         folder = Path(self._folders()["landing"])
         tasks = [(folder, self.home.unpacked, path, members) for path, members in archived.items()]
-        for done, _ in enumerate(self.pool.map(unpack, tasks, in_pool=len(tasks) > 1), start=1):
+        for done, _ in enumerate(self.pool.map(unpack, tasks, in_pool=len(tasks) > 1, rescue=_READ_LATER), start=1):
             self.progress("archives", done, len(tasks))
 
     def _folders(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from needle_assets.landing import LandedPacket, LandingFile, Refused, read_packe
 from needle_assets.rejections import Rejection
 from needle_assets.warehouse import rows
 from needle_assets.warehouse.manifest import FileReport, FoundPacket
+from needle_assets.workers import DIED, Rescue
 
 Accepted = pl.DataFrame | list[Mapping[str, Any]]
 READERS: Mapping[str, Callable[[Path], tuple[Accepted, list[Rejection]]]] = {
@@ -26,6 +27,16 @@ def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
     """What lies in some packet files or archives below a folder; damage is part of the report, never an exception."""
     folder, files = task
     return [_read_one(folder, file) for file in files]
+
+
+def _lost(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
+    reason = f"the file cannot be read: {DIED}; take it out of the landing folder, or replace it by a sound one."
+    return [FileReport(file, refused=[_refused(reason, {}, file.path, None)]) for file in task[1]]
+
+
+RESCUE_FILES: Rescue[tuple[Path, tuple[LandingFile, ...]], list[FileReport]] = Rescue(
+    lambda task: [(task[0], (file,)) for file in task[1]], lambda parts: [report for part in parts for report in part], _lost
+)
 
 
 def _read_one(folder: Path, file: LandingFile) -> FileReport:

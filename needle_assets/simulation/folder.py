@@ -6,11 +6,9 @@ seed, the mix, its index and the last night alone.
 
 import csv
 import json
-import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from needle_assets.pools import process_pool
 from needle_assets.randomness import rng_for
 from needle_assets.simulation import catalogues
 from needle_assets.simulation.artefacts import draw_missing_pixels, draw_stuck_columns, on_quadrant
@@ -190,18 +189,19 @@ def _computed(survey: Survey, chunks: Sequence[Sequence[int]], workers: int) -> 
             yield _simulate_chunk(survey, chunk)
         return
     waiting: deque[Future[_Chunk]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver"), initializer=_single_threaded) as pool:
-        for chunk in chunks:
-            waiting.append(pool.submit(_simulate_chunk, survey, chunk))
-            if len(waiting) >= CHUNKS_IN_FLIGHT_PER_WORKER * workers:
+    with process_pool(workers) as pool:
+        try:
+            for chunk in chunks:
+                waiting.append(pool.submit(_simulate_chunk, survey, chunk))
+                if len(waiting) >= CHUNKS_IN_FLIGHT_PER_WORKER * workers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _single_threaded() -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
+        except BrokenExecutor as error:
+            raise SimulationError(
+                f"A process that simulates died (killed, or too little memory for {workers} of them); what it wrote is kept, run the "
+                "command again to go on, with --workers 1 if memory is short."
+            ) from error
 
 
 def _simulate_chunk(survey: Survey, indices: Sequence[int]) -> _Chunk:
