@@ -9,6 +9,8 @@ from pathlib import Path
 
 import duckdb
 
+from needle_assets.stopping import signals_held
+
 OPEN_ATTEMPT_SECONDS = 60.0
 # More than one transaction writes. DuckDB 1.5 aborts the process, without a word, when the disk fills up within a commit.
 MIN_FREE_BYTES = 128_000_000
@@ -49,13 +51,14 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         If the disk is nearly full, the file is no database, or another process does not let go of it.
     """
     _require_space(path.parent)
-    connection = _open(path, read_only=False)
-    try:
-        yield connection
-    except duckdb.Error as error:
-        raise _explained(error, path) from error
-    finally:
-        _close(connection, path)
+    with signals_held():  # raised within DuckDB, what a handler raises aborts the process, or leaves a file that nobody can open again
+        connection = _open(path, read_only=False)
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise _explained(error, path) from error
+        finally:
+            _close(connection, path)
 
 
 @contextmanager
@@ -70,15 +73,16 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     if not path.exists():
         raise WarehouseError(f"{path} does not exist yet; run `needle refresh --landing FOLDER` to make it.")
-    connection = _open(path, read_only=True)
-    try:
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-        yield connection
-    except duckdb.IOException as error:
-        raise _explained(error, path, read_only=True) from error
-    finally:
-        connection.close()
+    with signals_held():
+        connection = _open(path, read_only=True)
+        try:
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+            yield connection
+        except duckdb.IOException as error:
+            raise _explained(error, path, read_only=True) from error
+        finally:
+            connection.close()
 
 
 @contextmanager
