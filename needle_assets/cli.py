@@ -159,9 +159,11 @@ def train(
     if what == "quality":
         trained = run_train_quality(Home.from_environment(), options, show=not as_json)
         typer.echo(json.dumps(trained) if as_json else _train_quality_text(trained))
+        _tell(trained["problems"])
         return
     result = run_train(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result) if as_json else _train_text(result))
+    _tell(result["problems"])
 
 
 @app.command()
@@ -212,6 +214,14 @@ def _report(error: Exception) -> NoReturn:
     _fail(
         text if known else f"{type(error).__name__}: {text.splitlines()[0] if text else ''} (run with --debug for the traceback)"
     )
+
+
+def _tell(problems: Sequence[str]) -> None:
+    """What was not done as asked though the command went on; the exit code is not 0 then."""
+    for problem in problems:
+        typer.echo(f"needle: {problem}", err=True)
+    if problems:
+        raise SystemExit(1)
 
 
 def _fail(sentence: str, code: int = 1) -> NoReturn:

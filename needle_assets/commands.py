@@ -193,7 +193,13 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
         session.publish()
         scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
         warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]]
-        return {**asdict(report), "assets": scored, "warnings": warnings, "published": str(home.published)}
+        return {
+            **asdict(report),
+            "assets": scored,
+            "warnings": warnings,
+            "problems": list(session.problems),
+            "published": str(home.published),
+        }
 
 
 # What must stand beside the scores.
@@ -220,7 +226,7 @@ def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) 
         report = train_quality(session)
         session.publish()
         record(home, checkers_trained(report, exploring.frame(home.published, CHECKERS)))
-        return {**asdict(report), "published": str(home.published)}
+        return {**asdict(report), "problems": list(session.problems), "published": str(home.published)}
 
 
 def run_report(home: Home, folder: Path | None) -> Path:

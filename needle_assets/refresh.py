@@ -23,7 +23,7 @@ from needle_assets.unpacking import unpack
 from needle_assets.warehouse import ledger, manifest, models, publish, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
-from needle_assets.workers import Rescue, Workers
+from needle_assets.workers import GIVEN_UP, Workers
 
 FILES_PER_TASK = 64
 # Starting workers takes two seconds; fewer objects, or less to read, is done sooner without.
@@ -31,8 +31,6 @@ POOL_FROM_OBJECTS = 100
 POOL_FROM_BYTES = 32_000_000
 FILES_PER_COMMIT = 1024
 WHOLE_FILES = ("catalogue", "photometry", "hosts")
-# What could not be unpacked is read from its archive by its stage, which says what is wrong.
-_READ_LATER: Rescue[Any, None] = Rescue(lambda task: [task], lambda _: None, lambda _: None)
 
 
 class RefreshError(RuntimeError):
@@ -309,7 +307,8 @@ class Session:
             archived = manifest.archived(connection, objects)
         folder = Path(self._folders()["landing"])
         tasks = [(folder, self.home.unpacked, path, members) for path, members in archived.items()]
-        for done, _ in enumerate(self.pool.map(unpack, tasks, in_pool=len(tasks) > 1, rescue=_READ_LATER), start=1):
+        # What could not be unpacked is read from its archive by its stage, which says what is wrong.
+        for done, _ in enumerate(self.pool.map(unpack, tasks, in_pool=len(tasks) > 1, rescue=GIVEN_UP), start=1):
             self.progress("archives", done, len(tasks))
 
     def _folders(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ from needle_assets.samples.scaling import normalised_pair
 from needle_assets.survey import STAMP_SIZE_PX
 from needle_assets.warehouse import models
 from needle_assets.warehouse.connection import writing
+from needle_assets.workers import DIED, GIVEN_UP
 
 SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
 
@@ -164,7 +165,10 @@ def _train_missing(session: Session, frozen: TrainingSet, missing: Sequence[Job]
     n_shown, seconds = 0, 0.0
     tasks = (task_of(job, frozen, files, session.settings) for job in missing)
     with _progress(session, files.folder / "progress", len(missing)):
-        for _, row in session.pool.map(train_task, tasks, in_pool=len(missing) > 1):
+        for task, row in session.pool.map(train_task, tasks, in_pool=len(missing) > 1, rescue=GIVEN_UP):
+            if row is None:
+                session.problems.append(f"{task.job.name} was not trained: {DIED}. `needle train` tries it again.")
+                continue
             n_shown, seconds = n_shown + row["n_shown"], seconds + row["seconds"]
             report.reading_seconds += row.pop("reading_seconds")
             with writing(session.home.working) as connection:

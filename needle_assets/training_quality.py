@@ -31,6 +31,7 @@ from needle_assets.refresh import RefreshError, Session, told_every_second
 from needle_assets.rejections import Rejection
 from needle_assets.warehouse import quality_models
 from needle_assets.warehouse.connection import writing
+from needle_assets.workers import DIED, GIVEN_UP
 
 
 @dataclass
@@ -106,7 +107,10 @@ def _train(session: Session, tasks: Sequence[Task], shared: dict[str, object], r
     report.up_to_date = len(tasks) - len(missing)
     if missing:
         with _progress(session, missing):
-            for _, row in session.pool.map(train_network, missing, in_pool=len(missing) > 1):
+            for task, row in session.pool.map(train_network, missing, in_pool=len(missing) > 1, rescue=GIVEN_UP):
+                if row is None:
+                    session.problems.append(f"{task.model_kind} was not trained: {DIED}. `needle train quality` tries it again.")
+                    continue
                 with writing(session.home.working) as connection:
                     quality_models.store_model(connection, {**shared, **row}, session.stages)
                 report.trained += 1

@@ -6,7 +6,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from needle_assets.pools import process_pool
 
@@ -39,6 +39,10 @@ class Rescue(Generic[T, R]):
     split: Callable[[T], Sequence[T]]
     join: Callable[[Sequence[R]], R]
     lost: Callable[[T], R]
+
+
+# For tasks that are one thing, whose result is then None.
+GIVEN_UP: Rescue[Any, Any] = Rescue(lambda task: [task], lambda parts: parts[0], lambda _: None)
 
 
 class Workers:

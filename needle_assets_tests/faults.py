@@ -8,12 +8,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from needle_assets import cli, event_storage, refresh
-from needle_assets.stages import Stage
+from needle_assets.assets import detections
+from needle_assets.products import Product
+from needle_assets.settings import Settings
+from needle_assets.stages import Stage, stage_named
 from needle_assets.warehouse import ledger, manifest, publish, rows
 
 TABLE = "core.detections"  # in the middle of the pipeline: work lies before it and behind it
@@ -81,6 +86,17 @@ def of_the_photometry(_folder: Any, file: Any) -> bool:
     return file.kind == "photometry"
 
 
+def deadly(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """The stage of TABLE, in which the object that NEEDLE_TEST_DEADLY names takes its process with it."""
+    if os.environ["NEEDLE_TEST_DEADLY"] in tables["raw.alerts"]["ztf_id"]:
+        os._exit(1)
+    return detections.detections(tables, settings)
+
+
+def with_a_deadly_object(_act: Callable[[], None]) -> None:
+    object.__setattr__(stage_named(TABLE), "compute", "needle_assets_tests.faults:deadly")
+
+
 POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "during the landing scan": lambda act: before(refresh, "read_whole_file", act, when=of_the_photometry),
     "inside a landing transaction": lambda act: before(manifest, "_add_objects", act),
@@ -91,15 +107,18 @@ POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "before marking published": lambda act: before(ledger, "mark_published", act, when=of_the_table),
     "before publishing": lambda act: before(publish, "publish", act),
     "mid-publish": lambda act: before(publish, "_sync", act),
+    "with a deadly object": with_a_deadly_object,
+    "with a deadly object among workers": with_a_deadly_object,
     "with workers": lambda act: before(refresh.Session, "_store", act, when=of_the_table),
 }
 
 
 def main(point: str, action: str, *arguments: str) -> None:
-    if point == "with workers":
+    if point.endswith("workers"):
         refresh.POOL_FROM_OBJECTS = 0
     POINTS[point]({"kill": kill, "fill": fill, "wait": wait}[action])
-    cli.main(arguments)
+    sys.argv[1:] = arguments
+    cli.main()
 
 
 if __name__ == "__main__":

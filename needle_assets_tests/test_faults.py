@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from needle_assets.home import Home
-from needle_assets_tests.homes import assert_consistent, content, environment_of, instance_of, needle
+from needle_assets_tests.homes import ask, assert_consistent, content, environment_of, instance_of, needle
 
 KILLED = -signal.SIGKILL
 PATIENCE_SECONDS = 400
@@ -94,6 +94,28 @@ def test_workers_end_with_a_killed_refresh(home) -> None:
     until(lambda: len(marked(mark)) >= 4 or killed.poll() is not None, "workers")
     assert killed.wait(PATIENCE_SECONDS) == KILLED, said(home)
     until(lambda: not marked(mark), "the workers still live")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["with a deadly object", "with a deadly object among workers"])
+def test_an_object_that_kills_its_process_fails_alone_and_wedges_nothing(point, filled, undisturbed, tmp_path) -> None:
+    home = tmp_path / "home"
+    deadly = str(ask(filled[1].published, "select max(ztf_id) from core.detections")[0][0])
+    for _ in range(3):
+        tried = faulty(home, point, "kill", "refresh", "--landing", filled[0], *SELECTED, NEEDLE_TEST_DEADLY=deadly)
+        code = tried.wait(PATIENCE_SECONDS)
+    assert code == 1
+    assert_one_line(said(home), "the code failed on 1 objects")
+    [(failed, reason)] = ask(
+        Home(home).published, "select ztf_id, reason from core.rejections where reason like 'the code failed%'"
+    )
+    assert (failed, "its process died" in reason) == (deadly, True)
+    done = ask(Home(home).published, "select distinct ztf_id from core.detections")
+    assert (deadly,) not in done
+    assert len(done) == len(ask(filled[1].published, "select distinct ztf_id from core.detections")) - 1
+    assert needle(home, "refresh", *SELECTED).returncode == 0
+    assert content(Home(home).published) == undisturbed
+    assert_consistent(home)
 
 
 def marked(mark: str) -> list[psutil.Process]:

@@ -51,7 +51,9 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         If the disk is nearly full, the file is no database, or another process does not let go of it.
     """
     _require_space(path.parent)
-    with signals_held():  # raised within DuckDB, what a handler raises aborts the process, or leaves a file that nobody can open again
+    with (
+        signals_held()
+    ):  # raised within DuckDB, what a handler raises aborts the process, or leaves a file that nobody can open again
         connection = _open(path, read_only=False)
         try:
             yield connection
