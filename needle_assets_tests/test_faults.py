@@ -100,8 +100,8 @@ def test_workers_end_with_a_killed_refresh(home) -> None:
 @pytest.mark.parametrize("point", ["with a deadly object", "with a deadly object among workers"])
 def test_an_object_that_kills_its_process_fails_alone_and_wedges_nothing(point, filled, undisturbed, tmp_path) -> None:
     home = tmp_path / "home"
-    deadly = str(ask(filled[1].published, "select max(ztf_id) from core.detections")[0][0])
-    for _ in range(3):
+    deadly = str(ask(filled[1].published, "select max(ztf_id) from raw.alerts")[0][0])
+    for _ in range(2):
         tried = faulty(home, point, "kill", "refresh", "--landing", filled[0], *SELECTED, NEEDLE_TEST_DEADLY=deadly)
         code = tried.wait(PATIENCE_SECONDS)
     assert code == 1
