@@ -177,7 +177,7 @@ def report(out: Annotated[Path | None, typer.Option(help="Folder; report/ beside
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Serve Dagster's pages and run schedule and sensor, on 127.0.0.1 only."""
-    from needle_assets.commands import serve_ui
+    from needle_assets.orchestration.serving import serve_ui
 
     serve_ui(Home.from_environment(), port)
 

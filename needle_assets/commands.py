@@ -1,7 +1,6 @@
 """What the commands do, apart from parsing and printing. Dagster is imported only when there is something to compute."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -328,14 +327,3 @@ def _queries() -> "Iterator[str]":
         if text.rstrip().endswith(";"):
             yield text
             text = ""
-
-
-def serve_ui(home: Home, port: int) -> None:
-    """Run Dagster's webserver and daemon in the foreground, reachable from this machine only."""
-    from needle_assets.orchestration.local import bury_dead_runs
-
-    bury_dead_runs(home.prepare())
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "needle_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    sys.stdout.write(f"Dagster on http://127.0.0.1:{port} for {home.path}; stop it with Ctrl-C.\n")
-    sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module, which then gets Ctrl-C and signals itself
