@@ -104,7 +104,11 @@ CASES = {
 def test_odd_light_curves_walk_through_every_stage_and_fit_their_tables(case, preset):
     walk = walked(detections(CASES[case]), settings=preset_settings(preset))
     assert len(walk["core.features"]) == len(walk["core.epochs"]) == (1 if CASES[case] else 0)
-    assert len(walk["core.light_curves"]) <= len(CASES[case])
+    nights = {(band, int(mjd)) for mjd, band, *_ in CASES[case]}
+    kept = [(band, int(mjd)) for mjd, band in walk["core.light_curves"].select("mjd", "band").rows()]
+    assert len(kept) == len(set(kept))
+    assert set(kept) <= nights
+    assert bool(kept) is bool(nights)
 
 
 def test_a_usable_fit_has_a_finite_curve_for_every_day_in_both_bands(rng):

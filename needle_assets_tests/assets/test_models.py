@@ -244,6 +244,86 @@ def test_the_scaler_knows_nothing_of_validation_rows(tmp_path):
     assert train_task(task)["scaler"] == train_task(replace(task, features=far))["scaler"]
 
 
+def test_attention_is_on_the_mask_of_the_same_object_and_untouched_ones_have_none(monkeypatch):
+    names = ["ZTF18a", "ZTF18b", "ZTF18c", "ZTF18d"]
+    stamps = {name: {"mask": (np.arange(3600) < 36 * 10**k).astype(np.uint8)} for k, name in enumerate(["ZTF18c", "ZTF18a"])}
+    stamps |= {name: {"mask": np.zeros(3600, np.uint8)} for name in ("ZTF18b", "ZTF18d")}
+    monkeypatch.setattr(glue, "attention_of", lambda _model, chosen, _stamps: np.ones((len(chosen), 60, 60)))
+    judged = pl.DataFrame({"ztf_id": names, "is_untouched": [False, True, False, True]})
+    assert glue._attention({}, judged, stamps) == [(0.1, 0.1), (None, None), (0.01, 0.01), (None, None)]
+    assert glue._attention({}, judged[1:2], stamps) == [(None, None)]
+
+
+def test_an_object_without_attention_has_no_fraction_but_an_area(monkeypatch):
+    monkeypatch.setattr(glue, "attention_of", lambda _model, chosen, _stamps: np.zeros((len(chosen), 60, 60)))
+    judged = pl.DataFrame({"ztf_id": ["ZTF18a"], "is_untouched": [False]})
+    assert glue._attention({}, judged, {"ZTF18a": {"mask": np.ones(3600, np.uint8)}}) == [(None, 1.0)]
+
+
+def candidate_tables(models: list[str], **more: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """What results.candidates reads, for one waiting, one classified and one uncatalogued object without stamps."""
+    names = ["ZTF18a", "ZTF18b", "ZTF18c"]
+    features = {"as_of_mjd": 60.0, "n_det_g": 2, "n_det_r": 1, "peak_mag_g": 18.0, "peak_mag_r": 18.5, "separation_arcsec": 1.0}
+    model = {"ablation": "metadata", "model_kind": "metadata"}
+    return {
+        "raw.objects": pl.DataFrame({"ztf_id": names[:2], "type": [None, "SN Ia"]}),
+        "core.features": pl.DataFrame([{"ztf_id": name, **features, "host_r_mag": 20.0} for name in names]),
+        "core.masked_stamps": pl.DataFrame(schema={"ztf_id": pl.String, "candid": pl.Int64}),
+        "core.hosts": pl.DataFrame({"ztf_id": names, "is_hosted": [True] * 3}),
+        "core.epochs": pl.DataFrame({"ztf_id": names, "first_mjd": [50.0, 51.0, 52.0]}),
+        "raw.alerts": pl.DataFrame({"ztf_id": ["ZTF18a"] * 2, "ra": [359.0, 1.0], "dec": [5.0, 5.0]}),
+        "results.fold_models": pl.DataFrame([{**model, "fold": k, "model_id": name} for k, name in enumerate(models)]),
+        "results.candidates": pl.DataFrame(schema={"ztf_id": pl.String, "as_of_mjd": pl.Float64}),
+        **more,
+    }
+
+
+def scored(monkeypatch, by_model: dict[str, list[float]], tables: dict[str, pl.DataFrame]) -> dict[str, dict]:
+    monkeypatch.setattr(glue, "probabilities", lambda model, chosen, _: np.tile(by_model[model["model_id"]], (len(chosen), 1)))
+    deployed = replace(SETTINGS, training=replace(SETTINGS.training, deployed=("metadata",)))
+    return {row["ztf_id"]: row for row in glue.candidates(tables, deployed).rows}
+
+
+def test_a_candidate_has_the_mean_of_its_models_and_the_scatter_of_each_class(monkeypatch):
+    p = {"one": [0.7, 0.2, 0.1], "two": [0.1, 0.4, 0.5]}
+    found = scored(monkeypatch, p, candidate_tables(["one", "two"]))
+    assert found.keys() == {"ZTF18a", "ZTF18c"}, "a classified object is no candidate"
+    row = found["ZTF18a"]
+    assert [row[name] for name in ("p_sn", "p_slsn", "p_tde")] == [0.4, 0.3, 0.3]
+    assert (row["p_slsn_std"], row["p_tde_std"]) == (pytest.approx(0.1), pytest.approx(0.2))
+    assert (row["n_models"], row["model_kind"], row["stamp_candid"]) == (2, "metadata", None)
+
+
+def test_a_candidate_has_a_place_and_an_age_where_they_are_known(monkeypatch):
+    found = scored(monkeypatch, {"one": [0.2, 0.3, 0.5]}, candidate_tables(["one"]))
+    assert (found["ZTF18a"]["ra_deg"] % 360, found["ZTF18a"]["dec_deg"]) == (
+        pytest.approx(0, abs=1e-9),
+        pytest.approx(5, abs=1e-2),
+    )
+    assert found["ZTF18c"]["ra_deg"] is None
+    assert (found["ZTF18a"]["days_since_first"], found["ZTF18c"]["days_since_first"]) == (10.0, 8.0)
+    assert {row["first_above_half_mjd"] for row in found.values()} == {None}
+
+
+def test_a_candidate_above_one_half_is_remembered_from_when(monkeypatch):
+    found = scored(monkeypatch, {"one": [0.2, 0.1, 0.7]}, candidate_tables(["one"]))
+    assert found["ZTF18a"]["first_above_half_mjd"] == 60.0
+
+
+@pytest.mark.parametrize(
+    ("stamped", "hosted", "ensembles", "kind"),
+    [
+        (True, True, {"TH", "T", "metadata"}, "TH"),
+        (True, False, {"TH", "T", "metadata"}, "T"),
+        (False, True, {"TH", "T", "metadata"}, "metadata"),
+        (True, True, {"T", "metadata"}, "metadata"),
+        (False, True, {"TH"}, None),
+    ],
+)
+def test_a_candidate_is_looked_at_by_the_model_made_for_it_else_by_one_without_stamps(stamped, hosted, ensembles, kind):
+    assert glue._kind_for("a", {"a"} if stamped else set(), {"a"} if hosted else set(), ensembles) == kind
+
+
 def test_history_of_a_candidate_keeps_what_was_said_and_replaces_only_the_present():
     row = {"as_of_mjd": 10.0, "p_slsn": 0.6, "p_tde": 0.1}
     history = glue._with_history([{**row, "first_above_half_mjd": 10.0}], {**row, "as_of_mjd": 12.0, "p_slsn": 0.2})

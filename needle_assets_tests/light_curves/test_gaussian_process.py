@@ -6,7 +6,6 @@ import pytest
 from george import kernels
 
 from needle_assets.light_curves.gaussian_process import (
-    GaussianProcessFit,
     draw,
     fit,
     fit_points,
@@ -16,7 +15,7 @@ from needle_assets.light_curves.gaussian_process import (
     restored_fit,
     standardised_residuals,
 )
-from needle_assets.light_curves.light_curve import LightCurve, mag_from_flux
+from needle_assets.light_curves.light_curve import LightCurve, flux_from_mag, mag_from_flux
 from needle_assets.rejections import Rejection
 from needle_assets.settings import GaussianProcessSettings, preset_settings
 
@@ -197,4 +196,8 @@ def test_few_points_hardly_change_the_errors():
 
 
 def test_a_fit_is_what_the_preset_says():
-    assert isinstance(fit(LightCurve.of([0.0, 5.0], "g", 18.0, 0.1), AUTHORS), GaussianProcessFit)
+    authors, ours = (fit(LightCurve.of([0.0, 5.0], "g", 18.0, 0.1), settings) for settings in (AUTHORS, DEFAULT))
+    flux, flux_err = flux_from_mag(18.0, 0.1)
+    assert (authors.points.background, ours.points.background) == ({"g": pytest.approx(flux)}, {"g": 0.0})
+    assert (authors.points.error_scale, ours.points.error_scale) == (1.0, pytest.approx(0.85, abs=0.15))
+    assert authors.points.flux_err[0] == pytest.approx(flux_err)

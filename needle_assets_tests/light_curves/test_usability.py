@@ -68,6 +68,38 @@ def test_scatter_far_beyond_the_errors_is_unpredictable(rng):
     assert any("chi2" in reason or "length scale" in reason for reason in judged(wild, settings).reasons)
 
 
+def test_reasons_begin_right_above_the_limits_of_the_settings(light_curve):
+    found = judged(light_curve)
+    exact = {
+        "max_left_out_chi2": found.left_out_chi2,
+        "max_chi2": found.reduced_chi2,
+        "max_rise_err_mag": found.median_rise_err_mag,
+    }
+    assert judged(light_curve, replace(DEFAULT, **exact)).reasons == ()
+    tight = replace(DEFAULT, **{name: 0.99 * value for name, value in exact.items()})
+    first_words = [reason.split(",")[0].split(" by")[0] for reason in judged(light_curve, tight).reasons]
+    assert first_words == ["under-fitted", "unpredictable", "rise uncertain"]
+
+
+def test_the_number_of_rising_points_and_the_rise_asked_for_are_enough(light_curve):
+    rising = light_curve.mjd <= peak_mjd(light_curve) + 5.0
+    n_rising, n_best = int(rising.sum()), max(int((rising & (light_curve.band == band)).sum()) for band in "gr")
+    enough = replace(DEFAULT, min_rising_points=n_rising, min_rising_points_in_a_band=n_best)
+    assert judged(light_curve, enough).reasons == ()
+    for more in ({"min_rising_points": n_rising + 1}, {"min_rising_points_in_a_band": n_best + 1}):
+        assert judged(light_curve, replace(enough, **more)).reasons == (f"{n_rising} rising epochs",)
+
+
+def test_a_length_scale_must_lie_between_the_usable_ones_and_a_fit_must_have_converged(light_curve):
+    scale = fit(light_curve, DEFAULT).length_scale_days
+    for limits in ((scale, 500.0), (2.0, scale)):
+        [reason] = judged(light_curve, replace(DEFAULT, usable_length_scale_days=limits)).reasons
+        assert reason == f"length scale {scale:.3g} d"
+    stuck = replace(fit(light_curve, DEFAULT), is_converged=False)
+    curve = daily_curve(stuck, faintest_mag=25.0)
+    assert judge(stuck, curve, peak_mjd(light_curve) + 5.0, DEFAULT).reasons == ("optimiser did not converge",)
+
+
 def test_a_dip_between_detections_is_not_believed():
     days = np.array([0.0, 2.0, 4.0, 80.0, 82.0, 84.0, 90.0])
     bumps = LightCurve.of(days, "g", [18.5, 18.4, 18.5, 18.4, 18.0, 17.9, 18.2], 0.03)

@@ -95,22 +95,25 @@ class Place:
 
 
 class _Places(Visitor):
-    """Occurrences of an operator outside type hints, counted as cosmic-ray counts them."""
+    """Occurrences of an operator where something is computed, counted as cosmic-ray counts them."""
 
     def __init__(self, operator: Operator) -> None:
         self.operator, self.count, self.found = operator, 0, []
 
     def visit(self, node: Any) -> Any:
         for start, _ in self.operator.mutation_positions(node):
-            if not _is_type_hint(node):
+            if not _is_no_arithmetic(node):
                 self.found.append((self.count, start[0]))
             self.count += 1
         return node
 
 
-def _is_type_hint(node: Any) -> bool:
+def _is_no_arithmetic(node: Any) -> bool:
+    """Type hints, decorators (whether a class can be changed is no result) and the star of ``f(*, named)``."""
     while node.parent is not None:
         parent = node.parent
+        if parent.type in ("decorator", "import_from") or (node.type == "operator" and parent.type in ("param", "parameters")):
+            return True
         hint = {"annassign": 1, "tfpdef": 2}.get(parent.type)
         if hint is not None and parent.children[hint] is node:
             return True

@@ -15,6 +15,8 @@ from needle_assets.samples.crossmatch import (
     Drawing,
     ImageParent,
     LightCurveParent,
+    _epochs,
+    _limit_mag,
     draw_recipe,
     draw_recipes,
     partners,
@@ -105,6 +107,45 @@ def test_what_the_survey_cannot_see_is_refused_not_waited_for(light_curves):
     drawing = Drawing(SyntheticSettings(redshift_tolerance=1.0, max_attempts_per_sample=2), FeatureSettings())
     with pytest.raises(Rejection, match="0 of 3 synthetic samples"):
         draw_recipes(faint, images, 3, seed_of, drawing)
+
+
+OWN = SyntheticSettings(cadence="own", jitter_days=0.4)
+NIGHTS = LightCurve.of([0.0, 0.2, 9.0, 30.2, 36.0], ["g", "r", "i", "r", "g"], [18.0, 18.5, 18.0, 21.5, 19.0], 0.1)
+
+
+def parent_of(points: LightCurve, light_curves: list[LightCurveParent]) -> LightCurveParent:
+    return LightCurveParent("own", 0.1, light_curves[0].fit, points, 35.0)
+
+
+def test_own_nights_of_the_phase_are_moved_together_and_by_no_more_than_asked(light_curves):
+    for seed in range(30):
+        found = _epochs(parent_of(NIGHTS, light_curves), np.random.default_rng(seed), OWN)
+        assert sorted(found.band) == ["g", "r", "r"]
+        early, late = found.mjd[found.mjd < 10], found.mjd[found.mjd > 10]
+        assert (len(early), len(late)) == (2, 1)
+        assert 0.0 <= early.min() <= 0.4
+        assert np.ptp(early) <= 0.2 + 1e-9
+        assert abs(late[0] - 30.2) <= 0.4
+
+
+def test_moved_nights_stay_between_the_first_point_and_the_end_of_the_phase(light_curves):
+    edge = LightCurve.of([0.0, 35.0], "g", 18.0, 0.1)
+    drawn = [_epochs(parent_of(edge, light_curves), np.random.default_rng(seed), OWN).mjd for seed in range(30)]
+    assert {float(times.min()) for times in drawn} > {0.0}
+    assert {float(times.max()) for times in drawn} > {35.0}
+    assert all(0.0 <= times[0] <= 0.4 and 34.6 <= times[1] <= 35.0 for times in drawn)
+
+
+def test_without_jitter_the_own_nights_are_as_they_were(light_curves):
+    found = _epochs(parent_of(NIGHTS, light_curves), np.random.default_rng(1), SyntheticSettings(cadence="own", jitter_days=0.0))
+    assert found.mjd.tolist() == [0.0, 0.2, 30.2]
+
+
+def test_a_parent_is_seen_as_deep_as_its_own_points_of_the_phase_go_if_asked(light_curves):
+    deep, shallow = parent_of(NIGHTS, light_curves), parent_of(NIGHTS[:3], light_curves)
+    assert _limit_mag(deep, SyntheticSettings(is_depth_own=True)) == 21.5
+    assert _limit_mag(shallow, SyntheticSettings(is_depth_own=True)) == 20.5
+    assert _limit_mag(deep, SyntheticSettings(is_depth_own=False)) == 20.5
 
 
 def test_pixels_follow_from_the_seed_and_a_quarter_turn_changes_none(rng):
