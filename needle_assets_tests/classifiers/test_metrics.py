@@ -155,3 +155,7 @@ def test_a_temperature_undoes_what_a_temperature_did(rng):
     assert calibration.fit_temperature(sharpened, y) == pytest.approx(2.0, rel=0.1)
     assert (sharpened.argmax(axis=1) == p.argmax(axis=1)).all()
     assert calibration.expected_calibration_error(p, y) < 0.03 < calibration.expected_calibration_error(sharpened, y)
+
+
+def test_without_a_positive_object_there_is_no_curve():
+    assert [len(part) for part in metrics.precision_recall(np.array([0.5, 0.2]), np.array([False, False]))] == [0, 0, 0]

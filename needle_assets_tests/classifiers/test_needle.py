@@ -138,3 +138,10 @@ def test_a_network_with_stamps_trains_from_rows_of_a_larger_array(rng):
     assert len(done.history) == 2
     assert done.is_bit_exact
     assert done.n_shown == 24
+
+
+def test_a_loss_that_only_stays_the_same_is_no_progress(rng):
+    settings = TrainingSettings(epochs=20, patience=3, learning_rate=1e-30, smallest_learning_rate=1e-30, device="cpu")
+    done = train(easy_samples(rng, 40), easy_samples(rng, 20), plan(settings))
+    assert len({epoch["validation_loss"] for epoch in done.history}) == 1
+    assert (done.best_epoch, len(done.history)) == (0, 4)

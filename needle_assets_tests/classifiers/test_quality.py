@@ -199,3 +199,12 @@ def test_fill_values_do_not_overflow(rng):
     images[0, :, 50:] = np.finfo(np.float32).min
     assert torch.isfinite(prepared(images)).all()
     assert torch.equal(prepared(images)[1], prepared(images[1:])[0])
+
+
+def test_the_residual_network_halves_the_image_four_times_after_the_first(rng):
+    network, sizes = build("resnet18").eval(), []
+    for block in network.blocks:
+        block.register_forward_hook(lambda _block, _given, result: sizes.append(tuple(result.shape[1:])))
+    with torch.no_grad():
+        network(prepared(sky(rng, 1)))
+    assert sizes == [(64, 15, 15)] * 2 + [(128, 8, 8)] * 2 + [(256, 4, 4)] * 2 + [(512, 2, 2)] * 2

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import torch
 
-from needle_assets.light_curves.batched_fits import fit_many
+from needle_assets.light_curves.batched_fits import MAX_ELEMENTS, _batches, fit_many
 from needle_assets.light_curves.gaussian_process import fit_points, flux_points, rescaled
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets.settings import GaussianProcessSettings, preset_settings
@@ -86,3 +86,12 @@ def test_real_light_curves_are_as_likely_as_with_george(survey):
     batched = fit_many(objects, wavelength_scale_angstrom=6000.0)
     gains = np.array([b.log_likelihood - fit_points(p, 6000.0).log_likelihood for b, p in zip(batched, objects, strict=True)])
     assert np.mean(np.abs(gains) < 0.01) >= 0.99
+
+
+def test_batches_are_of_similar_length_and_no_larger_than_memory_allows():
+    lengths = [40, 200, 40, 10, 181, 40]
+    batches = list(_batches(lengths))
+    assert sorted(k for batch in batches for k in batch) == list(range(6))
+    assert [[lengths[k] for k in batch] for batch in batches] == [[10, 40, 40, 40], [181], [200]]
+    assert all(len(batch) == 1 or len(batch) * max(lengths[k] for k in batch) ** 2 <= MAX_ELEMENTS for batch in batches)
+    assert list(_batches([])) == []

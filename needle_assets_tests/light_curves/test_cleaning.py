@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.light_curves.cleaning import clean, is_usable, merge, merge_clusters, precedes_gap, spline_outliers
+from needle_assets.light_curves.cleaning import (
+    _deviation_left_out,
+    _smoothed,
+    clean,
+    is_usable,
+    merge,
+    merge_clusters,
+    precedes_gap,
+    spline_outliers,
+)
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets.settings import LightCurveSettings
 from needle_assets_tests.instruments import BAND, MAG, MAG_ERR, days, whole_mjd
@@ -143,3 +152,32 @@ def test_two_hundred_points_and_more_are_cleaned(rng):
 def test_a_merged_point_is_corrected_only_if_all_its_detections_are():
     pair = LightCurve.of([1.0, 1.1, 5.0], "g", 18.0, 0.1)
     assert clean(pair, np.array([True, False, True]), DEFAULT).is_mw_corrected.tolist() == [False, True]
+
+
+def test_an_outlier_in_the_only_band_goes_and_one_in_three_bands_goes_from_its_own(rng):
+    smooth = bazin_light_curve(rng, n=40).in_band("g").sorted()
+    mag = smooth.mag.copy()
+    mag[8] += 1.2
+    spoilt = LightCurve(smooth.mjd, smooth.band, mag, smooth.mag_err)
+    assert cleaned(spoilt).outliers.mjd.tolist() == [smooth.mjd[8]]
+    rows = [(t, band, m, 0.05) for band in "ri" for t, m in zip(smooth.mjd, smooth.mag, strict=True)]
+    both = LightCurve.of(
+        *(
+            np.concatenate([getattr(spoilt, name), column])
+            for name, column in zip(("mjd", "band", "mag", "mag_err"), zip(*rows, strict=True), strict=True)
+        )
+    )  # fmt: skip - one sentence
+    assert list(zip(cleaned(both).outliers.mjd, cleaned(both).outliers.band, strict=True)) == [(smooth.mjd[8], "g")]
+
+
+def test_a_stray_is_measured_in_the_scatter_of_the_others_where_that_exceeds_their_errors():
+    days, others = np.arange(21.0), np.delete(np.arange(21), 10)
+    noisy = 18.0 + 0.2 * (-1.0) ** np.arange(21)
+    noisy[10] = 19.5
+    weight = np.full(21, 10.0)
+    found = _deviation_left_out(days, noisy, weight, 10, others)
+    spline = _smoothed(days[others], noisy[others], weight[others], 10.0)
+    scatter = np.sqrt(np.mean((noisy[others] - spline(days[others])) ** 2))
+    assert found == pytest.approx(abs(19.5 - spline(10.0)) / max(scatter, 0.1))
+    calm = np.where(np.arange(21) == 10, 19.5, 18.0)
+    assert _deviation_left_out(days, calm, weight, 10, others) == pytest.approx(15.0, rel=1e-3)

@@ -69,3 +69,14 @@ def test_samples_of_one_kind_are_not_told_apart_and_shifted_ones_are(rng):
 def test_too_few_samples_are_not_compared(rng):
     with pytest.raises(Rejection, match="3 real"):
         recognisability(np.zeros((3, 1)), np.zeros((30, 1)), (np.array(["a"] * 3), np.array(["a"] * 30)), ("a",), rng)
+
+
+def test_a_feature_that_is_never_there_is_nought_with_a_scatter_of_one():
+    scaler = Scaler.fit(NAMES, np.array([[np.nan, 3.0], [np.nan, 5.0]]))
+    assert (scaler.median, scaler.mean, scaler.std) == ((0.0, 4.0), (0.0, 4.0), (1.0, 1.0))
+
+
+def test_features_without_two_values_in_a_part_are_left_out_of_the_comparison(rng):
+    groups = (np.array([f"h{i}" for i in range(40)]), np.array([f"h{i % 40}" for i in range(80)]))
+    real, made = (np.column_stack([rng.normal(size=n), np.full(n, np.nan), np.full(n, 3.0)]) for n in (40, 80))
+    assert recognisability(real, made, groups, ("a", "b", "c"), rng).auc < 0.7

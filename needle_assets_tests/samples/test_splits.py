@@ -122,3 +122,8 @@ def test_a_clean_part_passes_and_a_moved_fold_does_not():
     require_same_folds({"a": 1, "gone": 2}, {"a": 1, "new": 0})
     with pytest.raises(LeakError, match="a have moved"):
         require_same_folds({"a": 1}, {"a": 2})
+
+
+def test_folds_are_joined_beginning_with_the_one_that_holds_most_of_what_is_rare():
+    folds = [0] * 9 + [1, 2] + [1, 1, 1, 2]
+    assert groups_of_folds(folds, ["SN"] * 11 + ["TDE"] * 4, 3) == (1, 0, 1)
