@@ -4,22 +4,25 @@ A member's name is only a label. Python's ``tarfile`` parses the headers; the wa
 it has seen, follows chains of extension headers and inflates whatever it is told to, and archives come from strangers.
 """
 
+import bz2
 import gzip
+import lzma
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from needle_assets.rejections import Rejection
 
-MAX_MEMBER_BYTES = 8 * 2**20
+MAX_MEMBER_BYTES = 64 * 2**20
 MAX_NAME_CHARACTERS = 255
 MAX_UNPACKED_RATIO = 50
 FREE_UNPACKED_BYTES = 64 * 2**20
 
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 2**18
+_MAX_XZ_BYTES = 128 * 2**20
 _MAX_EXTENSION_BYTES = 2**16
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _KINDS = {
@@ -48,7 +51,7 @@ class Member:
 
 def read_archive(file: BinaryIO) -> Iterator[Member]:
     """
-    Members of a ``.tar`` or ``.tar.gz`` archive in order, in one pass and with one member in memory at a time.
+    Members of a ``.tar`` archive, plain or compressed by gzip, bzip2 or xz, in order, in one pass and with one member in memory at a time.
 
     Directories are passed over. Links, devices, names that lead elsewhere, repeated names and oversized members come without data
     and with a refusal.
@@ -80,45 +83,94 @@ def read_archive(file: BinaryIO) -> Iterator[Member]:
             yield Member(name, data)
 
 
-class _Stream:
-    """Reads a plain or gzipped file, exact counts only, and stops where it unpacks to far more than it is."""
+class Unpacked:
+    """
+    Reads a file as it unpacks, plain or compressed by gzip, bzip2 or xz, and stops where it unpacks to far more than it is.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._raw = file
-        is_gzip = file.read(2) == b"\x1f\x8b"
+    ``read`` gives fewer bytes than asked for only at the end, and raises Rejection, with ``what`` the file is, where it is damaged.
+    """
+
+    def __init__(self, file: BinaryIO, what: str) -> None:
+        self._raw, self._what = file, what
+        start = file.read(6)
         file.seek(0)
-        self._file = gzip.GzipFile(fileobj=file, mode="rb") if is_gzip else file
-        self._n_read = 0
+        self._file: BinaryIO | _Inflated = file
+        if start.startswith(b"\x1f\x8b"):
+            self._file = gzip.GzipFile(fileobj=file, mode="rb")  # type: ignore[assignment]
+        elif start.startswith(b"BZh"):
+            self._file = _Inflated(file, bz2.BZ2Decompressor)
+        elif start == b"\xfd7zXZ\0":
+            self._file = _Inflated(file, lambda: lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES))
+        self.n_read = 0
 
     def read(self, n_bytes: int) -> bytes:
-        data = self._read_up_to(n_bytes)
+        """The next bytes as they unpack."""
+        try:
+            data = self._file.read(n_bytes)
+        except EOFError as error:
+            raise self.ends_early() from error
+        except (OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            raise Rejection(f"the {self._what} is damaged ({type(error).__name__}); what comes before is used.") from error
+        self.n_read += len(data)
+        if self.n_read > FREE_UNPACKED_BYTES + MAX_UNPACKED_RATIO * self._raw.tell():
+            raise Rejection(
+                f"the {self._what} unpacks to more than {MAX_UNPACKED_RATIO} times its size; the rest is not read.",
+                n_bytes_read=self.n_read,
+            )
+        return data
+
+    def ends_early(self) -> Rejection:
+        """What to say of a file that lost its end."""
+        return Rejection(f"the {self._what} ends early; what comes before is used, fetch it again.", n_bytes_read=self.n_read)
+
+
+class _Inflated:
+    """A bzip2 or xz file, of one or several streams, unpacked no further than asked for."""
+
+    def __init__(self, file: BinaryIO, make: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> None:
+        self._file, self._make, self._inflate = file, make, make()
+
+    def read(self, n_bytes: int) -> bytes:
+        pieces: list[bytes] = []
+        while n_bytes > 0 and (piece := self._piece(n_bytes)):
+            pieces.append(piece)
+            n_bytes -= len(piece)
+        return b"".join(pieces)
+
+    def _piece(self, n_bytes: int) -> bytes:
+        """Some of what comes next; nothing at the end of the last stream. Raises EOFError if that lost its end."""
+        while True:
+            packed = b""
+            if self._inflate.eof:
+                packed = self._inflate.unused_data.lstrip(b"\0") or self._file.read(_CHUNK).lstrip(b"\0")
+                if not packed:
+                    return b""
+                self._inflate = self._make()
+            elif self._inflate.needs_input:
+                packed = self._file.read(_CHUNK)
+                if not packed:
+                    raise EOFError
+            if piece := self._inflate.decompress(packed, n_bytes):
+                return piece
+
+
+class _Stream:
+    """An archive as it unpacks, in exact pieces."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = Unpacked(file, "archive")
+
+    def read(self, n_bytes: int) -> bytes:
+        data = self._file.read(n_bytes)
         if len(data) < n_bytes:
-            raise self._ends_early()
+            raise self._file.ends_early()
         return data
 
     def finish(self) -> None:
         """Read to the end, where gzip keeps its checksum, and refuse what follows the end mark."""
-        while rest := self._read_up_to(_CHUNK):
+        while rest := self._file.read(_CHUNK):
             if rest.count(0) < len(rest):
                 raise Rejection("the archive goes on after its end mark; the members before are used, unpack and repack it.")
-
-    def _ends_early(self) -> Rejection:
-        return Rejection("the archive ends early; the members before are used, fetch it again.", n_bytes_read=self._n_read)
-
-    def _read_up_to(self, n_bytes: int) -> bytes:
-        try:
-            data = self._file.read(n_bytes)
-        except EOFError as error:
-            raise self._ends_early() from error
-        except (OSError, zlib.error) as error:
-            raise Rejection(f"the archive is damaged ({type(error).__name__}); the members before are used.") from error
-        self._n_read += len(data)
-        if self._n_read > FREE_UNPACKED_BYTES + MAX_UNPACKED_RATIO * self._raw.tell():
-            raise Rejection(
-                f"the archive unpacks to more than {MAX_UNPACKED_RATIO} times its size; the rest is not read.",
-                n_bytes_read=self._n_read,
-            )
-        return data
 
     def skip(self, n_bytes: int) -> None:
         for start in range(0, n_bytes, _CHUNK):

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from needle_assets.avro_schema import Read, Wanted, parsed, reader
 from needle_assets.rejections import Rejection
@@ -65,7 +65,14 @@ def read_records(data: bytes, wanted: Wanted | None = None) -> Iterator[dict[str
     yield from (record.value for record in _all_records(source, header, wanted))
 
 
-def split(file: BinaryIO, wanted: Wanted | None = None) -> Iterator[bytes]:
+class Readable(Protocol):
+    """Anything that can be read from start to end; fewer bytes than asked for come only at the end."""
+
+    def read(self, n_bytes: int, /) -> bytes:
+        """The next bytes."""
+
+
+def split(file: Readable, wanted: Wanted | None = None) -> Iterator[bytes]:
     """
     Every record of a container file of any size as a container file of its own, uncompressed, in file order.
 
@@ -86,7 +93,7 @@ def split(file: BinaryIO, wanted: Wanted | None = None) -> Iterator[bytes]:
 class _Source:
     """An open file read in exact pieces, and how much of it was read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
         self._ahead = b""
         self.n_read = 0

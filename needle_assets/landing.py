@@ -6,40 +6,30 @@ are read by ``catalogues``.
 """
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from needle_assets.alerts import shown
-from needle_assets.archives import read_archive
-from needle_assets.avro import MAX_FILE_BYTES
+from needle_assets.alerts import WANTED, shown
+from needle_assets.archives import Unpacked, read_archive
+from needle_assets.avro import MAX_FILE_BYTES, split
+from needle_assets.landing_names import TABLE_NAMES, Kind, is_packet_name, is_passed_over, kind_of, why_not_read
 from needle_assets.rejections import Rejection
 
-Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "unknown"]
-
-CATALOGUE_NAME = "bts.csv"
-ALERTS_FOLDER = "alerts"
 MAX_DEPTH = 32
-
-_TOP_LEVEL: dict[str, Kind] = {
-    CATALOGUE_NAME: "catalogue",
-    "photometry.parquet": "photometry",
-    "photometry.csv": "photometry",
-    "hosts.csv": "hosts",
-}
-_ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
-_UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
 
 
 class LandingFile(NamedTuple):
     """
     One file of a landing folder.
 
-    ``path`` is relative to the folder, with forward slashes; ``problem`` says why a file or folder cannot be looked at.
+    ``path`` is relative to the folder, with forward slashes; ``problem`` says why a file or folder cannot be looked at, ``notice``
+    why a file that is nothing wrong with is not read and what was expected.
     """
 
     path: str
@@ -47,6 +37,7 @@ class LandingFile(NamedTuple):
     mtime_ns: int
     kind: Kind
     problem: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +74,10 @@ def scan(folder: Path) -> Iterator[LandingFile]:
     """
     Every file below ``folder``, in no particular order.
 
-    Packets and archives count only below ``alerts/``, catalogue, photometry and hosts only at the top. Hidden and unfinished
-    files (``.x``, ``x.tmp``, ``x.part``) are unknown. A link to a file inside the folder is followed, a link that leads outside
-    or to a folder is not; it and a folder that cannot be read come out as unknown with a ``problem``.
+    Packets and archives count at the top and below ``alerts/``, tables only at the top, one of each kind. Hidden and unfinished
+    files (``.x``, ``x.tmp``, ``x.part``) are unknown. A link to a file inside the folder is followed unless it is a packet that is
+    read itself; a link that leads outside or to a folder is not. It and a folder that cannot be read come out as unknown with a
+    ``problem``, other files that are not read with a ``notice``.
     """
     root = os.path.realpath(folder)
     waiting = [(root, "", 0)]
@@ -96,26 +88,25 @@ def scan(folder: Path) -> Iterator[LandingFile]:
         except OSError as error:
             yield _unknown(prefix, f"the folder cannot be read ({error.strerror}); give the reader access to it.")
             continue
-        names = {entry.name for entry in entries}
+        tables = _tables_read([entry.name for entry in entries]) if not prefix else {}
         for entry in entries:
             relative = prefix + entry.name
             if not entry.is_dir(follow_symlinks=False):
-                yield _looked_at(entry, relative, root, names)
+                yield _told(_looked_at(entry, relative, root), tables)
             elif depth < MAX_DEPTH:
                 waiting.append((entry.path, relative + "/", depth + 1))
             else:
                 yield _unknown(relative, f"the folder is nested more than {MAX_DEPTH} deep.")
 
 
-def kind_of(path: str) -> Kind:
-    """What a file of a landing folder is, from its path relative to the folder."""
-    if any(part.startswith(".") for part in path.split("/")) or path.lower().endswith(_UNFINISHED_SUFFIXES):
-        return "unknown"
-    if not path.startswith(ALERTS_FOLDER + "/"):
-        return _TOP_LEVEL.get(path, "unknown")
-    if path.lower().endswith(".avro"):
-        return "packet"
-    return "archive" if path.lower().endswith(_ARCHIVE_SUFFIXES) else "unknown"
+def catalogue_in(folder: Path) -> Path | None:
+    """The catalogue of a landing folder, whatever the case of its name; None if there is none."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    except OSError:
+        return None
+    name = _tables_read(names).get("catalogue")
+    return folder / name if name else None
 
 
 def read_packet_file(folder: Path, file: LandingFile) -> Iterator[LandedPacket | Refused]:
@@ -169,30 +160,55 @@ def _unknown(path: str, problem: str) -> LandingFile:
     return LandingFile(path.rstrip("/") or ".", 0, 0, "unknown", problem)
 
 
-def _looked_at(entry: os.DirEntry[str], relative: str, root: str, names: set[str]) -> LandingFile:
+def _tables_read(names: Collection[str]) -> dict[Kind, str]:
+    """The file that is read of each kind of table."""
+    order = list(TABLE_NAMES)
+    known = sorted(
+        (name for name in names if name.lower() in TABLE_NAMES), key=lambda n: (order.index(n.lower()), n != n.lower(), n)
+    )
+    return {TABLE_NAMES[name.lower()]: name for name in reversed(known)}
+
+
+def _told(file: LandingFile, tables: dict[Kind, str]) -> LandingFile:
+    """The file with a notice, where it is not read though somebody may think so."""
+    used = tables.get(file.kind)
+    if used and used != file.path:
+        return file._replace(kind="unknown", notice=f"not read: {used} lies beside it and is read.")
+    if file.kind != "unknown" or file.problem or file.notice:
+        return file
+    return file._replace(notice=why_not_read(file.path))
+
+
+def _looked_at(entry: os.DirEntry[str], relative: str, root: str) -> LandingFile:
     if not relative.isprintable():
         told_apart_by = hashlib.sha256(os.fsencode(relative)).hexdigest()[:8]
         return _unknown(
             f"{shown(relative, 200)} {told_apart_by}", "the name has characters that cannot be written; rename the file."
         )
+    notice = None
     try:
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
             if not target.startswith(root + os.sep) or not Path(target).is_file():
                 return _unknown(
-                    relative, "the link does not lead to a file inside the landing folder; put the file itself there."
+                    relative,
+                    "the link does not lead to a file inside the landing folder; put the file itself there, or for a folder of files "
+                    "the folder itself.",
                 )
+            notice = _read_itself(os.path.relpath(target, root))
         found = entry.stat()
     except OSError as error:
         return _unknown(relative, f"the file cannot be looked at ({error.strerror}).")
     if not stat.S_ISREG(found.st_mode):
         return _unknown(relative, "this is not a regular file.")
-    kind = kind_of(relative)
-    if relative == "photometry.csv" and "photometry.parquet" in names:
-        return LandingFile(
-            relative, found.st_size, found.st_mtime_ns, "unknown", "photometry.parquet lies beside it and is read."
-        )
-    return LandingFile(relative, found.st_size, found.st_mtime_ns, kind)
+    kind = "unknown" if notice else kind_of(relative)
+    return LandingFile(relative, found.st_size, found.st_mtime_ns, kind, None, notice)
+
+
+def _read_itself(target: str) -> str | None:
+    """Why a link to a packet or an archive of the same folder is not read as well."""
+    is_read = kind_of(target) in ("packet", "archive")
+    return f"not read: it is a link to {target}, which is read itself." if is_read and target.isprintable() else None
 
 
 def _opened(folder: Path, path: str) -> BinaryIO:
@@ -218,12 +234,7 @@ def _packets(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Refused]:
 
 
 def _single(opened: BinaryIO, path: str) -> Iterator[LandedPacket]:
-    data = opened.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise Rejection(
-            f"the file is larger than {MAX_FILE_BYTES} bytes, no alert packet is.", n_bytes=os.fstat(opened.fileno()).st_size
-        )
-    yield _landed(path, None, data)
+    yield from _whole_or_split(Unpacked(opened, "file"), path, None)
 
 
 def _archived(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Refused]:
@@ -231,10 +242,40 @@ def _archived(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Refused]:
         label = member.name if member.name.isprintable() and len(member.name) < 256 else shown(member.name, 100)
         if member.data is None or member.refusal is not None:
             yield Refused(path, label, member.refusal or Rejection("the member has no data."))
-        elif not member.name.lower().endswith(".avro"):
+        elif is_passed_over(member.name):
+            continue
+        elif not is_packet_name(member.name):
             yield Refused(path, label, Rejection("the member's name does not end in .avro; only alert packets are read."))
         else:
-            yield _landed(path, label, member.data)
+            yield from _of_member(member.data, path, label)
+
+
+def _of_member(data: bytes, path: str, label: str) -> Iterator[LandedPacket | Refused]:
+    try:
+        yield from _whole_or_split(Unpacked(io.BytesIO(data), "member"), path, label)
+    except Rejection as why:
+        yield Refused(path, label, why)
+
+
+def _whole_or_split(content: Unpacked, path: str, member: str | None) -> Iterator[LandedPacket]:
+    """The content as one packet file; where it is larger than any one packet, its packets one by one, numbered."""
+    data = content.read(MAX_FILE_BYTES + 1)
+    if len(data) <= MAX_FILE_BYTES:
+        yield _landed(path, member, data)
+        return
+    for number, packet in enumerate(split(_Rejoined(data, content), WANTED), start=1):
+        yield _landed(path, f"{member + ' ' if member else ''}packet {number}", packet)
+
+
+class _Rejoined:
+    """What was read of a file already, and then the rest of it."""
+
+    def __init__(self, start: bytes, rest: Unpacked) -> None:
+        self._start, self._rest = io.BytesIO(start), rest
+
+    def read(self, n_bytes: int) -> bytes:
+        data = self._start.read(n_bytes)
+        return data if len(data) == n_bytes else data + self._rest.read(n_bytes - len(data))
 
 
 def _landed(path: str, member: str | None, data: bytes) -> LandedPacket:

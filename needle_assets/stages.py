@@ -189,6 +189,7 @@ STAGES: tuple[Stage, ...] = (
             "raw.alerts": ("candid", "jd", "fid", "ra", "dec", "xpos", "ypos", "path", "member"),
             "core.hosts": ("host_ra_deg", "host_dec_deg"),
         },
+        code_version="2",
         is_bulk=True,
         keeps_previous=True,
         chunk_rows=256,

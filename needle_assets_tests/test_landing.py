@@ -1,6 +1,9 @@
 """A landing folder as it lies."""
 
+import bz2
+import gzip
 import hashlib
+import lzma
 import os
 import time
 from pathlib import Path
@@ -9,8 +12,9 @@ import pytest
 
 from needle_assets import landing
 from needle_assets.alerts import read_packet
-from needle_assets.landing import LandedPacket, LandingFile, Refused, kind_of, read_members, read_packet_file, scan
-from needle_assets_tests.packets import packet
+from needle_assets.landing import LandedPacket, LandingFile, Refused, catalogue_in, read_members, read_packet_file, scan
+from needle_assets.landing_names import kind_of
+from needle_assets_tests.packets import avro, packet, record
 from needle_assets_tests.test_archives import tar
 
 
@@ -33,7 +37,11 @@ def found(folder: Path) -> dict[str, LandingFile]:
     [
         ("bts.csv", "catalogue"), ("photometry.parquet", "photometry"), ("photometry.csv", "photometry"), ("hosts.csv", "hosts"),
         ("alerts/1.avro", "packet"), ("alerts/a/b/1.AVRO", "packet"), ("alerts/n.tar.gz", "archive"), ("alerts/n.tgz", "archive"),
-        ("alerts/n.tar", "archive"), ("README.md", "unknown"), ("truth/objects.csv", "unknown"), ("1.avro", "unknown"),
+        ("alerts/n.tar", "archive"), ("README.md", "unknown"), ("truth/objects.csv", "unknown"),
+        ("1.avro", "packet"), ("n.tar.gz", "archive"),
+        ("Alerts/1.avro", "packet"), ("BTS.csv", "catalogue"), ("alerts/1.avro.gz", "packet"), ("alerts/n.tar.bz2", "archive"),
+        ("alerts/n.txz", "archive"), ("hosts.parquet", "hosts"), ("photometry.csv.gz", "photometry"), ("old/1.avro", "unknown"),
+        ("alerts/._1.avro", "unknown"), ("alerts/__MACOSX/1.avro", "unknown"), ("alerts/1.json", "unknown"),
         ("old/bts.csv", "unknown"), ("alerts/1.avro.tmp", "unknown"), ("alerts/.1.avro", "unknown"),
         ("alerts/.cache/1.avro", "unknown"),
         ("alerts/1.avro.part", "unknown"), ("bts.csv~", "unknown"), ("alerts/bts.csv", "unknown"),
@@ -70,9 +78,18 @@ def test_links_that_lead_outside_are_not_followed(folder, tmp_path_factory):
     assert "leads out" in refused.reason
 
 
-def test_a_link_to_a_file_inside_is_that_file(folder):
+def test_a_link_to_a_table_inside_is_that_table(folder):
+    (folder / "data").mkdir()
+    (folder / "data" / "mine.csv").write_text("")
+    (folder / "photometry.csv").symlink_to(folder / "data" / "mine.csv")
+    assert found(folder)["photometry.csv"].kind == "photometry"
+
+
+def test_a_link_to_a_packet_that_is_read_itself_is_told_and_not_read_twice(folder):
     (folder / "alerts" / "same.avro").symlink_to(folder / "alerts" / "1.avro")
-    assert found(folder)["alerts/same.avro"].kind == "packet"
+    file = found(folder)["alerts/same.avro"]
+    assert (file.kind, file.problem) == ("unknown", None)
+    assert "alerts/1.avro" in file.notice
 
 
 def test_what_is_no_regular_file_is_reported_and_never_opened(folder):
@@ -155,10 +172,111 @@ def test_a_vanished_file_is_refused(folder):
     assert "No such file" in refused.reason
 
 
-def test_an_oversized_packet_file_is_refused(folder):
+def test_a_large_file_of_something_else_says_so(folder):
     (folder / "alerts" / "big.avro").write_bytes(bytes(9 * 2**20))
     (refused,) = read_packet_file(folder, found(folder)["alerts/big.avro"])
-    assert refused.measured == {"n_bytes": 9 * 2**20}
+    assert "does not start as an Avro container" in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("alerts/1.json", "Avro"), ("alerts/n.zip", "unpack it"), ("alerts/n.tar.zst", "zstd"), ("alerts/1.fits", ".avro"),
+        ("hosts.txt", "hosts.csv"), ("bts_2024.csv", "bts.csv"), ("old/1.avro", "below alerts/"), ("1.json", "Avro"),
+    ],
+)  # fmt: skip
+def test_a_near_miss_says_what_is_expected(folder, path, expected):
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_bytes(b"{}")
+    assert (found(folder)[path].kind, expected in found(folder)[path].notice) == ("unknown", True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["README.txt", "alerts/README.md", "alerts/._1.avro", ".DS_Store", "alerts/.DS_Store", "alerts/2.avro.part", "truth/objects.parquet",
+     "alerts/__MACOSX/1.avro", "Thumbs.db", "LICENSE"],
+)  # fmt: skip
+def test_what_nobody_takes_for_data_is_passed_over(folder, path):
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_bytes(b"x")
+    assert found(folder)[path][3:] == ("unknown", None, None)
+
+
+@pytest.mark.parametrize(
+    ("present", "read", "left"),
+    [
+        (("photometry.csv", "photometry.parquet"), "photometry.parquet", "photometry.csv"),
+        (("photometry.csv.gz", "photometry.csv"), "photometry.csv", "photometry.csv.gz"),
+        (("Hosts.csv", "hosts.csv"), "hosts.csv", "Hosts.csv"),
+        (("BTS.csv", "bts.csv"), "bts.csv", "BTS.csv"),
+    ],
+)
+def test_of_several_tables_of_a_kind_one_is_read_and_the_others_are_told(folder, present, read, left):
+    for name in present:
+        (folder / name).write_text("")
+    files = found(folder)
+    assert (files[read].kind != "unknown", files[read].notice) == (True, None)
+    assert (files[left].kind, files[left].problem) == ("unknown", None)
+    assert read in files[left].notice
+
+
+def test_the_catalogue_is_found_whatever_the_case_of_its_name(folder):
+    (folder / "bts.csv").rename(folder / "BTS.CSV")
+    assert catalogue_in(folder) == folder / "BTS.CSV"
+    assert catalogue_in(folder / "alerts") is None
+
+
+_PACK = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("pack", _PACK.values(), ids=_PACK.keys())
+def test_compressed_packets_and_archives_are_their_packets(folder, pack):
+    data = tar(("4.avro", packet(candid=4)), ("5.avro.gz", gzip.compress(packet(candid=5))), compressed=False)
+    for name, content in (("3.avro.gz", packet(candid=3)), ("night.tar.gz", data)):
+        (folder / "alerts" / name).write_bytes(pack(content))
+    files = found(folder)
+    (single,) = read_packet_file(folder, files["alerts/3.avro.gz"])
+    members = list(read_packet_file(folder, files["alerts/night.tar.gz"]))
+    assert [read_packet(item.data).candid for item in (single, *members)] == [3, 4, 5]
+    assert single.data == packet(candid=3)
+
+
+@pytest.mark.parametrize("pack", _PACK.values(), ids=_PACK.keys())
+def test_a_compressed_packet_that_is_cut_off_is_refused(folder, pack):
+    (folder / "alerts" / "3.avro.gz").write_bytes(pack(packet(candid=3))[:-100])
+    (refused,) = read_packet_file(folder, found(folder)["alerts/3.avro.gz"])
+    assert "early" in refused.reason or "damaged" in refused.reason
+
+
+@pytest.mark.parametrize("pack", _PACK.values(), ids=_PACK.keys())
+def test_a_compressed_bomb_is_not_unpacked(folder, pack):
+    (folder / "alerts" / "bomb.tar.gz").write_bytes(
+        pack(tar(("1.avro", bytes(60 * 2**20)), ("2.avro", bytes(60 * 2**20)), compressed=False))
+    )
+    refusals = [
+        item.reason for item in read_packet_file(folder, found(folder)["alerts/bomb.tar.gz"]) if isinstance(item, Refused)
+    ]
+    assert any("times its size" in reason for reason in refusals)
+
+
+@pytest.mark.parametrize("name", ["many.avro", "many.avro.gz", "many.tar"])
+def test_a_file_of_many_packets_may_be_of_any_size(folder, monkeypatch, name):
+    monkeypatch.setattr(landing, "MAX_FILE_BYTES", 50_000)
+    data = avro([record(candid=k) | {"candid": k} for k in range(1, 40)])
+    content = {"many.avro": data, "many.avro.gz": gzip.compress(data), "many.tar": tar(("m.avro", data))}[name]
+    (folder / "alerts" / name).write_bytes(content)
+    found_here = list(read_packet_file(folder, found(folder)[f"alerts/{name}"]))
+    assert [read_packet(item.data).candid for item in found_here] == list(range(1, 40))
+    assert len({(item.member, item.sha256) for item in found_here}) == 39
+    wanted = {found_here[7].member, found_here[20].member}
+    assert [read_packet(item.data).candid for item in read_members(folder, f"alerts/{name}", wanted)] == [8, 21]
+
+
+def test_what_macos_adds_to_an_archive_is_passed_over(folder):
+    extras = [(name, b"x") for name in ("./._6.avro", "__MACOSX/._6.avro", "./PaxHeader/6.avro", ".DS_Store")]
+    (folder / "alerts" / "mac.tar").write_bytes(tar(extras[0], ("./6.avro", packet(candid=6)), *extras[1:]))
+    (landed,) = read_packet_file(folder, found(folder)["alerts/mac.tar"])
+    assert read_packet(landed.data).candid == 6
 
 
 def test_members_are_read_again_in_one_pass(folder):

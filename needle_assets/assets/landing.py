@@ -15,7 +15,8 @@ from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 from needle_assets.unpacking import read_unpacked
 
-Place = tuple[str, str, str]
+# Path, member, object and number of a packet: a file may hold several of one object.
+Place = tuple[str, str, str, int]
 
 
 def objects(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
@@ -38,7 +39,7 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     found: set[Place] = set()
     for landed, packet in packets_of(tables["landing.packets"]):
         place = {"path": landed.path, "member": landed.member, "sha256": landed.sha256}
-        found.add((landed.path, landed.member or "", packet.ztf_id))
+        found.add((landed.path, landed.member or "", packet.ztf_id, packet.candid))
         rows.append({**alert_row(packet), **place})
         rejections += packet.refused
     kept, vanished = _rows_of_vanished(tables, found)
@@ -47,10 +48,13 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
 
 
 def _rows_of_vanished(tables: Mapping[str, pl.DataFrame], found: set[Place]) -> tuple[list[dict[str, Any]], list[Rejection]]:
-    before = {(row["path"], row["member"] or "", row["ztf_id"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
+    before = {
+        (row["path"], row["member"] or "", row["ztf_id"], row["candid"]): row
+        for row in tables["raw.alerts"].iter_rows(named=True)
+    }
     kept, refused = [], []
     for row in tables["landing.packets"].iter_rows(named=True):
-        place = (row["path"], row["member"], row["ztf_id"])
+        place = (row["path"], row["member"], row["ztf_id"], row["candid"])
         if place in before and place not in found:
             kept.append(before[place])
         elif place not in found:
@@ -61,7 +65,7 @@ def _rows_of_vanished(tables: Mapping[str, pl.DataFrame], found: set[Place]) -> 
 
 def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
     """Every packet that ``landed`` (ztf_id, path, member, sha256, and the folders) points to and that is still there, by file."""
-    wanted = {(row["path"], row["member"] or "", row["ztf_id"]) for row in landed.iter_rows(named=True)}
+    wanted = {(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) for row in landed.iter_rows(named=True)}
     for _, group in landed.group_by("path", maintain_order=True):
         for item in _items(group):
             yield from ((item, packet) for packet in _ours(item, wanted))
@@ -83,7 +87,7 @@ def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
 
 def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:
     for found in read_packets(item.data):
-        if isinstance(found, Packet) and (item.path, item.member or "", found.ztf_id) in wanted:
+        if isinstance(found, Packet) and (item.path, item.member or "", found.ztf_id, found.candid) in wanted:
             yield found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from needle_assets.alerts import Packet
-from needle_assets.assets.landing import packets_of
+from needle_assets.assets.landing import Place, packets_of
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import host_position_px, place_cutout
 from needle_assets.products import Product
@@ -24,7 +24,7 @@ def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     alerts = {(row["ztf_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
     hosts = {row["ztf_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
-    used = {(row["path"], row["member"] or "", row["ztf_id"]) for row in alerts.values()}
+    used = {(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) for row in alerts.values()}
     product = Product()
     seen: set[tuple[str, int]] = set()
     for landed, packet in packets_of(_only(tables["landing.packets"], used)):
@@ -36,9 +36,9 @@ def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     return product
 
 
-def _only(landed: pl.DataFrame, used: set[tuple[str, str, str]]) -> pl.DataFrame:
+def _only(landed: pl.DataFrame, used: set[Place]) -> pl.DataFrame:
     """Packets that ``raw.alerts`` uses: not the copies it left out."""
-    keep = [(row["path"], row["member"] or "", row["ztf_id"]) in used for row in landed.iter_rows(named=True)]
+    keep = [(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) in used for row in landed.iter_rows(named=True)]
     return landed.filter(pl.Series(keep, dtype=pl.Boolean))
 
 

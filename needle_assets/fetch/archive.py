@@ -15,7 +15,7 @@ from needle_assets.fetch.around import AnswerError, Around, FetchError
 from needle_assets.fetch.download import Download
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
-from needle_assets.landing import ALERTS_FOLDER
+from needle_assets.landing_names import ALERTS_FOLDER
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 

@@ -15,7 +15,7 @@ from typing import Any
 from needle_assets.alerts import checked_ztf_id, is_ztf_id
 from needle_assets.catalogues import read_catalogue
 from needle_assets.fetch.around import FetchError
-from needle_assets.landing import ALERTS_FOLDER, CATALOGUE_NAME
+from needle_assets.landing_names import ALERTS_FOLDER, CATALOGUE_NAME
 from needle_assets.rejections import Rejection
 
 ANSWERS_FOLDER = "answers"

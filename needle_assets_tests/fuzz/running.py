@@ -18,7 +18,8 @@ from needle_assets.alerts import alert_row, one_row_per_packet, read_packets
 from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import place_cutout
-from needle_assets.landing import LandedPacket, LandingFile, kind_of, read_packet_file
+from needle_assets.landing import LandedPacket, LandingFile, read_packet_file
+from needle_assets.landing_names import kind_of
 from needle_assets.rejections import Rejection
 from needle_assets_tests.fuzz import file_kinds, packet_kinds
 from needle_assets_tests.fuzz.packet_kinds import Make

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from needle_assets.alerts import Packet, alert_row, is_positive, packet_of, read_packets, shown
 from needle_assets.catalogues import label_of, read_catalogue, read_photometry
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.landing import kind_of
+from needle_assets.landing_names import kind_of
 from needle_assets.rejections import Rejection
 from needle_assets_tests.packets import record
 

@@ -7,7 +7,7 @@ from needle_assets.fetch.around import AnswerError, Around, DamagedError, FetchE
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
-from needle_assets.landing import CATALOGUE_NAME
+from needle_assets.landing_names import CATALOGUE_NAME
 from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 

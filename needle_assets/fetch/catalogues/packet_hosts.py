@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from needle_assets.alerts import Packet, alert_row, read_packet
-from needle_assets.landing import ALERTS_FOLDER
+from needle_assets.landing_names import ALERTS_FOLDER
 from needle_assets.rejections import Rejection
 from needle_assets.samples.hosts import packet_host, position_of_ps1_object
 from needle_assets.settings import HostSettings

@@ -1,0 +1,87 @@
+"""What a file of a landing folder is, from where it lies and its name; and what was expected of one that is not read."""
+
+from typing import Literal
+
+Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "unknown"]
+
+CATALOGUE_NAME = "bts.csv"
+ALERTS_FOLDER = "alerts"
+
+# Of several files of one kind the first is read.
+TABLE_NAMES: dict[str, Kind] = {
+    CATALOGUE_NAME: "catalogue",
+    f"{CATALOGUE_NAME}.gz": "catalogue",
+    "photometry.parquet": "photometry",
+    "photometry.csv": "photometry",
+    "photometry.csv.gz": "photometry",
+    "hosts.csv": "hosts",
+    "hosts.csv.gz": "hosts",
+    "hosts.parquet": "hosts",
+}
+PACKET_SUFFIXES = (".avro", ".avro.gz", ".avro.bz2", ".avro.xz")
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
+_UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
+
+# What systems leave behind, what explains a folder, and the truth that a simulation tells of itself: nobody takes them for data.
+_OF_SYSTEMS = frozenset(("thumbs.db", "desktop.ini", "__macosx", "lost+found"))
+_EXPLAINING = ("readme", "license", "copying", "changelog", "manifest")
+_TRUTH_FOLDER = "truth"
+
+_READ_BELOW_ALERTS = "alert packets are .avro files (also .gz, .bz2, .xz), single or in .tar archives (also .gz, .bz2, .xz)"
+_READ_AT_TOP = (
+    "a landing folder holds bts.csv, the folder alerts/, and if you like photometry.parquet or photometry.csv, and hosts.csv or "
+    "hosts.parquet (the .csv also as .csv.gz)"
+)
+_INSTEAD = {
+    ".json": "JSON is not read; fetch the packets as Avro, as ZTF sends them",
+    ".zip": "zip archives are not read; unpack it, or make a .tar.gz of it",
+    ".7z": "7z archives are not read; unpack it, or make a .tar.gz of it",
+    ".rar": "rar archives are not read; unpack it, or make a .tar.gz of it",
+    ".zst": "zstd is not read; unpack it, or make a .gz of it",
+    ".lz4": "lz4 is not read; unpack it, or make a .gz of it",
+}
+
+
+def kind_of(path: str) -> Kind:
+    """What a file is, from its path relative to the folder. Upper case counts as lower case."""
+    if is_passed_over(path):
+        return "unknown"
+    lower = path.lower()
+    folder, slash, _ = lower.partition("/")
+    if not slash and lower in TABLE_NAMES:
+        return TABLE_NAMES[lower]
+    if slash and folder != ALERTS_FOLDER:
+        return "unknown"
+    if lower.endswith(PACKET_SUFFIXES):
+        return "packet"
+    return "archive" if lower.endswith(ARCHIVE_SUFFIXES) else "unknown"
+
+
+def is_packet_name(name: str) -> bool:
+    """Whether a member of an archive is named as a packet."""
+    return name.lower().endswith(PACKET_SUFFIXES)
+
+
+def is_passed_over(path: str) -> bool:
+    """Whether nobody wants to be told of a file: hidden, unfinished, or left behind by a system (``._x``, ``__MACOSX``)."""
+    lower = path.lower()
+    return lower.endswith(_UNFINISHED_SUFFIXES) or any(
+        (part.startswith(".") and part not in (".", "..")) or part in _OF_SYSTEMS or part.startswith("paxheader")
+        for part in lower.split("/")
+    )
+
+
+def why_not_read(path: str) -> str | None:
+    """For an unknown file: what is read instead, as a sentence; None for one that nobody would take for data."""
+    lower = path.lower()
+    folder, slash, _ = lower.partition("/")
+    name = lower.rpartition("/")[2]
+    if is_passed_over(path) or folder == _TRUTH_FOLDER or name.startswith(_EXPLAINING):
+        return None
+    instead = next((text for suffix, text in _INSTEAD.items() if lower.endswith(suffix)), None)
+    if instead and (not slash or folder == ALERTS_FOLDER):
+        return f"{instead}."
+    if folder == ALERTS_FOLDER:
+        return f"not read: {_READ_BELOW_ALERTS}."
+    where = f"not read: packets are read at the top and below {ALERTS_FOLDER}/, tables at the top; " if slash else "not read: "
+    return f"{where}{_READ_AT_TOP}."
