@@ -5,6 +5,7 @@ import pytest
 
 from needle_assets.images.augmentation import Orientation, Pair, draw_orientation, is_complete, oriented
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 
 def pair_with(places, *, host_px=None, noise=0.0, rng=None):
@@ -78,3 +79,7 @@ def test_the_whole_mask_stays_in_the_frame_at_any_angle(rng):
     assert is_complete(pair)
     for angle_deg in range(0, 360, 15):
         assert turn(pair, angle_deg + 0.5, rng).mask.sum() == pytest.approx(pair.mask.sum(), abs=6)
+
+
+def test_what_augmentation_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("augmentation")

@@ -11,6 +11,7 @@ from needle_assets.images.defects import RULES, find_defects
 from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.settings import QualitySettings
 from needle_assets_tests.images.examples import real_pairs, star
+from needle_assets_tests.images.pins import hold
 
 NAMED = {
     "nan_block": "missing_pixels",
@@ -234,3 +235,7 @@ def test_rules_agree_with_eyes(survey):
     named = [bool(reasons) for label, is_finite, reasons in found if label == "bad" and is_finite]
     assert len(named) == 42
     assert sum(named) >= 39
+
+
+def test_what_defects_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("defects")

@@ -6,6 +6,7 @@ import pytest
 from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.settings import QualitySettings
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 GLINTS = star(10, 30, 300.0) + star(50, 30, 200.0)
 FIELD = star(15, 12, 900.0) + star(48, 50, 2000.0)
@@ -80,3 +81,7 @@ def test_the_verdict_turns_with_the_pair(blank, other):
     straight, turned = find_pair_defects(science, reference)[0], find_pair_defects(np.rot90(science), np.rot90(reference))[0]
     assert turned.reasons == straight.reasons
     assert np.array_equal(turned.invalid, np.rot90(straight.invalid))
+
+
+def test_what_disagreement_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("disagreement")

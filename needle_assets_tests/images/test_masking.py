@@ -10,6 +10,7 @@ from needle_assets.images.masking import background_noise, density_adjustment, m
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.settings import MaskSettings, preset_settings
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 TARGET = (30.0, 30.0)
 
@@ -233,3 +234,7 @@ def test_the_authors_noise_leaves_out_a_block_at_the_target(blank, rng):
     marked[30, 30] = 101.23456
     pair = masked_pair(marked, marked, np.zeros((60, 60), bool), rng=rng, settings=preset_settings("needle2").masking)
     assert 101.23456 not in pair.science_noise
+
+
+def test_what_masking_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("masking")

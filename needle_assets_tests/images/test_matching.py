@@ -7,6 +7,7 @@ from needle_assets.images import matching
 from needle_assets.images.matching import match_moments, match_sources, shifted
 from needle_assets.images.noise import measure_sky
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 NOTHING = np.zeros((60, 60), bool)
 TARGET = (30.0, 30.0)
@@ -153,3 +154,7 @@ def test_bright_pixels_have_the_noise_of_their_electrons():
     found = matching._variance(np.array([-50.0, 620.0, 0.0]), np.array([0.0, 0.0, 6200.0]), sky, sky)
     plain = 2 * sky.sigma**2
     np.testing.assert_allclose(found, [plain, plain + 100.0 + 1.86**2, plain + 1000.0 + 18.6**2])
+
+
+def test_what_matching_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("matching")

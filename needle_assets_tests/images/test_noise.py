@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from needle_assets.images.noise import draw_noise, measure_sky, noise_quantiles, one_sided_noise, symmetric_noise
 from needle_assets.rejections import Rejection
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 
 def test_the_sky_is_found_beside_stars(blank):
@@ -93,3 +94,7 @@ def test_the_sky_follows_shift_and_scale(level, sigma, seed):
     unit, moved = measure_sky(plain), measure_sky(plain * sigma + level)
     assert moved.level == pytest.approx(unit.level * sigma + level, abs=1e-6 * (abs(level) + sigma))
     assert moved.sigma == pytest.approx(unit.sigma * sigma, rel=1e-3)
+
+
+def test_what_noise_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("noise")

@@ -12,6 +12,7 @@ from needle_assets.images.sources import within_px
 from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings, preset_settings
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 TARGET = (30.0, 30.0)
 NOTHING = np.zeros((60, 60), bool)
@@ -235,3 +236,7 @@ def test_real_sources_under_damage_come_back_better_than_the_authors_way(good_re
     assert len(ours) >= 80
     assert 0.95 <= np.median(ratios) <= 1.05
     assert np.median(ours) <= 0.5 * np.median(theirs)
+
+
+def test_what_restoration_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("restoration")

@@ -9,6 +9,7 @@ from sklearn.cluster import DBSCAN
 
 from needle_assets.images.sources import find_sources, grown, label_clusters, within_px
 from needle_assets_tests.images.examples import star
+from needle_assets_tests.images.pins import hold
 
 
 def by_dbscan(bright, eps_px, min_samples):
@@ -78,3 +79,7 @@ def test_growing_turns_with_the_stamp(rng):
 def test_places_are_column_and_row():
     assert np.argwhere(within_px((5, 6), (4.0, 1.0), 0.9)).tolist() == [[1, 4]]
     assert within_px((5, 5), (2.0, 2.0), 1.0).sum() == 5
+
+
+def test_what_sources_gives_is_what_the_figures_of_the_docs_rest_on():
+    hold("sources")

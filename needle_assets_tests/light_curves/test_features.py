@@ -143,3 +143,8 @@ def test_later_points_never_change_features_of_an_earlier_epoch(early, late, as_
 def test_the_clock_does_not_matter(light_curve, start):
     moved = LightCurve(light_curve.mjd + start, light_curve.band, light_curve.mag, light_curve.mag_err)
     assert features(moved, 100.0 + start) == pytest.approx(features(light_curve, 100.0), nan_ok=True, abs=1e-6, rel=1e-4)
+
+
+def test_a_detection_exactly_half_a_day_before_counts_for_the_slope():
+    hasty = features(LightCurve.of([0, 4.5, 5.0], "g", [19.0, 18.9, 18.0], 0.1), 20.0)
+    assert hasty["recent_slope_mag_per_day_g"] == pytest.approx(-1.8)

@@ -201,3 +201,10 @@ def test_a_fit_is_what_the_preset_says():
     assert (authors.points.background, ours.points.background) == ({"g": pytest.approx(flux)}, {"g": 0.0})
     assert (authors.points.error_scale, ours.points.error_scale) == (1.0, pytest.approx(0.85, abs=0.15))
     assert authors.points.flux_err[0] == pytest.approx(flux_err)
+
+
+def test_no_point_counts_more_than_three_sigma_for_the_errors():
+    flat = LightCurve.of(np.arange(8.0), "g", 18.0, 0.02)
+    blind = restored_fit(flat, DEFAULT, amplitude=1e-3, length_scale_days=20.0, error_scale=1.0)
+    assert np.abs(standardised_residuals(blind)[1]).min() > 3.0
+    assert rescaled(blind).error_scale == pytest.approx(np.sqrt((8 * 9 + 5) / 13))

@@ -134,3 +134,10 @@ def test_points_far_below_the_limit_do_not_scatter_into_view(fitted, light_curve
     epochs = sample_epochs(light_curve, 10.0, np.random.default_rng(1), min_points=8)
     drawn = [observe_at_redshift(fitted, epochs, (0.1, 8.0), np.random.default_rng(seed)) for seed in range(50)]
     assert sum(len(seen) for seen in drawn) == 0
+
+
+def test_a_phase_shorter_than_a_day_is_moved_through_too(rng):
+    night = LightCurve.of([0.0, 0.25, 0.5], "g", 18.0, 0.1)
+    drawn = [sample_epochs(night, 0.75, np.random.default_rng(seed), min_points=3).mjd for seed in range(5)]
+    assert all(((times >= 0) & (times <= 0.75)).all() for times in drawn)
+    assert len({float(times.min()) for times in drawn}) == 5
