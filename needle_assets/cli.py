@@ -82,13 +82,22 @@ def refresh(
     fetch_first: Annotated[
         bool, typer.Option("--fetch", help="First ask the services that the settings name: what the nightly schedule does.")
     ] = False,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Publish though models, scores or nights of the published file are gone.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the warehouse up to date with the landing folder. Computes only what is stale."""
     from needle_assets.commands import RefreshOptions, run_night, run_refresh  # keeps `needle --help` fast
 
     options = RefreshOptions(
-        landing=landing, preset=preset, select=_names(select), recompute=_names(recompute), workers=workers, wait_seconds=wait
+        landing=landing,
+        preset=preset,
+        select=_names(select),
+        recompute=_names(recompute),
+        workers=workers,
+        wait_seconds=wait,
+        accept_loss=accept_loss,
     )
     work = run_night if fetch_first else run_refresh
     result = work(Home.from_environment(), options, show=not as_json)
@@ -164,6 +173,24 @@ def train(
     result = run_train(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result) if as_json else _train_text(result))
     _tell(result["problems"])
+
+
+@app.command()
+def restore(
+    file: Annotated[Path | None, typer.Argument(help="A kept copy, by name or path; the published file if left out.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Only say what can be restored.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go back to the published warehouse, or to a kept copy of it."""
+    from needle_assets.restoring import copies, run_restore
+
+    home = Home.from_environment()
+    if show:
+        found = copies(home)
+        typer.echo(json.dumps(found) if as_json else _copies_text(found, home))
+        return
+    result = run_restore(home, file)
+    typer.echo(json.dumps(result) if as_json else _restore_text(result))
 
 
 @app.command()
@@ -277,6 +304,19 @@ def _train_quality_text(result: dict[str, Any]) -> str:
         f"{result['trained']} quality checkers trained on {result['n_images']} good images, {result['up_to_date']} up to date "
         f"({result['seconds']:.0f} s). "
         + (result["not_chosen"] or f"{result['chosen']} is chosen, and `needle refresh` scores with it.")
+    )
+
+
+def _copies_text(found: list[dict[str, Any]], home: Home) -> str:
+    lines = [f"{c['written_at']}  {c['size_bytes'] / 1e6:>9.1f} MB  {c['file']}  ({c['kind']})" for c in found]
+    return "\n".join([*lines, f"Copies lie in {home.backups}." if found else f"{home.path} holds nothing that can be restored."])
+
+
+def _restore_text(result: dict[str, Any]) -> str:
+    before = f" What was there before lies in {result['replaced']}." if result["replaced"] else ""
+    return (
+        f"{result['restored']} is the working warehouse now: {result['objects']} objects, {result['models']} models, "
+        f"{result['nights']} nights.{before} `needle refresh` brings it up to date."
     )
 
 

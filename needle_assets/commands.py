@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from needle_assets.home import Home
 from needle_assets.refresh import Progress, RefreshError, Session, needed_by
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
-from needle_assets.warehouse import exploring
+from needle_assets.warehouse import backups, exploring
 from needle_assets.warehouse.quality_models import CHECKERS
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class RefreshOptions:
     recompute: tuple[str, ...] = ()
     workers: int = 2
     wait_seconds: float = 0.0
+    accept_loss: bool = False
 
 
 def run_simulate(
@@ -118,7 +119,15 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
     home.prepare().remember_preset(home.settings(options.preset).preset)
     with _progress(show) as progress:
         waits = options.wait_seconds or LOCK_WAIT_SECONDS  # who has asked services for an hour does not leave for a refresh
-        how = partial(working_session, home, what="refresh", wait_seconds=waits, workers=options.workers, progress=progress)
+        how = partial(
+            working_session,
+            home,
+            what="refresh",
+            wait_seconds=waits,
+            workers=options.workers,
+            progress=progress,
+            accept_loss=options.accept_loss,
+        )
         with opened_when_needed(how) as session:
             around = Around(progress=lambda far: progress(f"fetch {far.source}", far.done, far.total))
             night = local.run_night(home, session, landing=options.landing, around=around)
@@ -241,7 +250,8 @@ def _opened(home: Home, options: RefreshOptions | TrainOptions, *, what: str = "
     with home.prepare().lock(wait_seconds=options.wait_seconds, what=what), _progress(show) as progress:
         settings = home.settings(options.preset)
         home.remember_preset(settings.preset)
-        session = Session(home, settings, workers=options.workers, progress=progress).open()
+        accept_loss = getattr(options, "accept_loss", False)
+        session = Session(home, settings, workers=options.workers, progress=progress, accept_loss=accept_loss).open()
         try:
             yield session
         finally:
@@ -272,8 +282,9 @@ def _progress(show: bool) -> "Iterator[Progress]":
 
 def read_status(home: Home) -> dict[str, Any]:
     """What ``needle status`` prints: stale = computed before from something else; missing = never computed."""
-    if not home.working.exists():
+    if not home.working.exists() and not home.published.exists():
         raise RefreshError(f"{home.path} is empty; run `needle refresh --landing FOLDER` to fill it.")
+    backups.require_working(home.working, home.published, home.backups)
     session = Session(home, home.settings())
     folder = home.landing()
     counts, rejections, objects = session.status()

@@ -51,6 +51,11 @@ class Home:
         return self.path / "needle.duckdb"
 
     @property
+    def backups(self) -> Path:
+        """Whole copies of the warehouse: of published files, of what was before a migration, of what a restore replaced."""
+        return self.path / "backups"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME: runs, events, schedules."""
         return self.state / "dagster"

@@ -20,7 +20,7 @@ from needle_assets.scanning import RESCUE_FILES, read_file, read_whole_file
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
 from needle_assets.unpacking import unpack
-from needle_assets.warehouse import ledger, manifest, models, publish, rows, schema
+from needle_assets.warehouse import backups, ledger, manifest, models, publish, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.rows import Refused, Writer, Written
 from needle_assets.workers import GIVEN_UP, Workers
@@ -105,6 +105,8 @@ class Session:
         Called with (stage, done, total) while working.
     problems
         Sentences on what was not done as asked though work went on: told at the end, and then the exit code is not 0.
+    accept_loss
+        Begin anew where the working file is gone, and publish without models, scores and nights that only the published file holds.
     """
 
     home: Home
@@ -115,6 +117,7 @@ class Session:
     reports: dict[str, StageReport] = field(default_factory=dict)
     pictured: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    accept_loss: bool = False
 
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()
@@ -123,11 +126,12 @@ class Session:
         self.git_sha = _git_sha()
 
     def open(self) -> "Session":
-        """Bring the database to the described schema and hash columns that are read for the first time."""
-        with writing(self.home.prepare().working) as connection:
-            emptied = schema.apply(connection)
-            if emptied:
-                ledger.forget(connection, emptied)
+        """Bring the database to the described schema, copied before, and hash columns that are read for the first time."""
+        home = self.home.prepare()
+        backups.require_working(home.working, home.published, home.backups, accept_loss=self.accept_loss)
+        backups.keep_before_upgrade(home.working, home.published, home.backups, self.settings.publishing.kept)
+        with writing(home.working) as connection:
+            schema.apply(connection)
             ledger.backfill_hashes(connection, self.stages, self.tables)
         return self
 
@@ -405,7 +409,13 @@ class Session:
 
     def publish(self) -> bool:
         """Give readers what was written; False if nothing was."""
-        return publish.publish(self.home.working, self.home.published)
+        return publish.publish(
+            self.home.working,
+            self.home.published,
+            backups=self.home.backups,
+            n_kept=self.settings.publishing.kept,
+            accept_loss=self.accept_loss,
+        )
 
 
 def needed_by(names: Iterable[str]) -> list[Stage]:

@@ -19,7 +19,7 @@ from needle_assets.assets import detections
 from needle_assets.products import Product
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage, stage_named
-from needle_assets.warehouse import ledger, manifest, publish, rows
+from needle_assets.warehouse import backups, ledger, manifest, publish, rows
 
 TABLE = "core.detections"  # in the middle of the pipeline: work lies before it and behind it
 
@@ -106,7 +106,7 @@ POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "between event batches": between_event_batches,
     "before marking published": lambda act: before(ledger, "mark_published", act, when=of_the_table),
     "before publishing": lambda act: before(publish, "publish", act),
-    "mid-publish": lambda act: before(publish, "_sync", act),
+    "mid-publish": lambda act: before(backups, "_sync", act),
     "with a deadly object": with_a_deadly_object,
     "with a deadly object among workers": with_a_deadly_object,
     "with workers": lambda act: before(refresh.Session, "_store", act, when=of_the_table),

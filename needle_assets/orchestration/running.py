@@ -34,11 +34,17 @@ class RefreshRequest(dg.ConfigurableResource):
 
 @contextmanager
 def working_session(
-    home: Home, *, what: str, wait_seconds: float = LOCK_WAIT_SECONDS, workers: int = 2, progress: Progress = no_progress
+    home: Home,
+    *,
+    what: str,
+    wait_seconds: float = LOCK_WAIT_SECONDS,
+    workers: int = 2,
+    progress: Progress = no_progress,
+    accept_loss: bool = False,
 ) -> Iterator[Session]:
     """Hold the home, work, publish what was written."""
     with home.prepare().lock(wait_seconds=wait_seconds, what=what):
-        session = Session(home, home.settings(), workers=workers, progress=progress).open()
+        session = Session(home, home.settings(), workers=workers, progress=progress, accept_loss=accept_loss).open()
         try:
             yield session
         finally:

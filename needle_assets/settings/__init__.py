@@ -22,7 +22,7 @@ from needle_assets.settings.sections import (
     SyntheticSettings,
     TrainingSettings,
 )
-from needle_assets.settings.services import SOURCES, FetchSettings, ScheduleSettings, ServiceSettings
+from needle_assets.settings.services import SOURCES, FetchSettings, PublishingSettings, ScheduleSettings, ServiceSettings
 
 __all__ = [
     "PRESETS",
@@ -36,6 +36,7 @@ __all__ = [
     "LightCurveSettings",
     "MaskSettings",
     "MetricSettings",
+    "PublishingSettings",
     "QualitySettings",
     "RestorationSettings",
     "ScheduleSettings",
@@ -58,6 +59,7 @@ class Settings:
     preset: str = "default"
     seed: Seed = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    publishing: PublishingSettings = field(default_factory=PublishingSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)

@@ -40,6 +40,13 @@ class ScheduleSettings:
 
 
 @dataclass(frozen=True)
+class PublishingSettings:
+    """How many published files are kept besides the newest, each as large as the warehouse; fewer where the disk is full."""
+
+    kept: Annotated[int, Ge(0), Le(1000)] = 3
+
+
+@dataclass(frozen=True)
 class ServiceSettings:
     """
     Where a survey service is and how gently it is asked.

@@ -37,6 +37,10 @@ class WarehouseError(RuntimeError):
     """The database cannot be used; the message says why and what to do."""
 
 
+class DamagedWarehouseError(WarehouseError):
+    """The file itself is damaged; trying again changes nothing."""
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
@@ -161,7 +165,7 @@ def _explained(error: duckdb.Error, path: Path, *, read_only: bool = False, is_o
     if "Could not set lock" in text:
         return WarehouseError(f"{path} is held by another process ({_holder(text)}); end it or wait for it, then try again.")
     if is_opening or isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException):
-        return WarehouseError(f"{path} cannot be read ({text.splitlines()[0].rstrip('.')}); {REMEDY[read_only]}")
+        return DamagedWarehouseError(f"{path} cannot be read ({text.splitlines()[0].rstrip('.')}); {REMEDY[read_only]}")
     return error
 
 

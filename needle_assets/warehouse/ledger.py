@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage
-from needle_assets.warehouse.schema import Table, bump_change
+from needle_assets.warehouse.schema import Table, bump_change, first_column, renamed_tables
 
 ALL_COLUMNS = "*"
 
@@ -19,18 +19,18 @@ ALL_COLUMNS = "*"
 # half the time of an ordered string_agg.
 WANTED = """
 with inputs as (
-    select r.stage, c.ztf_id, array_to_string(list_sort(list(r.parent || '=' || c.content_hash)), '|') as parents
+    select r.stage, c.ztf_id, array_to_string(list_sort(list(r.first_parent || '=' || c.content_hash)), '|') as parents
     from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
     where c.ztf_id <> '' and r.is_per_object group by r.stage, c.ztf_id
 ), shared as (
-    select r.stage, array_to_string(list_sort(list(r.parent || '=' || c.content_hash)), '|') as parents
+    select r.stage, array_to_string(list_sort(list(r.first_parent || '=' || c.content_hash)), '|') as parents
     from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
     where c.ztf_id = '' and r.is_per_object group by r.stage
 ), whole as (
-    select stage, string_agg(parent || '=' || content_hash, '|' order by parent) as parents from (
-        select r.stage, r.parent, md5(string_agg(c.ztf_id || c.content_hash, '|' order by c.ztf_id)) as content_hash
+    select stage, string_agg(first_parent || '=' || content_hash, '|' order by first_parent) as parents from (
+        select r.stage, r.first_parent, md5(string_agg(c.ztf_id || c.content_hash, '|' order by c.ztf_id)) as content_hash
         from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
-        where not r.is_per_object group by r.stage, r.parent
+        where not r.is_per_object group by r.stage, r.first_parent
     ) group by stage
 ), targets as (
     select n.stage, n.salt, o.ztf_id, concat_ws('|', i.parents, s.parents) as parents
@@ -58,14 +58,14 @@ def parameters_of(stage: Stage, settings: Settings) -> str:
     return json.dumps({name: everything[name] for name in stage.settings}, sort_keys=True)
 
 
-def columns_key(columns: Iterable[str]) -> str:
-    """How a set of columns is named in ``lineage.contents``."""
-    return ",".join(sorted(columns))
+def columns_key(table: str, columns: Iterable[str]) -> str:
+    """How a set of columns is named in ``lineage.contents``; they are hashed in this order, which a rename does not change."""
+    return ",".join(sorted(columns, key=lambda name: first_column(table, name)))
 
 
 def hashed_column_sets(stages: Sequence[Stage], table: str) -> set[str]:
     """Every set of columns of ``table`` that some stage reads, and the set of all."""
-    return {columns_key(stage.reads[table]) for stage in stages if table in stage.reads} | {ALL_COLUMNS}
+    return {columns_key(table, stage.reads[table]) for stage in stages if table in stage.reads} | {ALL_COLUMNS}
 
 
 def register_graph(
@@ -74,12 +74,18 @@ def register_graph(
     """Make the temporary tables ``nodes`` and ``reads`` that the plan joins with."""
     nodes = [_node(stage, tables, settings) for stage in stages]
     reads = [
-        {"stage": stage.table, "is_per_object": stage.is_per_object, "parent": parent, "columns": columns_key(columns)}
+        {
+            "stage": stage.table,
+            "is_per_object": stage.is_per_object,
+            "parent": parent,
+            "first_parent": tables[parent].first_name if parent in tables else parent,
+            "columns": columns_key(parent, columns),
+        }
         for stage in stages
         for parent, columns in stage.reads.items()
     ]
     _register(connection, "nodes", nodes, ("stage", "salt", "is_per_object"))
-    _register(connection, "reads", reads, ("stage", "is_per_object", "parent", "columns"))
+    _register(connection, "reads", reads, ("stage", "is_per_object", "parent", "first_parent", "columns"))
 
 
 def _node(stage: Stage, tables: Mapping[str, Table], settings: Settings) -> dict[str, Any]:
@@ -124,7 +130,16 @@ def wanted(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str | None
         "left join lineage.ledger l on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id where w.stage = ?",
         [stage],
     ).fetchall()
-    return {ztf_id: Plan(fingerprint, parents, is_stale) for ztf_id, fingerprint, parents, is_stale in rows}
+    return {ztf_id: Plan(fingerprint, _by_today(parents), is_stale) for ztf_id, fingerprint, parents, is_stale in rows}
+
+
+def _by_today(parents: str) -> str:
+    """Parents' hashes under the names that the tables have now."""
+    named = renamed_tables()
+    if not named:
+        return parents
+    parts = (part.partition("=") for part in parents.split("|"))
+    return "|".join(f"{named.get(name, name)}{equals}{version}" for name, equals, version in parts)
 
 
 def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_id: str) -> set[str | None]:
@@ -190,10 +205,3 @@ def backfill_hashes(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stag
         for columns in sorted(hashed_column_sets(stages, asset)):
             if (asset, columns) not in known:
                 hash_rows(connection, asset, asset, columns, has_objects="ztf_id" in tables[asset].create)
-
-
-def forget(connection: duckdb.DuckDBPyConnection, assets: Iterable[str]) -> None:
-    """Drop what is known of some products, so that they are computed again."""
-    for asset in assets:
-        connection.execute("delete from lineage.ledger where asset = ?", [asset])
-        connection.execute("delete from lineage.contents where asset = ?", [asset])

@@ -15,6 +15,7 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.rows import arrow_schema, as_json, now, to_arrow
+from needle_assets.warehouse.schema import note_removed
 
 TABLE, SNAPSHOTS = "results.fold_models", "results.training_sets"
 PREDICTIONS = "results.predictions"
@@ -52,7 +53,7 @@ def training_rows(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]
 
 def _columns_read(stages: Sequence[Stage], parent: str) -> str:
     reader = next((stage for stage in stages if stage.table == PREDICTIONS), None)
-    return ledger.columns_key(reader.reads[parent]) if reader and parent in reader.reads else ledger.ALL_COLUMNS
+    return ledger.columns_key(parent, reader.reads[parent]) if reader and parent in reader.reads else ledger.ALL_COLUMNS
 
 
 def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> pl.DataFrame:
@@ -148,7 +149,10 @@ def adopt_snapshot(
 def remove_models(connection: duckdb.DuckDBPyConnection, model_ids: Sequence[str], stages: Sequence[Stage]) -> None:
     """Forget models that nothing would train any more."""
     with transaction(connection):
-        connection.execute(f"delete from {TABLE} where list_contains(?, model_id)", [list(model_ids)])
+        gone = connection.execute(
+            f"delete from {TABLE} where list_contains(?, model_id) returning ablation, model_kind, fold", [list(model_ids)]
+        )
+        note_removed(connection, TABLE, gone.fetchall())
         _rehash(connection, TABLE, stages, has_objects=False)
         ledger.bump_change(connection)
 

@@ -1,13 +1,10 @@
 """Gives readers their own copy of the warehouse: swapped in whole, never changed in place."""
 
-import os
-import shutil
 from pathlib import Path
 
-import duckdb
-
-from needle_assets.warehouse.connection import WarehouseError, reading, writing
-from needle_assets.warehouse.schema import change_number
+from needle_assets.warehouse import losses, schema
+from needle_assets.warehouse.backups import change_of, copy_whole, keep_published, make_room
+from needle_assets.warehouse.connection import WarehouseError, writing
 
 
 def is_published(working: Path, published: Path) -> bool:
@@ -15,43 +12,37 @@ def is_published(working: Path, published: Path) -> bool:
     if not published.exists():
         return False
     with writing(working) as connection:
-        wanted = change_number(connection)
-    return _published_change(published) == wanted
+        wanted = schema.change(connection)
+    return change_of(published) == wanted
 
 
-def _published_change(published: Path) -> int | None:
-    try:
-        with reading(published) as connection:
-            return change_number(connection)
-    except (duckdb.Error, WarehouseError):
-        return None
-
-
-def publish(working: Path, published: Path) -> bool:
+def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, accept_loss: bool = False) -> bool:
     """
     Replace the published file by a copy of the working one; False if it already was the same.
 
-    Whoever has the old file open keeps reading it. A process killed here leaves the old file as it was.
+    Whoever has the old file open keeps reading it. A process killed here leaves the old file as it was. The old file is kept in
+    ``backups``, with ``n_kept`` of its kind.
 
     Raises
     ------
     WarehouseError
-        If the disk is full; the old published file stays.
+        If the disk is full, or the working file lost models, scores or nights that the published one holds and ``accept_loss`` is
+        not given; the old published file stays.
     """
     if is_published(working, published):
         return False
+    is_readable = published.exists() and change_of(published) is not None
     with writing(working) as connection:
+        if is_readable and not accept_loss and (missing := losses.lost(connection, published)):
+            raise WarehouseError(_refusal(working, published, missing))
         connection.execute("checkpoint")
-    partial = published.with_name(f".{published.name}.{os.getpid()}.partial")
-    for left_over in published.parent.glob(f".{published.name}.*.partial"):
-        left_over.unlink(missing_ok=True)
+    if backups.exists():
+        make_room(backups, working.stat().st_size)
     try:
-        shutil.copyfile(working, partial)
-        _sync(partial)
-        partial.chmod(0o444)
-        partial.replace(published)
+        if is_readable:
+            keep_published(published, backups, n_kept)
+        copy_whole(working, published)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise WarehouseError(
             f"{published} could not be published ({error.strerror}); the version before is still there. "
             "Free some space, then run `needle refresh` again."
@@ -59,9 +50,8 @@ def publish(working: Path, published: Path) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _refusal(working: Path, published: Path, missing: list[str]) -> str:
+    return (
+        f"{published} was not replaced: it holds {', '.join(missing)} that {working} has lost and no input brings back; "
+        "`needle restore` takes the published file as the working one, `needle refresh --accept-loss` publishes without them."
+    )

@@ -10,7 +10,7 @@ from needle_assets.rejections import Rejection
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger, rows
 from needle_assets.warehouse.connection import transaction
-from needle_assets.warehouse.schema import Table, bump_change
+from needle_assets.warehouse.schema import Table, bump_change, note_removed
 
 TABLE = "results.quality_models"
 # All of them without the networks, for those who show them.
@@ -56,7 +56,8 @@ def choose_model(
 ) -> None:
     """Say which checker scores images (None: none of them), and forget all but those in ``kept``."""
     with transaction(connection):
-        connection.execute(f"delete from {TABLE} where not list_contains(?, model_id)", [list(kept)])
+        gone = connection.execute(f"delete from {TABLE} where not list_contains(?, model_id) returning model_kind", [list(kept)])
+        note_removed(connection, TABLE, gone.fetchall())
         connection.execute(f"update {TABLE} set is_chosen = coalesce(model_id = ?, false)", [model_id])
         connection.execute("delete from core.rejections where stage = ?", [TABLE])
         _changed(connection, stages)

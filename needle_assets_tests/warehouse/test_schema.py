@@ -147,6 +147,6 @@ def test_a_log_with_a_changed_schema_is_read_back_and_can_be_published(tmp_path)
         connection.execute(schema.read_tables()["core.splits"].comments)  # its check calls a function
     with pytest.raises(duckdb.InternalException, match="replaying WAL"):
         duckdb.connect(str(working), read_only=True)
-    assert publish.publish(working, published)
+    assert publish.publish(working, published, backups=tmp_path)
     with reading(published) as connection:
         assert connection.execute("select count(*) from core.splits").fetchall() == [(0,)]
