@@ -16,6 +16,10 @@ NOT_RUN = {
     "make demo": "its steps are commands of these pages, and needle_assets_tests/test_training.py runs them together",
     "make test": "it is what runs this",
     "make install": "it is what set this up",
+    "make test-slow": "it takes an hour, and this runs in it",
+    "make test-random SEED=1 RUNS=50": "a search of half an hour; every property test runs here with one seed",
+    "make mutants": "a search of an hour; needle_assets_tests/mutants/test_making.py tries its parts",
+    "make mutants MUTANTS='samples --draw 60 --seed 3'": "the same",
     "needle ui": "needle_assets_tests/orchestration/test_browser.py",
     "python benchmarks/gp_parity.py NPZ needle.duckdb": "it needs the files of the authors, which are not ours to ship",
 }

@@ -57,14 +57,20 @@ def modules(area: str) -> list[str]:
     return [str(file.relative_to(ROOT)) for file in files if file.name != "__init__.py"]
 
 
-def tests_of(path: str) -> list[str]:
-    """The mirrored test file; without one, those beside it that import the module."""
+def mapped_tests(path: str) -> list[str]:
+    """The mirrored test file; without one, those beside it that import the module, or else those anywhere."""
     module = Path(path)
-    folder = ROOT / "needle_assets_tests" / module.parent.relative_to("needle_assets")
+    everywhere = ROOT / "needle_assets_tests"
+    folder = everywhere / module.parent.relative_to("needle_assets")
     own = folder / f"test_{module.stem}.py"
+    if own.exists():
+        return [str(own.relative_to(ROOT))]
     dotted = ".".join(module.with_suffix("").parts)
-    beside = [file for file in sorted(folder.glob("test_*.py")) if _imports(file, dotted, module.stem)]
-    return [str(file.relative_to(ROOT)) for file in ([own] if own.exists() else beside)]
+    for files in (folder.glob("test_*.py"), everywhere.rglob("test_*.py")):
+        found = [str(file.relative_to(ROOT)) for file in sorted(files) if _imports(file, dotted, module.stem)]
+        if found:
+            return found
+    return []
 
 
 def _imports(test: Path, dotted: str, stem: str) -> bool:
@@ -111,7 +117,7 @@ def run_all(asked: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, str]]:
         while waiting or running:
             while waiting and free:
                 mutant, place = waiting.pop(), free.pop()
-                tests = tests_of(mutant.path)
+                tests = mapped_tests(mutant.path)
                 if not tests:
                     free.append(place)
                     yield mutant, "untested"
