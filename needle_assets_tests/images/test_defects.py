@@ -239,3 +239,12 @@ def test_rules_agree_with_eyes(survey):
 
 def test_what_defects_gives_is_what_the_figures_of_the_docs_rest_on():
     hold("defects")
+
+
+@pytest.mark.parametrize(("at", "is_lost"), [(26, False), (27, True), (33, True), (34, False)])
+def test_a_pixel_within_three_of_the_middle_must_be_there(at, is_lost, blank):
+    lenient = QualitySettings(min_finite_fraction=0.9)
+    for row, column in ((at, 30), (30, at)):
+        holed = blank.copy()
+        holed[row, column] = np.nan
+        assert ("missing_pixels" in find_defects(holed, lenient).reasons) is is_lost

@@ -238,3 +238,11 @@ def test_the_authors_noise_leaves_out_a_block_at_the_target(blank, rng):
 
 def test_what_masking_gives_is_what_the_figures_of_the_docs_rest_on():
     hold("masking")
+
+
+@pytest.mark.parametrize("place", [(30.0, 1.0), (30.0, 58.0), (1.0, 30.0), (58.0, 30.0)])
+def test_a_host_at_any_of_the_four_edges_touches_the_border_and_one_inside_does_not(place, blank):
+    at_edge = source_mask(blank + star(*place, 300.0), blank, target_px=TARGET, host_px=place)
+    assert at_edge.touches_border
+    inside = tuple(min(max(value, 8.0), 51.0) for value in place)
+    assert not source_mask(blank + star(*inside, 300.0), blank, target_px=TARGET, host_px=inside).touches_border
