@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from needle_assets.avro import read_records
+from needle_assets.avro import first_fields, read_records
 from needle_assets.avro_schema import Wanted
 from needle_assets.rejections import Rejection
 from needle_assets.survey import BAND_OF_FID
@@ -117,7 +117,7 @@ def read_packets(data: bytes) -> Iterator[Packet | Rejection]:
             n_records += 1
             yield _packet_or_refusal(record)
     except Rejection as why:
-        yield why
+        yield why if n_records else _of_known_packet(why, data)
         return
     if n_records == 0:
         yield Rejection("the file holds no packet.", n_bytes=len(data))
@@ -125,8 +125,7 @@ def read_packets(data: bytes) -> Iterator[Packet | Rejection]:
 
 def packet_of(record: Mapping[str, Any]) -> Packet:
     """The packet in one decoded alert record (ZTF schemas 3 and 4). Raises Rejection with the field that is missing or wrong."""
-    ztf_id = checked_ztf_id(record.get("objectId"))
-    candid = _whole_number(record.get("candid"), "candid")
+    ztf_id, candid = _identity(record)
     if candid is None or candid <= 0:
         raise Rejection("the packet has no candid; it cannot be told from others.", ztf_id=ztf_id)
     try:
@@ -149,6 +148,29 @@ def packet_of(record: Mapping[str, Any]) -> Packet:
         difference=cutouts[2],
         refused=(*refused, *refused_forced),
     )
+
+
+def _of_known_packet(why: Rejection, data: bytes) -> Rejection:
+    """The refusal of a damaged file under the object and number that its beginning still tells."""
+    head = first_fields(data, WANTED, ("objectId", "candid"))
+    candid, ztf_id = head.get("candid"), head.get("objectId")
+    measured = why.measured | ({"ztf_id": ztf_id} if is_ztf_id(ztf_id) else {})
+    known = candid if type(candid) is int and 0 < candid < _INT64 else None
+    return Rejection(why.reason, candid=known, **measured)
+
+
+def _identity(record: Mapping[str, Any]) -> tuple[str, int | None]:
+    """Object and number of a packet; where one cannot be used, the refusal carries the other."""
+    given = record.get("candid")
+    known = given if type(given) is int and 0 < given < _INT64 else None
+    try:
+        ztf_id = checked_ztf_id(record.get("objectId"))
+    except Rejection as why:
+        raise Rejection(why.reason, candid=known, given=why.measured["given"]) from why
+    try:
+        return ztf_id, _whole_number(given, "candid")
+    except Rejection as why:
+        raise Rejection(why.reason, ztf_id=ztf_id, field="candid") from why
 
 
 def alert_row(packet: Packet) -> dict[str, Any]:

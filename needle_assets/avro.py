@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from needle_assets.avro_schema import Read, Wanted, parsed, reader
+from needle_assets.avro_schema import Node, Read, Wanted, beginning, parsed, reader
 from needle_assets.rejections import Rejection
 
 MAX_FILE_BYTES = 8 * 2**20
@@ -63,6 +63,21 @@ def read_records(data: bytes, wanted: Wanted | None = None) -> Iterator[dict[str
     source = _Source(io.BytesIO(data))
     header = _read_header(source)
     yield from (record.value for record in _all_records(source, header, wanted))
+
+
+def first_fields(data: bytes, wanted: Wanted, names: tuple[str, ...]) -> dict[str, Any]:
+    """Some fields of the first record of a file that may be damaged or cut off behind them; empty where they cannot be read."""
+    source = _Source(io.BytesIO(data))
+    try:
+        header = _read_header(source)
+        source.long(), source.long()
+        block = data[source.n_read : source.n_read + MAX_RECORD_BYTES]
+        if header.codec == b"deflate":
+            block = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(block, MAX_RECORD_BYTES)
+        found = _head_reader(header.schema, wanted, names)(io.BytesIO(block))
+    except (Rejection, zlib.error, *_DECODING_ERRORS):
+        return {}
+    return {name: found.get(name) for name in names}
 
 
 class Readable(Protocol):
@@ -237,9 +252,19 @@ def _long(value: int) -> bytes:
 @lru_cache(maxsize=32)
 def _reader(text: bytes, wanted: Wanted | None) -> Read:
     """What reads a record of this schema, made once for each distinct text (making it takes longer than a packet)."""
+    return reader(_schema(text), wanted)
+
+
+@lru_cache(maxsize=32)
+def _head_reader(text: bytes, wanted: Wanted, names: tuple[str, ...]) -> Read:
+    """What reads the beginning of a record, up to the last of some fields."""
+    return reader(beginning(_schema(text), names), wanted)
+
+
+def _schema(text: bytes) -> Node:
     if len(text) > MAX_SCHEMA_BYTES:
         raise Rejection(f"the Avro schema has {len(text)} bytes, at most {MAX_SCHEMA_BYTES} are read.", n_bytes=len(text))
     try:
-        return reader(parsed(json.loads(text)), wanted)
+        return parsed(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise Rejection(f"the Avro schema is not valid JSON ({type(error).__name__}).", n_bytes=len(text)) from error

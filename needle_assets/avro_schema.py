@@ -8,7 +8,7 @@ text or symbol can spoil a record; maps, lists and records are stepped over by t
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,14 @@ def reader(node: Node, wanted: Wanted | None = None) -> Read:
     if node.kind == "record" and node.width < (MIN_REPEATED_RECORD_BYTES if wanted else 1):
         raise Rejection("the Avro file's records take no bytes or too few; an alert packet is needed.")
     return _reader(node, wanted)
+
+
+def beginning(record: Node, names: Collection[str]) -> Node:
+    """The record up to the last of some fields. Raises Rejection if it has not all of them."""
+    if record.kind != "record" or not set(names) <= set(record.names):
+        raise Rejection("the Avro file's records have other fields.")
+    end = 1 + max(record.names.index(name) for name in names)
+    return Node("record", record.inner[:end], record.names[:end], width=record.width)
 
 
 class _Parser:

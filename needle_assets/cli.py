@@ -279,9 +279,17 @@ def _what_is_missing(result: dict[str, Any]) -> str:
 
 
 def _refresh_text(result: dict[str, Any]) -> str:
+    from needle_assets.warehouse.files import as_lines
+
     lines = [f"{'product':<24}{'computed':>10}{'up to date':>12}{'rejected':>10}{'seconds':>9}"]
     for table, done in result["assets"].items():
         lines.append(f"{table:<24}{done['computed']:>10}{done['up_to_date']:>12}{done['rejected']:>10}{done['seconds']:>9.1f}")
+    lines += as_lines(result["files"])
+    earlier = {name: result["files"][f"{name}_in_all"] - len(result["files"][name]) for name in ("refused", "unread")}
+    if any(count > 0 for count in earlier.values()):
+        lines.append(
+            f"  from runs before: {earlier['refused']} refused, {earlier['unread']} not read; `needle status` names them."
+        )
     new = f", {result['new_objects']} new" if result["new_objects"] else ""
     lines.append(f"{result['objects']} objects{new}. Published: {result['published']} ({result['seconds']:.1f} s)")
     if "night" in result:
@@ -321,10 +329,13 @@ def _restore_text(result: dict[str, Any]) -> str:
 
 
 def _status_text(result: dict[str, Any]) -> str:
+    from needle_assets.warehouse.files import as_lines
+
     lines = [f"{result['objects']} objects in {result['home']}, filled from {result['landing'] or 'nothing yet'}"]
     for title in ("stale", "missing", "rejections"):
         found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
         lines.append(f"{title}: {found or 'none'}")
+    lines += as_lines(result["files"])
     waiting = ", ".join(name for name, count in result["on_demand"].items() if count)
     if waiting:
         lines.append(f"on demand: {waiting}; `needle train` brings them up to date, or `needle refresh --select NAME`.")

@@ -144,6 +144,7 @@ def _asked(options: RefreshOptions) -> list[Stage]:
 
 def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) -> None:
     folder = session.landing_folder(options.landing)
+    session.home.remember_landing(folder)
     if options.recompute or session.changed_files(folder) or session.needs_work(stages):
         from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
 
@@ -165,10 +166,17 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
         "objects": objects,
         "new_objects": objects - before,
         "assets": assets,
+        "files": _files(session),
         "problems": list(session.problems),
         "published": str(session.home.published),
         "seconds": time.monotonic() - started,
     }
+
+
+def _files(session: Session) -> dict[str, Any]:
+    """What became of the files that this run read, and how much of the whole folder stands refused or unread."""
+    stands = session.standing_files()
+    return {**session.files.as_dict(), "refused_in_all": len(stands.refused), "unread_in_all": len(stands.unread)}
 
 
 @dataclass(frozen=True)
@@ -296,6 +304,7 @@ def read_status(home: Home) -> dict[str, Any]:
         "missing": {_asset(stage.table): counts[stage.table][1] for stage in STAGES if not stage.is_on_demand},
         "on_demand": {_asset(stage.table): sum(counts[stage.table][:2]) for stage in STAGES if stage.is_on_demand},
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
+        "files": session.standing_files().as_dict(),
         "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
         "behind": asdict(session.behind()),
     }

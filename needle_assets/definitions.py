@@ -8,6 +8,8 @@ from needle_assets.orchestration.fetching import fetch_assets
 from needle_assets.orchestration.graph import job_specs, landing_specs, stage_assets
 from needle_assets.orchestration.instance import prepare_instance
 from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.keys import LANDED
+from needle_assets.orchestration.landing_files import landing_checks
 from needle_assets.orchestration.nightly import nightly_job
 from needle_assets.orchestration.running import RefreshRequest, needle
 from needle_assets.orchestration.training import train_job, training_schedule
@@ -21,6 +23,7 @@ def definitions() -> dg.Definitions:
     refresh, night, train = refresh_job(), nightly_job(), train_job()
     return dg.Definitions(
         assets=[*fetch_assets(), *landing_specs(), *stage_assets(), *job_specs()],
+        asset_checks=landing_checks(LANDED),
         jobs=[refresh, night, train],
         sensors=[landing_sensor(refresh, home)],
         schedules=[nightly_schedule(night, home), training_schedule(train, home)],

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 from needle_assets.alerts import WANTED, shown
 from needle_assets.archives import Unpacked, read_archive
 from needle_assets.avro import MAX_FILE_BYTES, split
-from needle_assets.landing_names import TABLE_NAMES, Kind, is_packet_name, is_passed_over, kind_of, why_not_read
+from needle_assets.landing_names import TABLE_NAMES, Kind, is_explaining, is_packet_name, is_passed_over, kind_of, why_not_read
 from needle_assets.rejections import Rejection
 
 MAX_DEPTH = 32
@@ -242,7 +242,7 @@ def _archived(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Refused]:
         label = member.name if member.name.isprintable() and len(member.name) < 256 else shown(member.name, 100)
         if member.data is None or member.refusal is not None:
             yield Refused(path, label, member.refusal or Rejection("the member has no data."))
-        elif is_passed_over(member.name):
+        elif is_passed_over(member.name) or (is_explaining(member.name) and not is_packet_name(member.name)):
             continue
         elif not is_packet_name(member.name):
             yield Refused(path, label, Rejection("the member's name does not end in .avro; only alert packets are read."))

@@ -71,12 +71,16 @@ def is_passed_over(path: str) -> bool:
     )
 
 
+def is_explaining(path: str) -> bool:
+    """Whether a file explains a folder or an archive, as README does."""
+    return path.lower().rpartition("/")[2].startswith(_EXPLAINING)
+
+
 def why_not_read(path: str) -> str | None:
     """For an unknown file: what is read instead, as a sentence; None for one that nobody would take for data."""
     lower = path.lower()
     folder, slash, _ = lower.partition("/")
-    name = lower.rpartition("/")[2]
-    if is_passed_over(path) or folder == _TRUTH_FOLDER or name.startswith(_EXPLAINING):
+    if is_passed_over(path) or folder == _TRUTH_FOLDER or is_explaining(path):
         return None
     instead = next((text for suffix, text in _INSTEAD.items() if lower.endswith(suffix)), None)
     if instead and (not slash or folder == ALERTS_FOLDER):

@@ -22,6 +22,7 @@ from needle_assets.stages import STAGES, Stage, stage_named
 from needle_assets.unpacking import unpack
 from needle_assets.warehouse import backups, ledger, manifest, models, publish, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
+from needle_assets.warehouse.files import FilesTold, standing
 from needle_assets.warehouse.rows import Refused, Writer, Written
 from needle_assets.workers import GIVEN_UP, Workers
 
@@ -107,6 +108,8 @@ class Session:
         Sentences on what was not done as asked though work went on: told at the end, and then the exit code is not 0.
     accept_loss
         Begin anew where the working file is gone, and publish without models, scores and nights that only the published file holds.
+    files
+        What became of the files that this session read.
     """
 
     home: Home
@@ -118,6 +121,7 @@ class Session:
     pictured: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     accept_loss: bool = False
+    files: FilesTold = field(default_factory=FilesTold)
 
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()
@@ -149,26 +153,28 @@ class Session:
             raise RefreshError(f"{self.home.path} has no landing folder yet; name one with --landing FOLDER.")
         if not folder.is_dir():
             raise RefreshError(f"{folder} is not a folder; name the landing folder with --landing FOLDER.")
-        if not (folder / "bts.csv").is_file():
+        if landing.catalogue_in(folder) is None:
             raise RefreshError(f"{folder} holds no bts.csv; a landing folder needs the BTS catalogue beside its alerts/.")
         return folder.resolve()
 
     def changed_files(self, folder: Path) -> list[landing.LandingFile]:
-        """Files of the landing folder that were not read yet as they are now; unknown ones are no work, unless there is a problem."""
-        return [file for file in self._all_changed_files(folder) if file.kind != "unknown" or file.problem]
-
-    def _all_changed_files(self, folder: Path) -> list[landing.LandingFile]:
+        """Files of the landing folder that were not read yet as they are now; others are no work, unless there is something to tell."""
         with writing(self.home.working) as connection:
-            return manifest.changed(connection, landing.scan(folder))
+            changed = manifest.changed(connection, landing.scan(folder))
+        return [file for file in changed if file.kind != "unknown" or file.problem or file.notice]
 
     def scan(self, folder: Path) -> int:
         """Read what is new in the landing folder into the manifest; returns the number of files read."""
-        files = self._all_changed_files(folder)
+        there = list(landing.scan(folder))
+        with writing(self.home.working) as connection:
+            manifest.forget_vanished(connection, there)
+            files = manifest.changed(connection, there)
         self.home.remember_landing(folder)
         self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
         for file in files:
             if file.kind in WHOLE_FILES:
                 report, hashes = read_whole_file(folder, file)
+                self._tell_files([report])
                 with writing(self.home.working) as connection:
                     manifest.record_rows(connection, report, hashes, self.stages)
         return len(files)
@@ -180,12 +186,23 @@ class Session:
         in_pool = len(tasks) > 1 and sum(file.size for file in files) > POOL_FROM_BYTES
         for _, reports in self.pool.map(read_file, tasks, in_pool=in_pool, rescue=RESCUE_FILES):
             waiting += reports
+            self._tell_files(reports)
             done += len(reports)
             self.progress("landing", done, len(files))
             if len(waiting) >= FILES_PER_COMMIT or done == len(files):
                 with writing(self.home.working) as connection:
                     manifest.record_packets(connection, waiting, self.stages)
                 waiting = []
+
+    def _tell_files(self, reports: Iterable[manifest.FileReport]) -> None:
+        for report in reports:
+            self.files.add(report.file.path, report.file.kind, len(report.packets), report.notices)
+            self.files.add_refused(report.file, report.refused)
+
+    def standing_files(self) -> FilesTold:
+        """What holds of the landing folder as it was last looked at, whichever run did."""
+        with writing(self.home.working) as connection:
+            return standing(connection)
 
     def objects(self) -> list[str]:
         """Every object that is a partition."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from needle_assets.alerts import read_packets
+from needle_assets.alerts import is_ztf_id, read_packets
 from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing import LandedPacket, LandingFile, Refused, read_packet_file
 from needle_assets.rejections import Rejection
@@ -31,7 +31,7 @@ def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
 
 def _lost(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
     reason = f"the file cannot be read: {DIED}; take it out of the landing folder, or replace it by a sound one."
-    return [FileReport(file, refused=[_refused(reason, {}, file.path, None)]) for file in task[1]]
+    return [FileReport(file, refused=[_refused(Rejection(reason), file.path, None)]) for file in task[1]]
 
 
 RESCUE_FILES: Rescue[tuple[Path, tuple[LandingFile, ...]], list[FileReport]] = Rescue(
@@ -40,14 +40,14 @@ RESCUE_FILES: Rescue[tuple[Path, tuple[LandingFile, ...]], list[FileReport]] = R
 
 
 def _read_one(folder: Path, file: LandingFile) -> FileReport:
-    report = FileReport(file)
+    report = FileReport(file, notices=[file.notice] if file.notice else [])
     if file.problem:
-        report.refused.append(_refused(file.problem, {}, file.path, None))
+        report.refused.append(_refused(Rejection(file.problem), file.path, None))
     if file.kind == "unknown":
         return report
     for item in read_packet_file(folder, file):
         if isinstance(item, Refused):
-            report.refused.append(_refused(item.reason, item.measured, item.path, item.member))
+            report.refused.append(_refused(item.rejection, item.path, item.member))
         else:
             _identify(item, report)
     return report
@@ -56,15 +56,18 @@ def _read_one(folder: Path, file: LandingFile) -> FileReport:
 def _identify(landed: LandedPacket, report: FileReport) -> None:
     for found in read_packets(landed.data):
         if isinstance(found, Rejection):
-            report.refused.append(_refused(found.reason, found.measured, landed.path, landed.member))
+            report.refused.append(_refused(found, landed.path, landed.member))
         else:
             place = (landed.path, landed.member or "")
             report.packets.append(FoundPacket(*place, found.ztf_id, found.candid, landed.sha256, landed.size))
 
 
-def _refused(reason: str, measured: Mapping[str, object], path: str, member: str | None) -> rows.Refused:
+def _refused(why: Rejection, path: str, member: str | None) -> rows.Refused:
+    """The refusal as a row, under the object and packet it is of where they are known."""
     where = {"path": path, **({"member": member} if member else {})}
-    return rows.Refused(None, None, reason, rows.as_json({**measured, **where}))
+    ztf_id = why.measured.get("ztf_id")
+    known = str(ztf_id) if is_ztf_id(ztf_id) else None
+    return rows.Refused(known, why.candid, why.reason, rows.as_json({**why.measured, **where}))
 
 
 def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[str, str]]:
@@ -78,7 +81,7 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
     try:
         accepted, rejections = reader(folder / file.path)
     except Rejection as why:
-        report.refused.append(_refused(why.reason, why.measured, file.path, None))
+        report.refused.append(_refused(why, file.path, None))
         return report, {}
     said: dict[str, list[str]] = {}
     for text, ztf_id in _texts(accepted):
@@ -88,7 +91,7 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
         if isinstance(named, str) and (named in said or file.kind == "catalogue"):
             said.setdefault(named, []).append(rejection.reason)
         else:
-            report.refused.append(_refused(rejection.reason, rejection.measured, file.path, None))
+            report.refused.append(_refused(rejection, file.path, None))
     return report, {ztf_id: _hash(texts) for ztf_id, texts in said.items()}
 
 

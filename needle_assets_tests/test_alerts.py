@@ -57,6 +57,24 @@ def test_a_packet_is_read_whatever_a_broker_adds_to_it(kind, place):
     assert read_packet(avro(made, schema=plan)) == read_packet(avro(record("4.02"), "4.02"))
 
 
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) * 2 // 3], lambda data: data[:-20] + b"x" * 20])
+def test_a_damaged_packet_is_refused_under_its_object_where_that_can_be_read(codec, damage):
+    (why,) = read_packets(damage(avro(record(), codec=codec)))
+    assert (why.candid, why.measured["ztf_id"]) == (CANDID, ZTF_ID)
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [({"objectId": "x"}, (CANDID, None)), ({"candid": -1}, (None, ZTF_ID)), ({"candidate": {"candid": 7}}, (CANDID, ZTF_ID))],
+)
+def test_a_refusal_knows_of_its_packet_what_can_be_known(changes, known):
+    made = record()
+    made |= {name: made[name] | value if isinstance(value, dict) else value for name, value in changes.items()}
+    (why,) = read_packets(avro(made))
+    assert (why.candid, why.measured.get("ztf_id")) == known
+
+
 def test_texts_that_are_none_do_not_spoil_what_is_read():
     plan = schema()
     plan["fields"].insert(0, {"name": "note", "type": "bytes"})

@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 
 from needle_assets.orchestration.checks import evaluate
-from needle_assets.orchestration.keys import PARTITIONS
+from needle_assets.orchestration.keys import LANDED, PARTITIONS
+from needle_assets.orchestration.landing_files import tell_landing
 from needle_assets.orchestration.running import RefreshRequest, Teller, needle, raise_if_failed
 from needle_assets.refresh import Session
 from needle_assets.stages import REFRESHED, Stage
@@ -53,7 +54,8 @@ def landing_step(context: dg.OpExecutionContext) -> None:
     new = [ztf_id for ztf_id in session.objects() if ztf_id not in known]
     if new:
         context.instance.add_dynamic_partitions(PARTITIONS, new)
-    context.log.info(f"{n_files} files read, {len(new)} new objects")
+    tell_landing(context, session, LANDED)
+    context.log.info(f"{n_files} files read, {len(new)} new objects, {len(session.files.refused)} refused in files")
 
 
 def stage_steps(stages: Sequence[Stage], *, after: Any) -> list[Any]:

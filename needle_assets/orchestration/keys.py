@@ -3,6 +3,7 @@
 import dagster as dg
 
 OWNER = "team:needle"
+LANDED = ("packets", "catalogue", "photometry", "hosts")
 PARTITIONS = "ztf_object"
 OBJECTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 

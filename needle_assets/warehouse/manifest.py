@@ -9,11 +9,10 @@ import pyarrow as pa
 from needle_assets.landing import LandingFile
 from needle_assets.stages import Stage
 from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.files import STAGE
 from needle_assets.warehouse.ledger import hash_rows, hashed_column_sets
 from needle_assets.warehouse.rows import LANDING_QUERIES, Refused, as_json, now
 from needle_assets.warehouse.schema import bump_change
-
-STAGE = "landing"
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,41 @@ class FileReport:
 
 
 def changed(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile]) -> list[LandingFile]:
-    """Files that are new or whose size or modification time differ from the manifest."""
+    """Files that are new, whose size or time differ from the manifest, or that mean something else by now, as beside another file."""
     known = {
-        path: (size, mtime)
-        for path, size, mtime in connection.execute("select path, size_bytes, mtime_ns from lineage.landing_files").fetchall()
+        path: (size, mtime, kind, notices if kind == "unknown" else [])
+        for path, size, mtime, kind, notices in connection.execute(
+            "select path, size_bytes, mtime_ns, kind, notices from lineage.landing_files"
+        ).fetchall()
     }
-    return [file for file in files if known.get(file.path) != (file.size, file.mtime_ns)]
+    return [
+        file
+        for file in files
+        if known.get(file.path) != (file.size, file.mtime_ns, file.kind, [file.notice] if file.notice else [])
+    ]
+
+
+def forget_vanished(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile]) -> None:
+    """Forget files that are gone and gave nothing, with what was refused in them; those that gave packets or rows are kept."""
+    connection.register("there", pa.table({"path": pa.array([file.path for file in files], pa.string())}))
+    gone = "kind in ('packet', 'archive', 'unknown') and n_packets = 0 and path not in (select path from there)"
+    paths = [row[0] for row in connection.execute(f"select path from lineage.landing_files where {gone}").fetchall()]
+    if paths:
+        with transaction(connection):
+            connection.execute(f"delete from lineage.landing_files where {gone}")
+            connection.execute(
+                "delete from core.rejections where stage = ? and list_contains(?::varchar[], measured->>'path')", [STAGE, paths]
+            )
+            bump_change(connection)
+    connection.unregister("there")
 
 
 def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[FileReport], stages: Sequence[Stage]) -> None:
-    """Store what was found in some packet files, in one transaction; a file read before is replaced."""
+    """
+    Store what was found in some packet files, in one transaction.
+
+    A file read before is replaced; what of it cannot be read any more, because it was damaged since, is kept as it was.
+    """
     packets = [packet for report in reports for packet in report.packets]
     with transaction(connection):
         _replace_files(connection, reports)
@@ -57,7 +81,10 @@ def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
             "create or replace temp table touched as select distinct ztf_id from lineage.landing_packets "
             "where path in (select path from read_files) union select distinct ztf_id from found"
         )
-        connection.execute("delete from lineage.landing_packets where path in (select path from read_files)")
+        connection.execute(
+            "delete from lineage.landing_packets where path in (select path from read_files where n_packets > 0 and n_refused = 0) "
+            "or (path, member, ztf_id, candid) in (select path, member, ztf_id, candid from found)"
+        )
         connection.execute(
             "insert into lineage.landing_packets by name select * from found "
             "qualify row_number() over (partition by path, member, ztf_id, candid) = 1"
@@ -135,13 +162,23 @@ def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
     connection.execute(
         "delete from core.rejections where stage = ? and (measured->>'path') in (select path from read_files)", [STAGE]
     )
-    rows = [(r, refusal) for r in reports for refusal in r.refused]
-    for report, refusal in rows:
-        measured = refusal.measured if '"path"' in refusal.measured else as_json({"path": report.file.path})
-        connection.execute(
-            "insert into core.rejections values (?, ?, ?, ?, ?, ?)",
-            [STAGE, refusal.ztf_id, refusal.candid, refusal.reason, measured, now()],
+    refused = [
+        (
+            STAGE,
+            one.ztf_id,
+            one.candid,
+            one.reason,
+            one.measured if '"path"' in one.measured else as_json({"path": report.file.path}),
         )
+        for report in reports
+        for one in report.refused
+    ]
+    if refused:
+        named = zip(("stage", "ztf_id", "candid", "reason", "measured"), zip(*refused, strict=True), strict=True)
+        types = {"candid": pa.int64()}
+        connection.register("refused", pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in named}))
+        connection.execute("insert into core.rejections by name select *, ? as written_at from refused", [now()])
+        connection.unregister("refused")
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, kind: type[FoundPacket], packets: Sequence[FoundPacket]) -> None:
