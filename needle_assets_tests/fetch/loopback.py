@@ -134,14 +134,14 @@ def _send(handler: BaseHTTPRequestHandler, response: Response) -> None:
 
 
 class Clock:
-    """A clock that starts where it is told, runs on, and jumps ahead instead of sleeping."""
+    """A clock that starts where it is told, runs on or stands still, and jumps ahead instead of sleeping."""
 
-    def __init__(self, start: float) -> None:
-        self._start, self._real, self.slept = start, time.monotonic(), 0.0
+    def __init__(self, start: float, *, is_running: bool = True) -> None:
+        self._start, self._real, self.slept, self.is_running = start, time.monotonic(), 0.0, is_running
         self.waits: list[float] = []
 
     def __call__(self) -> float:
-        return self._start + time.monotonic() - self._real + self.slept
+        return self._start + self.slept + (time.monotonic() - self._real if self.is_running else 0.0)
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
