@@ -102,7 +102,9 @@ def _read(session: Session) -> TrainingSet:
         identity = models.training_set_id(rows)
         models.store_snapshot(connection, identity, rows, session.stages)
     untouched = frozenset(everything.filter(pl.col("is_untouched"))["ztf_id"])
-    return TrainingSet(identity, rows, features, synthetic, untouched)
+    several = everything.filter(pl.col("other_ids").list.len() > 0)
+    same_as = {name: row["identity"] for row in several.iter_rows(named=True) for name in (row["ztf_id"], *row["other_ids"])}
+    return TrainingSet(identity, rows, features, synthetic, untouched, same_as)
 
 
 # -- files that workers read ---------------------------------------------------------------------------------------

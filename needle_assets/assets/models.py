@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -36,16 +36,17 @@ def predictions(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Prod
     """
     Probabilities of labelled objects from every model that was not trained on them (paper, sections 6.2 and 6.3).
 
-    An object of a fold is scored by the model that validates on it, an untouched one by all. Where an object stood elsewhere when
-    a model was trained, that model may not judge it, and the row is refused until it is trained again.
+    An object of a fold is scored by the model that validates on it, an untouched one by all. Where a model was trained on the object,
+    because it stood elsewhere then or under another id of the same object, that model may not judge it, and the row is refused until
+    it is trained again.
     """
     product = Product()
     objects = tables["core.splits"].join(tables["core.features"], on="ztf_id")
     stamps = stamps_by_object(tables["core.masked_stamps"])
-    then = _places_then(tables["results.training_sets"])
     for model in tables["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
         chosen = objects.filter(usable_by(model["model_kind"]) & _may_be_judged(model))
-        allowed = [_was_apart(row, model, then, product) for row in chosen.iter_rows(named=True)]
+        seen = {*model["trained_ids"], *model["parent_ids"]}
+        allowed = [_was_apart(row, model, seen, product) for row in chosen.iter_rows(named=True)]
         judged = chosen.filter(pl.Series(allowed, dtype=pl.Boolean))
         if len(judged):
             product.rows += _prediction_rows(model, judged, stamps)
@@ -56,21 +57,13 @@ def _may_be_judged(model: Mapping[str, Any]) -> pl.Expr:
     return pl.col("is_untouched") | pl.col("validation_of").list.eval(pl.element().is_in(model["folds"])).list.any()
 
 
-def _places_then(snapshots: pl.DataFrame) -> dict[tuple[str, str], set[int]]:
-    return {(row["training_set_id"], row["ztf_id"]): set(row["validation_of"]) for row in snapshots.iter_rows(named=True)}
-
-
-def _was_apart(
-    row: Mapping[str, Any], model: Mapping[str, Any], then: Mapping[tuple[str, str], set[int]], product: Product
-) -> bool:
-    """Whether the model was trained without this object; if not, the refusal says so."""
-    place = then.get((model["training_set_id"], row["ztf_id"]))
-    if place is None or (not row["is_untouched"] and place & set(model["folds"])):
+def _was_apart(row: Mapping[str, Any], model: Mapping[str, Any], seen: Set[str], product: Product) -> bool:
+    """Whether the model was trained without this object, under whatever id; if not, the refusal says so."""
+    names = [name for name in (row["ztf_id"], *(row["other_ids"] or ())) if name in seen]
+    if not names:
         return True
-    reason = (
-        f"model {model['fold']} of {model['ablation']} was trained on this object, which has another place now; "
-        "it may not judge it: run `needle train`."
-    )
+    what = "which has another place now" if row["ztf_id"] in names else f"then known as {names[0]} alone"
+    reason = f"model {model['fold']} of {model['ablation']} was trained on this object, {what}; it may not judge it: run `needle train`."
     product.rejections.append(Rejection(reason, ztf_id=row["ztf_id"], model_id=model["model_id"]))
     return False
 

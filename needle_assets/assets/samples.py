@@ -19,6 +19,7 @@ from needle_assets.randomness import rng_for
 from needle_assets.rejections import Rejection
 from needle_assets.samples import splits as places
 from needle_assets.samples.crossmatch import Drawing, ImageParent, LightCurveParent, Recipe, draw_recipes
+from needle_assets.samples.identity import conflicts, groups
 from needle_assets.samples.realism import recognisability
 from needle_assets.settings import Settings
 from needle_assets.survey import STAMP_SIZE_PX
@@ -32,12 +33,20 @@ def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     Which labelled objects are kept untouched and which model validates on which of the others (paper, sections 6.2 and 6.3).
 
     An object gets its place when it first has a label and a detection up to a few days after its peak, and keeps it. Another rule
-    in the settings (folds, window, ids, ``deal``) is a request to give all places anew.
+    in the settings (folds, window, ids, ``deal``) is a request to give all places anew. Ids of one object have one place; where
+    they have two labels, they have none.
     """
-    facts = _labelled(tables)
+    same_as = _same_as(tables["raw.objects"])
+    labels = dict(tables["raw.objects"].filter(pl.col("label").is_not_null()).select("ztf_id", "label").iter_rows())
+    disputed = conflicts(labels, same_as)
+    everyone = _labelled(tables)
+    facts = everyone.filter(~pl.col("ztf_id").is_in(list(disputed)))
     rising = facts.filter(pl.col("n_rising_g") + pl.col("n_rising_r") > 0)
     product = Product(
-        rejections=[_without_rise(row) for row in facts.join(rising, on="ztf_id", how="anti").iter_rows(named=True)]
+        rejections=[
+            *(_without_rise(row) for row in facts.join(rising, on="ztf_id", how="anti").iter_rows(named=True)),
+            *(_disputed(ztf_id, disputed[ztf_id]) for ztf_id in everyone["ztf_id"] if ztf_id in disputed),
+        ]
     )
     rule = places.rule(settings.splits)
     known = {
@@ -46,11 +55,33 @@ def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         if row["rule"] == rule
     }
     rows = rising.to_dicts()
-    found = places.assign(
-        [places.Labelled(row["ztf_id"], row["label"], row["is_hosted"], row["first_mjd"]) for row in rows], known, settings.splits
-    )
-    product.rows += [_split_row(row, found[row["ztf_id"]], rule, settings) for row in rows]
+    objects = [
+        places.Labelled(row["ztf_id"], row["label"], row["is_hosted"], row["first_mjd"], _others(row["ztf_id"], same_as))
+        for row in rows
+    ]
+    found = places.assign(objects, known, settings.splits)
+    product.rows += [_split_row(row, who, found[who.ztf_id], rule, settings) for row, who in zip(rows, objects, strict=True)]
     return product
+
+
+def _same_as(objects: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+    """All ids of the object that each id of the catalogue names."""
+    ra_deg, dec_deg = (objects[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in ("ra_deg", "dec_deg"))
+    return groups(objects["ztf_id"].to_list(), objects["iau_name"].to_list(), ra_deg, dec_deg)
+
+
+def _others(ztf_id: str, same_as: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(other for other in same_as.get(ztf_id, ()) if other != ztf_id)
+
+
+def _disputed(ztf_id: str, labels: Mapping[str, str]) -> Rejection:
+    named = ", ".join(f"{label} as {name}" for name, label in labels.items())
+    return Rejection(
+        f"by IAU name or position (1.5 arcsec) one object has several ids and several labels ({named}); it neither trains nor judges "
+        "until the catalogue gives them one label.",
+        ztf_id=ztf_id,
+        labels=named,
+    )
 
 
 def _labelled(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -83,11 +114,15 @@ def _without_rise(row: Mapping[str, Any]) -> Rejection:
     )
 
 
-def _split_row(row: Mapping[str, Any], place: places.Place, rule: str, settings: Settings) -> dict[str, Any]:
+def _split_row(
+    row: Mapping[str, Any], who: places.Labelled, place: places.Place, rule: str, settings: Settings
+) -> dict[str, Any]:
     in_fold = settings.splits.scheme == "folds" and place.validation_of
     return {
         **{name: row[name] for name in ("ztf_id", "label", "is_hosted", "has_good_pair", "main_source")},
         "has_redshift": row["redshift"] is not None,
+        "identity": who.identity,
+        "other_ids": list(who.other_ids),
         "is_untouched": place.is_untouched,
         "fold": place.validation_of[0] if in_fold else None,
         "validation_of": list(place.validation_of),
@@ -164,10 +199,11 @@ class _Parents:
         own = {name: _by_object(tables[name].join(ids, on="ztf_id", how="semi")) for name in tables if name in PARENT_TABLES}
         names = wanted["ztf_id"].to_list()
         sections = {name: asdict(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")}
-        light_curves = {name: _light_curve_parent({t: own[t].get(name) for t in own}, settings) for name in names}
+        identity = dict(wanted.select("ztf_id", "identity").iter_rows())
+        light_curves = {name: _light_curve_parent({t: own[t].get(name) for t in own}, identity[name], settings) for name in names}
         return cls(
             light_curves={name: found for name, found in light_curves.items() if found is not None},
-            images={name: _image_parent({t: own[t].get(name) for t in own}) for name in names},
+            images={name: _image_parent({t: own[t].get(name) for t in own}, identity[name]) for name in names},
             hashes={name: _hash([own[t][name].rows() if name in own[t] else None for t in sorted(own)]) for name in names},
             salt=RECIPE_VERSION + json.dumps(sections, sort_keys=True),
         )
@@ -175,7 +211,8 @@ class _Parents:
     def hash_of(self, part: _Part) -> str:
         """Changes when a possible parent of the part, or a setting, does."""
         named = [[name, self.hashes[name]] for name in (*part.light_curves, "images", *part.images) if name in self.hashes]
-        return _hash([self.salt, len(part.images), named])
+        same = [[name, self.images[name].identity] for name in part.light_curves if self.images[name].identity != name]
+        return _hash([self.salt, len(part.images), named, *same])
 
 
 PARENT_TABLES = ("raw.objects", "core.light_curves", "core.gp_fits", "core.hosts", "core.masked_stamps")
@@ -189,7 +226,7 @@ def _hash(values: object) -> str:
     return hashlib.md5(repr(values).encode(), usedforsecurity=False).hexdigest()
 
 
-def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], settings: Settings) -> LightCurveParent | None:
+def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], identity: str, settings: Settings) -> LightCurveParent | None:
     found, objects, points = own["core.gp_fits"], own["raw.objects"], own["core.light_curves"]
     if found is None or objects is None or points is None or not found["is_usable"][0]:
         return None
@@ -202,14 +239,14 @@ def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], settings: Settin
         error_scale=found["error_scale"][0],
     )
     rise_end = peak_mjd(curve) + settings.synthetic.sampled_days_after_peak
-    return LightCurveParent(found["ztf_id"][0], objects["redshift"][0], fit, curve, rise_end)
+    return LightCurveParent(found["ztf_id"][0], objects["redshift"][0], fit, curve, rise_end, identity)
 
 
-def _image_parent(own: Mapping[str, pl.DataFrame | None]) -> ImageParent:
+def _image_parent(own: Mapping[str, pl.DataFrame | None], identity: str) -> ImageParent:
     objects, stamps = own["raw.objects"], own["core.masked_stamps"]
     assert objects is not None
     is_whole = stamps is not None and is_complete(_outline(stamps.row(0, named=True)))
-    return ImageParent(objects["ztf_id"][0], objects["redshift"][0], _host(own["core.hosts"]), is_whole)
+    return ImageParent(objects["ztf_id"][0], objects["redshift"][0], _host(own["core.hosts"]), is_whole, identity)
 
 
 def _outline(row: Mapping[str, Any]) -> Pair:
@@ -281,7 +318,10 @@ def realism(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Whether a classifier tells synthetic samples from real ones of their class; from an area of 0.65 on they have failed."""
     product = Product()
     real = tables["core.splits"].filter(~pl.col("is_untouched")).join(tables["core.features"], on="ztf_id")
-    synthetic = tables["core.synthetic_samples"].filter(pl.col("fold") == 0)
+    identity = tables["core.splits"].select("identity", image_parent="ztf_id")
+    synthetic = (
+        tables["core.synthetic_samples"].filter(pl.col("fold") == 0).join(identity, on="image_parent", maintain_order="left")
+    )
     for (kind, label), drawn in sorted(synthetic.partition_by("model_kind", "label", as_dict=True).items(), key=str):
         trained = real.filter((pl.col("label") == label) & usable_by(str(kind)) & ~pl.col("validation_of").list.contains(0))
         try:
@@ -295,7 +335,7 @@ def _realism_row(kind: str, label: str, real: pl.DataFrame, drawn: pl.DataFrame,
     found = recognisability(
         feature_matrix(real),
         feature_matrix(drawn),
-        (real["ztf_id"].to_numpy(), drawn["image_parent"].to_numpy()),
+        (real["identity"].to_numpy(), drawn["identity"].to_numpy()),
         HOSTED_FEATURES,
         rng_for(settings.seed, "results.realism", kind, label),
     )

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +57,18 @@ class Job:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Everything that training reads, frozen: splits with row hashes, features, recipes; the untouched ids to keep away from."""
+    """
+    Everything that training reads, frozen: splits with row hashes, features, recipes; the untouched ids to keep away from.
+
+    ``identity`` gives all ids of an object one name, where it has several.
+    """
 
     training_set_id: str
     rows: pl.DataFrame
     features: pl.DataFrame
     synthetic: pl.DataFrame
     untouched: frozenset[str]
+    identity: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(frozen: TrainingSet, ablations: Sequence[Ablation], settings: Settings) -> tuple[list[Job], list[Rejection]]:
@@ -203,6 +208,7 @@ class Task:
     untouched: frozenset[str]
     settings: TrainingSettings
     seed: int
+    identity: Mapping[str, str] = field(default_factory=dict)
 
 
 def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) -> Task:
@@ -230,6 +236,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
         untouched=frozen.untouched,
         settings=settings.training,
         seed=int(rng_for(settings.seed, "results.fold_models", settings.training.seed, job.model_kind, job.fold).integers(2**62)),
+        identity=frozen.identity,
     )
 
 
@@ -245,7 +252,7 @@ def train_task(task: Task) -> dict[str, Any]:
 
     started, job = time.monotonic(), task.job
     real, validated, synthetic = task.features
-    part = TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained)
+    part = TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained, identity=task.identity)
     require_no_leak(part, task.untouched)
     scaler = Scaler.fit(feature_names(job.model_kind), real)
     weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=task.settings.feature_weights)

@@ -29,6 +29,7 @@ class LightCurveParent:
     fit: GaussianProcessFit
     points: LightCurve
     rise_end: float
+    identity: str = ""  # one name for all ids of the object; empty: it has no other
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class ImageParent:
     redshift: float
     host: Host
     is_complete: bool = False
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,13 @@ def partners(image: ImageParent, light_curves: Sequence[LightCurveParent], setti
     Light curves that may be put on an image: |z_A - z_B| at most ``redshift_tolerance`` times z_B, the redshift of the image.
 
     Section 5 says "within 20 % of the original redshift"; that this is the image's, is how the authors' code reads it. An object
-    is no partner of itself unless the settings allow it.
+    is no partner of itself, under whatever id, unless the settings allow it.
     """
     return [
         found
         for found in light_curves
         if abs(found.redshift - image.redshift) <= settings.redshift_tolerance * image.redshift
-        and (settings.is_self_allowed or found.ztf_id != image.ztf_id)
+        and (settings.is_self_allowed or (found.identity or found.ztf_id) != (image.identity or image.ztf_id))
     ]
 
 

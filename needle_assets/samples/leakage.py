@@ -1,7 +1,7 @@
 """What must never happen between training and judging, as functions that find it. Called before every training, and by tests."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class LeakError(RuntimeError):
@@ -34,6 +34,8 @@ class TrainingPart:
         curve can be a parent.
     scaled : collection of str
         Objects that scaler, imputer and feature weights were fitted to.
+    identity : mapping of str to str
+        One name for all ids of the same object, at least for those that have several; an id that is not in it stands for itself.
     """
 
     trained: Collection[str]
@@ -41,6 +43,7 @@ class TrainingPart:
     parents: Collection[Parents] = ()
     parted: Collection[str] = ()
     scaled: Collection[str] = ()
+    identity: Mapping[str, str] = field(default_factory=dict)
 
 
 def require_no_leak(part: TrainingPart, untouched: Collection[str]) -> None:
@@ -51,21 +54,21 @@ def require_no_leak(part: TrainingPart, untouched: Collection[str]) -> None:
     -----
     In the authors' lists three TDEs are both trained on and untouched, and their scaler is fitted to everything.
     """
-    trained, untouched_ids = set(part.trained), set(untouched)
-    _require_none(trained & untouched_ids, "are untouched and would be trained on")
-    _require_none(trained & set(part.validated), "are in the training part and in the validation part")
-    _require_none(set(part.validated) & untouched_ids, "are untouched and would stop the training")
+    trained, untouched_ids, same = set(part.trained), set(untouched), part.identity
+    _require_none(_among(trained, untouched_ids, same), "are untouched and would be trained on")
+    _require_none(_among(trained, part.validated, same), "are in the training part and in the validation part")
+    _require_none(_among(part.validated, untouched_ids, same), "are untouched and would stop the training")
     parents = {name for pair in part.parents for name in (pair.light_curve, pair.image)}
     judging = set(part.validated) | untouched_ids
-    _require_none(parents & judging, "are parents of synthetic samples and would judge the model")
+    _require_none(_among(parents, judging, same), "are parents of synthetic samples and would judge the model")
     _require_none(parents - trained - set(part.parted), "are parents of synthetic samples but not in the training part")
     _require_none(set(part.scaled) - trained, "were used to fit the scaler but are not in the training part")
 
 
-def require_same_folds(before: Mapping[str, object], now: Mapping[str, object]) -> None:
-    """Raise LeakError if an object has left its place: an old model may have been trained on what it would now be judged by."""
-    moved = {ztf_id for ztf_id, place in before.items() if ztf_id in now and now[ztf_id] != place}
-    _require_none(moved, "have moved to another fold or out of the untouched set without a request")
+def _among(ids: Collection[str], others: Collection[str], identity: Mapping[str, str]) -> set[str]:
+    """Ids of objects that ``others`` name too, under whatever id."""
+    known = {identity.get(ztf_id, ztf_id) for ztf_id in others}
+    return {ztf_id for ztf_id in ids if identity.get(ztf_id, ztf_id) in known}
 
 
 def _require_none(found: Iterable[str], what: str) -> None:

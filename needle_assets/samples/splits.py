@@ -15,12 +15,22 @@ _MJD_EPOCH = dt.date(1858, 11, 17)
 
 @dataclass(frozen=True)
 class Labelled:
-    """A labelled object: its class, whether it has a host, and when it was first detected [MJD]."""
+    """
+    A labelled object: its class, whether it has a host, when it was first detected [MJD], and other ids of the same object.
+
+    ``other_ids`` come from :func:`needle_assets.samples.identity.groups`; they need not be labelled.
+    """
 
     ztf_id: str
     label: str
     is_hosted: bool
     first_mjd: float
+    other_ids: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """The smallest id of the object: the same whichever of its ids is asked."""
+        return min((self.ztf_id, *self.other_ids))
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: Sp
     Parameters
     ----------
     objects : iterable of Labelled
-        In any order: the result does not depend on it.
+        In any order: the result does not depend on it. All ids of one object carry one label.
     known : mapping of ztf_id to Place
         Places given before.
     settings : SplitSettings
@@ -50,32 +60,54 @@ def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: Sp
         With ``scheme="folds"`` one fold each: the emptiest one of the object's label and host flag, ties by the hash of its id and
         of the number of the deal.
         With ``"holdouts"`` any number of the repeated random hold-outs, each with the same share of every label and host flag.
+        All ids of one object have one place.
 
     Notes
     -----
     Section 6.2 speaks of 10 folds and of 20 % hold-outs in one breath; the authors' code draws 10 independent hold-outs without a
     seed. The untouched set is closed: an object is judged once, when it first appears, by its first detection.
+
+    Ids that turn out to be one object after they were given different places move together: into the untouched set where one of
+    them is in it, else to the place of the id that was detected first (then the smaller one). Nothing else moves.
     """
-    objects = sorted(objects, key=lambda found: found.ztf_id)
-    places = {found.ztf_id: known[found.ztf_id] for found in objects if found.ztf_id in known}
-    new = [found for found in objects if found.ztf_id not in known]
-    places |= {found.ztf_id: Place(is_untouched=True) for found in new if is_untouched(found, settings)}
-    strata = defaultdict(list)
-    for found in objects:
-        if not (found.ztf_id in places and places[found.ztf_id].is_untouched):
-            strata[found.label, found.is_hosted].append(found.ztf_id)
+    ids_of = defaultdict(list)
+    for found in sorted(objects, key=lambda found: found.ztf_id):
+        ids_of[found.identity].append(found)
+    places = {name: place for name, ids in ids_of.items() if (place := _known_place(ids, known)) is not None}
+    places |= {
+        name: Place(is_untouched=True) for name, ids in ids_of.items() if name not in places and is_untouched(ids, settings)
+    }
+    strata: dict[tuple[str, bool], dict[str, int]] = defaultdict(dict)
+    for name, ids in sorted(ids_of.items()):
+        if not (name in places and places[name].is_untouched):
+            strata[ids[0].label, any(found.is_hosted for found in ids)][name] = len(ids)
     deal = _deal_folds if settings.scheme == "folds" else _deal_holdouts
-    for members in strata.values():
-        places |= deal(members, places, settings)
-    return places
+    for sizes in strata.values():
+        places |= deal(sizes, places, settings)
+    return {found.ztf_id: places[name] for name, ids in ids_of.items() for found in ids}
 
 
-def is_untouched(found: Labelled, settings: SplitSettings) -> bool:
-    """Whether an object that appears now is kept aside: by the given ids, else by the closed window of first detections."""
+def _known_place(ids: Sequence[Labelled], known: Mapping[str, Place]) -> Place | None:
+    """Where an object was placed before, under any of its ids."""
+    placed = [found for found in ids if found.ztf_id in known]
+    if not placed:
+        return None
+    if any(known[found.ztf_id].is_untouched for found in placed):
+        return Place(is_untouched=True)
+    return known[min(placed, key=lambda found: (found.first_mjd, found.ztf_id)).ztf_id]
+
+
+def is_untouched(ids: Sequence[Labelled], settings: SplitSettings) -> bool:
+    """
+    Whether an object that appears now is kept aside, given under all its ids.
+
+    By the ids of the settings, any of which names the object; else by the closed window of first detections.
+    """
     if settings.untouched_ids:
-        return found.ztf_id in settings.untouched_ids
+        names = {name for found in ids for name in (found.ztf_id, *found.other_ids)}
+        return not names.isdisjoint(settings.untouched_ids)
     start, end = untouched_window_mjd(settings)
-    return start <= found.first_mjd < end
+    return start <= min(found.first_mjd for found in ids) < end
 
 
 def untouched_window_mjd(settings: SplitSettings) -> tuple[float, float]:
@@ -132,22 +164,23 @@ def _joined(counts: np.ndarray, n_groups: int) -> tuple[int, ...] | None:
     return tuple(groups.tolist()) if held.all() else None
 
 
-def _deal_folds(members: Sequence[str], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
+def _deal_folds(sizes: Mapping[str, int], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
+    """``sizes``: number of ids by object."""
     counts = [0] * settings.n_folds
-    for ztf_id in members:
+    for ztf_id, size in sizes.items():
         if ztf_id in places:
-            counts[places[ztf_id].validation_of[0]] += 1
+            counts[places[ztf_id].validation_of[0]] += size
     dealt = {}
-    turns = {ztf_id: _hash(ztf_id, settings) for ztf_id in members if ztf_id not in places}
+    turns = {ztf_id: _hash(ztf_id, settings) for ztf_id in sizes if ztf_id not in places}
     for ztf_id in sorted(turns, key=turns.__getitem__):
         emptiest = [fold for fold, count in enumerate(counts) if count == min(counts)]
         fold = emptiest[turns[ztf_id] % len(emptiest)]
-        counts[fold] += 1
+        counts[fold] += sizes[ztf_id]
         dealt[ztf_id] = Place(is_untouched=False, validation_of=(fold,))
     return dealt
 
 
-def _deal_holdouts(members: Sequence[str], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
+def _deal_holdouts(members: Mapping[str, int], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
     new = [ztf_id for ztf_id in members if ztf_id not in places]
     chosen: dict[str, list[int]] = {ztf_id: [] for ztf_id in new}
     wanted = round(settings.holdout_fraction * len(members))

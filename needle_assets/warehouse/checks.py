@@ -14,14 +14,16 @@ class Check:
     is_blocking: bool = True
 
 
-# Who had which part in which model, and the rule that gave places then.
+# Who had which part in which model; the rule that gave places then; and the other ids that each object was known by then.
 _PARTS = (
-    "select m.model_id, unnest(m.ids) as ztf_id, m.part, r.rule from ("
-    "select model_id, training_set_id, trained_ids as ids, 'trained' as part from results.fold_models "
-    "union all select model_id, training_set_id, validated_ids, 'validated' from results.fold_models "
-    "union all select model_id, training_set_id, parent_ids, 'parent' from results.fold_models "
-    "union all select model_id, training_set_id, scaled_ids, 'scaled' from results.fold_models) m "
-    "left join (select training_set_id, any_value(rule) as rule from results.training_sets group by 1) r using (training_set_id)"
+    "select m.model_id, m.ztf_id, m.part, r.rule, coalesce(o.other_ids, []) as other_ids, "
+    "list_min(list_prepend(m.ztf_id, coalesce(o.other_ids, []))) as identity from ("
+    "select model_id, training_set_id, unnest(trained_ids) as ztf_id, 'trained' as part from results.fold_models "
+    "union all select model_id, training_set_id, unnest(validated_ids), 'validated' from results.fold_models "
+    "union all select model_id, training_set_id, unnest(parent_ids), 'parent' from results.fold_models "
+    "union all select model_id, training_set_id, unnest(scaled_ids), 'scaled' from results.fold_models) m "
+    "left join (select training_set_id, any_value(rule) as rule from results.training_sets group by 1) r using (training_set_id) "
+    "left join results.training_sets o using (training_set_id, ztf_id)"
 )
 
 CHECKS = (
@@ -74,9 +76,18 @@ CHECKS = (
     Check(
         "places_are_kept",
         "core.splits",
-        "An object keeps the place it had when a model was trained, unless another rule asked for a new deal; `needle train` settles it.",
+        "An object keeps the place it had when a model was trained, unless another rule asked for a new deal or another of its ids "
+        "was found since; `needle train` settles it.",
         "select s.ztf_id, s.validation_of, t.validation_of as validation_of_then from core.splits s "
-        "join results.training_sets t using (ztf_id, rule) where s.is_untouched or s.validation_of <> t.validation_of",
+        "join results.training_sets t using (ztf_id, rule) where (s.is_untouched or s.validation_of <> t.validation_of) "
+        "and coalesce(s.other_ids, []) = coalesce(t.other_ids, [])",
+    ),
+    Check(
+        "one_object_has_one_place",
+        "core.splits",
+        "All ids of one object (one IAU name, or within 1.5 arcsec) are untouched together, or validated on by the same models.",
+        "select any_value(identity) as identity, list(ztf_id order by ztf_id) as ids from core.splits group by coalesce(identity, ztf_id) "
+        "having count(distinct (is_untouched, validation_of, label)) > 1",
     ),
     Check(
         "parents_are_in_the_training_part",
@@ -89,14 +100,16 @@ CHECKS = (
     Check(
         "untouched_objects_have_no_part_in_a_model",
         "results.predictions",
-        "No model was trained, stopped or scaled by an object that its rule keeps untouched, nor by a synthetic sample of one.",
-        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join core.splits s using (ztf_id, rule) where s.is_untouched",
+        "No model was trained, stopped or scaled by an object that its rule keeps untouched, under whatever id known then, nor by a "
+        "synthetic sample of one.",
+        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join core.splits s on s.rule = p.rule and s.is_untouched and "
+        "(s.ztf_id = p.ztf_id and coalesce(s.other_ids, []) = p.other_ids or list_contains(p.other_ids, s.ztf_id))",
     ),
     Check(
         "validated_objects_train_nothing",
         "results.predictions",
-        "No model was trained on an object that decided when to stop, nor on a synthetic sample of one.",
-        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join ({_PARTS}) v using (model_id, ztf_id) "
+        "No model was trained on an object that decided when to stop, under whatever id known then, nor on a synthetic sample of one.",
+        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join ({_PARTS}) v using (model_id, identity) "
         "where v.part = 'validated' and p.part in ('trained', 'parent')",
     ),
     Check(
@@ -109,8 +122,17 @@ CHECKS = (
     Check(
         "models_judge_what_they_were_not_trained_on",
         "results.predictions",
-        "No object is scored by a model that was trained on it, or on a synthetic sample of it.",
-        f"select p.model_id, p.ztf_id, t.part from results.predictions p join ({_PARTS}) t using (model_id, ztf_id) "
-        "where t.part in ('trained', 'parent')",
+        "No object is scored by a model that was trained on it, under whatever id known today, or on a synthetic sample of it.",
+        f"select p.model_id, p.ztf_id, t.part from (select p.model_id, p.ztf_id, unnest(list_prepend(p.ztf_id, "
+        "coalesce(s.other_ids, []))) as name from results.predictions p left join core.splits s using (ztf_id)) p "
+        f"join ({_PARTS}) t on t.model_id = p.model_id and t.ztf_id = p.name where t.part in ('trained', 'parent')",
+    ),
+    Check(
+        "models_know_all_ids_of_their_objects",
+        "results.predictions",
+        "No model was trained before some of its objects were found to have other ids; `needle train` settles it.",
+        f"select distinct p.model_id, p.ztf_id, s.other_ids from ({_PARTS}) p join core.splits s using (ztf_id, rule) "
+        "where coalesce(s.other_ids, []) <> p.other_ids",
+        is_blocking=False,
     ),
 )

@@ -106,7 +106,9 @@ def store_snapshot(
     connection: duckdb.DuckDBPyConnection, training_set_id: str, rows: pl.DataFrame, stages: Sequence[Stage]
 ) -> None:
     """Keep who is in a training set; ``rows`` from :func:`training_rows`, untouched ones left out."""
-    connection.register("snapshot_rows", rows.select("ztf_id", "label", "validation_of", "rule", "row_hash").to_arrow())
+    connection.register(
+        "snapshot_rows", rows.select("ztf_id", "label", "validation_of", "rule", "row_hash", "other_ids").to_arrow()
+    )
     with transaction(connection):
         connection.execute(f"delete from {SNAPSHOTS} where training_set_id = ?", [training_set_id])
         connection.execute(

@@ -20,6 +20,7 @@ SETTINGS = Settings(
     synthetic=SyntheticSettings(n_per_class=4),
     training=TrainingSettings(epochs=2, learning_rate=3e-3, device="cpu", ablations=("metadata",), feature_weights="none"),
 )
+LISTS = {"validation_of": pl.List(pl.Int32), "other_ids": pl.List(pl.String)}
 OBJECT_COLUMNS = "is_duration_lower_limit, is_rise_lower_limit, is_fade_lower_limit"
 
 
@@ -49,8 +50,11 @@ def split_tables(frame: pl.DataFrame, before: pl.DataFrame | None = None) -> dic
     empty = pl.DataFrame(
         schema={"ztf_id": pl.String, "is_untouched": pl.Boolean, "validation_of": pl.List(pl.Int32), "rule": pl.String}
     )
+    nowhere = pl.lit(None, pl.Float64)
     return {
-        "raw.objects": frame.select("ztf_id", "label", "redshift"),
+        "raw.objects": frame.select(
+            "ztf_id", "label", "redshift", iau_name=pl.lit(None, pl.String), ra_deg=nowhere, dec_deg=nowhere
+        ),
         "core.epochs": frame.select("ztf_id", "first_mjd", n_rising_g=pl.lit(2), n_rising_r=pl.lit(1)),
         "core.hosts": frame.select("ztf_id", "is_hosted"),
         "core.masked_stamps": frame.select("ztf_id", candid=pl.lit(1)).clear(),
@@ -61,7 +65,7 @@ def split_tables(frame: pl.DataFrame, before: pl.DataFrame | None = None) -> dic
 
 def split_rows(frame: pl.DataFrame, settings: Settings = SETTINGS, before: pl.DataFrame | None = None) -> pl.DataFrame:
     """core.splits of a made-up training set."""
-    return pl.DataFrame(splits(split_tables(frame, before), settings).rows, schema_overrides={"validation_of": pl.List(pl.Int32)})
+    return pl.DataFrame(splits(split_tables(frame, before), settings).rows, schema_overrides=LISTS)
 
 
 def opened(folder: Path, settings: Settings = SETTINGS) -> Session:

@@ -37,6 +37,41 @@ def test_places_are_kept_over_refreshes_and_given_anew_on_request():
     assert set(split_rows(frame, asked, before=after)["fold"].drop_nulls()) == {0, 1}
 
 
+def with_catalogue(tables: dict[str, pl.DataFrame], **columns: list) -> dict[str, pl.DataFrame]:
+    """The same tables with other values for the first objects of the catalogue."""
+    objects = tables["raw.objects"]
+    given = {name: pl.Series(name, [*values, *objects[name].to_list()[len(values) :]]) for name, values in columns.items()}
+    return {**tables, "raw.objects": objects.with_columns(**given)}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"iau_name": ["SN 2020abc", None, "2020ABC"]},
+        {"ra_deg": [359.9999, 10.0, 0.0001], "dec_deg": [0.0, 0.0, 0.0]},
+        {"ra_deg": [10.0, 20.0, 200.0], "dec_deg": [90.0, 0.0, 89.9998]},
+    ],
+)
+def test_one_supernova_under_two_ids_has_one_place_and_the_table_says_so(same):
+    frame = objects()
+    product = splits(with_catalogue(split_tables(frame), **same), SETTINGS)
+    rows = {row["ztf_id"]: row for row in product.rows}
+    first, _, third = (rows[ztf_id] for ztf_id in frame["ztf_id"][:3])
+    assert first["validation_of"] == third["validation_of"]
+    assert first["identity"] == third["identity"] == first["ztf_id"]
+    assert (first["other_ids"], third["other_ids"]) == ([third["ztf_id"]], [first["ztf_id"]])
+    assert sum(bool(row["other_ids"]) for row in rows.values()) == 2
+
+
+def test_ids_of_one_object_with_two_labels_are_refused_both():
+    frame = objects()
+    product = splits(with_catalogue(split_tables(frame), iau_name=["SN2020abc", "AT2020abc"], label=["SN", "TDE"]), SETTINGS)
+    refused = {why.measured["ztf_id"]: why.reason for why in product.rejections}
+    assert set(refused) == set(frame["ztf_id"][:2])
+    assert all("SN as" in reason and "TDE as" in reason for reason in refused.values())
+    assert len(product.rows) == len(frame) - 2
+
+
 def test_holdouts_have_no_fold():
     asked = replace(SETTINGS, splits=SplitSettings(scheme="holdouts", n_folds=4))
     rows = split_rows(objects(), asked)
