@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow test-random mutants lint ui bench experiment clean
+.PHONY: help install demo test test-slow test-upgrade test-random mutants lint ui bench experiment clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
 	@echo "make demo        simulate a survey, refresh a warehouse from it, train, report, say where to look"
 	@echo "make test        lint, import contracts, types, tests"
 	@echo "make test-slow   faults, full fuzzing, browser, Postgres, and the property tests with a new seed"
+	@echo "make test-upgrade homes of 20, 300 and 3,000 objects made by earlier commits come through (hours)"
 	@echo "make test-random the property tests with RUNS seeds from SEED on (both may be given)"
 	@echo "make mutants     does a test notice when a line of the science or the glue is wrong?"
 	@echo "make ui          Dagster on http://127.0.0.1:3000"
@@ -40,6 +41,9 @@ test: lint
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
 	$(MAKE) test-random
+
+test-upgrade: $(READY)
+	$(BIN)/pytest -m upgrade
 
 SEED ?= $(shell date +%s)
 RUNS ?= 1

@@ -3,6 +3,10 @@
 import dataclasses
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from needle_assets.refresh import Session
 from needle_assets.stages import STAGES, Stage
 from needle_assets.warehouse import schema
 from needle_assets.warehouse.connection import WarehouseError, writing
+from needle_assets_tests.homes import environment_of
 
 Described = Callable[..., Path]
 
@@ -32,7 +37,7 @@ def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Described:
                 path.unlink()
             else:
                 assert re.search(edit[0], text), f"{name} holds no {edit[0]}"
-                path.write_text(re.sub(edit[0], edit[1], text), encoding="utf-8")
+                path.write_text(re.sub(edit[0], edit[1], text, flags=re.MULTILINE), encoding="utf-8")
         monkeypatch.setattr(schema, "sql_folder", lambda: folder)
         return folder
 
@@ -235,3 +240,112 @@ def test_the_home_is_copied_before_its_schema_changes_and_only_then(own, describ
     with duckdb.connect(str(copy), read_only=True) as before:
         assert "n_extra" not in schema.columns_of(before, "core.epochs")
     assert copy.stat().st_ino == home.published.stat().st_ino, "what is published already is not copied again"
+
+
+NIGHT = "insert into lineage.nights values ('a', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [])"
+CHANGES = {
+    "core__epochs": ADDED,
+    "core__light_curves": (
+        r"\bn_merged\b( \w+ not null .*,?$)?",
+        lambda found: (
+            "n_joined" + (found[1] or "").replace("n_merged", "n_joined") + (" -- formerly n_merged" if found[1] else "")
+        ),
+    ),
+    "lineage__nights": (r"    seconds double,", "    seconds double,\n    weather varchar not null, -- if absent: 'unknown'"),
+    "core__stamps": (r"(?s)^(.*?)\n\);", "\\1,\n    extra boolean\n);"),
+}
+WHAT_CAME_THROUGH = (
+    "select ztf_id, first_mjd, n_extra from core.epochs order by all",
+    "select count(*), sum(n_joined) from core.light_curves",
+    "select run_id, weather from lineage.nights",
+    "select count(*), bit_xor(hash(candid, science)) from core.stamps",
+    "select asset, columns, ztf_id, content_hash from lineage.contents order by all",
+    "select view_name from duckdb_views() where not internal order by all",
+)
+
+
+def migrate(home: Home, folder: Path, n: int, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Migrate in a process of its own, killed at a statement or after some time."""
+    command = [sys.executable, "-m", "needle_assets_tests.migrating", str(folder), str(n)]
+    with subprocess.Popen(
+        command, env=environment_of(home.path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            said = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            said = child.communicate()
+    return subprocess.CompletedProcess(command, child.returncode, *said)
+
+
+def came_through(home: Home) -> list[list[tuple]]:
+    return [rows(home, query) for query in WHAT_CAME_THROUGH]
+
+
+def copy_of(home: Home, folder: Path) -> Home:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(home.path, folder)
+    return Home(folder)
+
+
+def assert_killed_and_finished(home: Home, folder: Path, wanted: list[list[tuple]]) -> None:
+    """The next command ends what the killed one began: nothing lost, one copy of before, no leftovers, and it can be published."""
+    session = opened(home)
+    assert came_through(home) == wanted
+    assert rows(home, "from duckdb_tables() where contains(table_name, '_kept')") == []
+    (copy,) = home.backups.glob("*")
+    with duckdb.connect(str(copy), read_only=True) as before:
+        assert "n_extra" not in schema.columns_of(before, "core.epochs")
+        assert "weather" not in schema.columns_of(before, "lineage.nights")
+    assert session.publish()
+
+
+@pytest.fixture
+def undisturbed(own, described, tmp_path) -> tuple[Home, Path, list[list[tuple]], int, float]:
+    """A home with a night that was not published, other descriptions, what a whole migration leaves, its statements and seconds."""
+    home = own[1]
+    with writing(home.working) as connection:
+        connection.execute(NIGHT)
+        schema.bump_change(connection)
+    folder = described(**CHANGES)
+    whole, started = copy_of(home, tmp_path / "whole"), time.monotonic()
+    done = migrate(whole, folder, 0)
+    assert done.returncode == 0, done.stderr
+    return home, folder, came_through(whole), int(done.stdout.replace("-", "")), time.monotonic() - started
+
+
+def test_a_migration_killed_between_two_statements_is_finished_by_the_next_command(undisturbed, tmp_path):
+    home, folder, wanted, n_statements, _ = undisturbed
+    assert wanted[2] == [("a", "unknown")]
+    assert wanted[3][0][0] > 0
+    for n in (n_statements // 8, n_statements // 4):
+        killed = copy_of(home, tmp_path / "killed")
+        assert migrate(killed, folder, n).returncode == -signal.SIGKILL
+        assert_killed_and_finished(killed, folder, wanted)
+
+
+@pytest.mark.slow
+def test_a_migration_killed_at_many_statements_and_moments_is_finished_by_the_next_command(undisturbed, tmp_path):
+    home, folder, wanted, n_statements, seconds = undisturbed
+    for n in (*range(1, 80, 4), n_statements // 2, n_statements - 1):
+        killed = copy_of(home, tmp_path / "killed")
+        assert migrate(killed, folder, n).returncode == -signal.SIGKILL
+        assert_killed_and_finished(killed, folder, wanted)
+    for k in range(20):
+        killed = copy_of(home, tmp_path / "killed")
+        migrate(killed, folder, 0, seconds * (0.5 + k / 40))
+        assert came_through_or_old(killed, folder, wanted)
+
+
+def came_through_or_old(home: Home, folder: Path, wanted: list[list[tuple]]) -> bool:
+    """However far the process came before it was killed."""
+    opened(home)
+    return came_through(home) == wanted
+
+
+@pytest.mark.slow
+def test_a_migration_killed_again_and_again_is_finished_in_the_end(undisturbed):
+    home, folder, wanted, _, _ = undisturbed
+    for n in (9, 14, 25, 40, 60):
+        migrate(home, folder, n)
+    assert_killed_and_finished(home, folder, wanted)
