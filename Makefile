@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow test-upgrade test-random mutants lint ui bench experiment clean
+.PHONY: help install demo test test-slow test-upgrade faults test-random mutants lint ui bench experiment clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
@@ -11,6 +11,7 @@ help:
 	@echo "make test        lint, import contracts, types, tests"
 	@echo "make test-slow   faults, full fuzzing, browser, Postgres, and the property tests with a new seed"
 	@echo "make test-upgrade homes of 20, 300 and 3,000 objects made by earlier commits come through (hours)"
+	@echo "make faults      200 kills and 50 stops at random moments of commands that write; KILLS, STOPS and SEED may be given"
 	@echo "make test-random the property tests with RUNS seeds from SEED on (both may be given)"
 	@echo "make mutants     does a test notice when a line of the science or the glue is wrong?"
 	@echo "make ui          Dagster on http://127.0.0.1:3000"
@@ -44,6 +45,9 @@ test-slow: $(READY)
 
 test-upgrade: $(READY)
 	$(BIN)/pytest -m upgrade
+
+faults: $(READY)
+	$(BIN)/python -m needle_assets_tests.disturbing --kills $(or $(KILLS),200) --stops $(or $(STOPS),50) $(if $(SEED),--seed $(SEED))
 
 SEED ?= $(shell date +%s)
 RUNS ?= 1

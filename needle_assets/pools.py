@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
 def process_pool(count: int, preload: Sequence[str] = ()) -> ProcessPoolExecutor:
@@ -24,8 +26,12 @@ def process_pool(count: int, preload: Sequence[str] = ()) -> ProcessPoolExecutor
     # forkserver: a fork of this process would copy Dagster's threads and DuckDB's locks.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
-    resource_tracker.ensure_running()  # before the next line, as it lets Ctrl-C through again once it has started
-    with _single_threaded_libraries(), _without_ctrl_c():
+    # It cleans up after a process that was stopped, which is no reason for a warning. Before what comes next, as it lets Ctrl-C through
+    # again once it has started.
+    with _environment({"PYTHONWARNINGS": "ignore:resource_tracker"}):
+        resource_tracker.ensure_running()
+    # Workers inherit the environment: two processes with two BLAS threads each would fight for two cores.
+    with _environment(dict.fromkeys(THREADS, "1")), _without_ctrl_c():
         forkserver.ensure_running()
     return ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent)
 
@@ -53,11 +59,10 @@ def _without_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def _single_threaded_libraries() -> Iterator[None]:
-    """Workers inherit these: two processes with two BLAS threads each would fight for two cores."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables for what is started within the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

@@ -45,6 +45,13 @@ def test_a_stopped_command_ends_at_once_with_its_sentence(number, code, work, be
     assert seconds < 5
 
 
+def test_a_command_whose_workers_are_at_work_says_nothing_else() -> None:
+    before = "from needle_assets.pools import process_pool; pool = process_pool(2); pool.submit(time.sleep, 0).result()"
+    pooled = "pool.submit(time.sleep, 60).result()"
+    code, said, _ = stopped(signal.SIGINT, pooled, before)
+    assert (code, said) == (130, stopping.SENTENCE)
+
+
 def test_what_must_end_with_a_command_ends_before_it() -> None:
     ends = "with stopping.ending_with(lambda: sys.stderr.write('ended ')): time.sleep(60)"
     assert stopped(signal.SIGTERM, ends)[:2] == (143, "ended " + stopping.SENTENCE)

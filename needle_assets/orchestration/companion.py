@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 3.0
 _START = "import sys; from needle_assets.orchestration.companion import become; become(*sys.argv[1:])"
 
 
@@ -38,10 +39,10 @@ class Companion:
         self.process.stdin.close()
 
     def wait(self) -> None:
-        """Wait until it has ended."""
-        try:
-            self.process.wait(PATIENCE_SECONDS + 2.0)
-        except subprocess.TimeoutExpired:
+        """Wait until it has ended; then nothing that it started is left."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(PATIENCE_SECONDS + 1.0)
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 

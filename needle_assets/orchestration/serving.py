@@ -76,9 +76,11 @@ def _companions(folder: Path) -> Iterator[list[Companion]]:
     started: list[Companion] = []
 
     def end() -> None:
-        for companion in started:
+        ending = list(started)
+        started.clear()  # from here on it is nothing to be told that they end
+        for companion in ending:
             companion.end()
-        for companion in started:
+        for companion in ending:
             companion.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -99,8 +101,9 @@ def _serve(config: uvicorn.Config, listening: socket.socket, companions: Sequenc
     server, ended = uvicorn.Server(config), threading.Event()
 
     def watch() -> None:
-        while not ended.wait(LOOK_SECONDS):
-            server.should_exit |= any(companion.process.poll() is not None for companion in companions)
+        while not ended.wait(LOOK_SECONDS) and all(companion.process.poll() is None for companion in companions):
+            pass
+        server.should_exit = True
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

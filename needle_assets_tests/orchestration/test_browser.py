@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from needle_assets.home import Home
-from needle_assets_tests.homes import ask, needle
+from needle_assets_tests.homes import ask, instance_of, needle
 from needle_assets_tests.orchestration.test_serving import Server, serving, until
 
 pytestmark = pytest.mark.slow
 PATIENCE_MS = 120_000
+# The last one: what somebody's name server can do who wants pages of his to be taken for ours.
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP evil.example 127.0.0.1")
 SCHEDULES = "{ schedulesOrError(repositorySelector: %s) { ... on Schedules { results { name scheduleState { status } } } } }"
 WHERE = '{repositoryName: "__repository__", repositoryLocationName: "needle_assets.definitions"}'
 
@@ -43,7 +45,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        chromium = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS])
         yield chromium
         chromium.close()
 
@@ -98,6 +100,16 @@ def test_an_object_is_materialised_from_its_page(page: Any, lived: Path) -> None
     assert ask(lived / "needle.duckdb", others) == [(1,)]
     show(page, "/runs")
     page.get_by_text("Success").first.wait_for()
+
+
+def test_the_log_of_a_run_comes_over_a_websocket(page: Any, lived: Path) -> None:
+    with instance_of(lived) as instance:
+        run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
+    heard: list[str] = []
+    page.on("websocket", lambda opened: opened.on("framereceived", lambda frame: heard.append(str(frame))))
+    show(page, f"/runs/{run_id}")
+    page.get_by_text("RUN_SUCCESS").first.wait_for()
+    until(lambda: page.wait_for_timeout(200) or any("RunSuccessEvent" in frame for frame in heard), "the log's subscription")
 
 
 def test_the_night_is_switched_on_and_comes(page: Any, server: Server, lived: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from needle_assets_tests.homes import ask, assert_consistent, environment_of, instance_of, write_ids
+from needle_assets_tests.homes import ask, assert_consistent, environment_of, instance_of, needle, write_ids
 from needle_assets_tests.orchestration.ui import LAUNCH_BACKFILL
 
 PATIENCE_SECONDS = 400
@@ -75,8 +75,49 @@ def serving(home: Path) -> Iterator[Server]:
         until(served.is_up, "the webserver answers")
         yield served
     finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(60)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(10)
+
+
+def alive(processes: list[psutil.Process]) -> list[str]:
+    """Which of these are not gone within ten seconds."""
+    return [" ".join(one.cmdline()) for one in psutil.wait_procs(processes, timeout=10)[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_all_processes_end_with_the_ui(number, code, home) -> None:
+    with serving(home) as served:
+        processes = served.processes()
+        assert len(processes) >= 4
+        served.process.send_signal(number)
+        assert served.process.wait(10) == code
+        assert alive(processes) == []
+    said = (home.parent / "served").read_text().splitlines()
+    assert said[-1].startswith("needle: stopped; " if code > 0 else "Dagster on http://")
+    assert "Traceback" not in "".join(said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["dagster._daemon", "code-server"])
+def test_the_ui_ends_with_a_sentence_if_a_part_of_it_dies(module, home) -> None:
+    with serving(home) as served:
+        processes = served.processes()
+        next(one for one in processes if module in one.cmdline()).kill()
+        assert served.process.wait(10) == 1
+        assert alive(processes) == []
+    assert "of Dagster ended, so the rest was ended too" in (home.parent / "served").read_text().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_told_in_one_line(home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = needle(home, "ui", "--port", taken.getsockname()[1])
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "give another one with --port" in refused.stderr
 
 
 @pytest.fixture
