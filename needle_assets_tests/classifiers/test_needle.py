@@ -145,3 +145,20 @@ def test_a_loss_that_only_stays_the_same_is_no_progress(rng):
     done = train(easy_samples(rng, 40), easy_samples(rng, 20), plan(settings))
     assert len({epoch["validation_loss"] for epoch in done.history}) == 1
     assert (done.best_epoch, len(done.history)) == (0, 4)
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_what_torch_was_set_to_is_put_back(is_on):
+    torch.use_deterministic_algorithms(is_on, warn_only=True)
+    threads = torch.get_num_threads()
+    with deterministic(threads + 1):
+        assert (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()) == (True, threads + 1)
+    assert (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()) == (is_on, threads)
+
+
+def test_a_sample_counts_in_the_loss_as_much_as_it_weighs(rng):
+    logits, y = torch.as_tensor(rng.normal(size=(3, 3))), torch.tensor([0, 1, 2])
+    weights = torch.tensor([0.5, 2.0, 0.0], dtype=torch.float64)
+    for loss in (FocalLoss(ALPHA, GAMMA), cross_entropy(ALPHA)):
+        alone = torch.stack([loss(logits[k : k + 1], y[k : k + 1]) for k in range(3)])
+        assert loss(logits, y, weights).item() == pytest.approx((alone * weights).mean().item())

@@ -125,3 +125,10 @@ def test_usable_fits_of_simulated_objects_are_near_the_truth(rng):
             days = np.arange(-5.0, 20.0)
             mag = mag_from_flux(predict(found, days, "r")[0], 0.0)[0]
             assert np.median(np.abs(mag - bazin_mag(days, "r"))) < 0.15
+
+
+def test_a_phase_that_ends_before_the_first_point_is_judged_unusable_and_no_error(light_curve):
+    found = fit(light_curve, DEFAULT)
+    judgement = judge(found, daily_curve(found, faintest_mag=25.0), found.points.days.min() - 10.0, DEFAULT)
+    assert judgement.reasons[:2] == ("0 rising epochs", "no rise, 0 mag")
+    assert np.isnan([judgement.reduced_chi2, judgement.left_out_chi2, judgement.median_rise_err_mag]).all()
