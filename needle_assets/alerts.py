@@ -19,6 +19,7 @@ MISSING = -999.0
 MISSING_FLUX = -99999.0
 MAX_CUTOUT_BYTES = 2**20
 MAX_PREVIOUS = 100_000
+MAX_TEXT_CHARACTERS = 500
 _INT32, _INT64 = 2**31, 2**63
 _ZTF_ID = re.compile(r"ZTF[0-9]{2}[a-z]{7}")
 _UNSAFE = re.compile(r"[^\w .:;,+/=-]", re.ASCII)
@@ -135,18 +136,20 @@ def packet_of(record: Mapping[str, Any]) -> Packet:
         cutouts = [_cutout(record.get(f"cutout{name}"), name) for name in ("Science", "Template", "Difference")]
     except Rejection as why:
         raise Rejection(why.reason, candid=candid, **(why.measured | {"ztf_id": ztf_id})) from why
+    texts = {name: _text(record.get(name)) for name in ("schemavsn", "publisher")}
+    lost = [_lost_text(name, record[name], ztf_id, candid) for name, text in texts.items() if text is None and record.get(name)]
     return Packet(
         ztf_id=ztf_id,
         candid=candid,
-        schema_version=_text(record.get("schemavsn")) or "",
-        publisher=_text(record.get("publisher")) or "",
+        schema_version=texts["schemavsn"] or "",
+        publisher=texts["publisher"] or "",
         candidate=candidate,
         previous=previous,
         forced_photometry=forced,
         science=cutouts[0],
         reference=cutouts[1],
         difference=cutouts[2],
-        refused=(*refused, *refused_forced),
+        refused=(*refused, *refused_forced, *lost),
     )
 
 
@@ -378,7 +381,13 @@ def _known_integer(value: object, end: int) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    return shown(value, 100) if isinstance(value, str) and value else None
+    """A text as it came; None if it is empty, long or has control characters."""
+    return value if isinstance(value, str) and value and len(value) <= MAX_TEXT_CHARACTERS and value.isprintable() else None
+
+
+def _lost_text(name: str, value: object, ztf_id: str, candid: int) -> Rejection:
+    reason = f"{name} is {shown(value)}, not printable text of at most {MAX_TEXT_CHARACTERS} characters; it is left empty."
+    return Rejection(reason, candid=candid, ztf_id=ztf_id, field=name)
 
 
 def _cutout(given: object, name: str) -> bytes | None:

@@ -7,6 +7,9 @@ create table raw.objects (
     type varchar,
     label varchar check (label in ('SN', 'SLSN-I', 'TDE')),
     label_reason varchar,
+    label_source varchar,
+    type_reported_by varchar,
+    type_classifier varchar,
     redshift double,
     a_v_mag double check (a_v_mag >= 0),
     peak_mjd double,
@@ -27,8 +30,11 @@ comment on column raw.objects.ra_deg is 'Right ascension [deg, J2000].';
 comment on column raw.objects.dec_deg is 'Declination [deg, J2000].';
 comment on column raw.objects.galactic_latitude_deg is 'Galactic latitude [deg].';
 comment on column raw.objects.type is 'Spectroscopic type as the Bright Transient Survey writes it.';
-comment on column raw.objects.label is 'Class for NEEDLE: SN (every SN type and SLSN-II), SLSN-I, TDE (every TDE type); null for anything else.';
+comment on column raw.objects.label is 'Class for NEEDLE by the table of types in docs/refreshing.md: SN (supernovae and SLSN-II), SLSN-I, TDE; null for a type that is not certain (?), not known or something else.';
 comment on column raw.objects.label_reason is 'Why there is no label; null where there is one.';
+comment on column raw.objects.label_source is 'Where the label''s type comes from: catalogue, or what the file''s column type_source says, such as TNS; null without a label.';
+comment on column raw.objects.type_reported_by is 'Who reported the type, if the file says it (column reported_by); the BTS explorer''s export does not.';
+comment on column raw.objects.type_classifier is 'Spectral classifier or person that gave the type, if the file says it (column classifier); the BTS explorer''s export does not.';
 comment on column raw.objects.redshift is 'Redshift.';
 comment on column raw.objects.a_v_mag is 'Milky Way extinction A_V [mag].';
 comment on column raw.objects.peak_mjd is 'Brightest epoch [MJD].';

@@ -7,6 +7,7 @@ create table raw.photometry (
     mag_err float not null check (mag_err > 0),
     source varchar,
     mw_corrected boolean not null,
+    is_positive boolean,
     primary key (ztf_id, row_number)
 );
 comment on table raw.photometry is 'Light curves that landed beside the packets, as landed. One row per detection.';
@@ -18,3 +19,4 @@ comment on column raw.photometry.mag is 'Magnitude [AB mag].';
 comment on column raw.photometry.mag_err is 'Error of mag [mag].';
 comment on column raw.photometry.source is 'Who published it; null if the file does not say.';
 comment on column raw.photometry.mw_corrected is 'Whether Milky Way extinction is already removed.';
+comment on column raw.photometry.is_positive is 'Whether the difference to the reference is positive; null if the file does not say, and then it counts as positive.';
