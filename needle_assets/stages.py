@@ -119,6 +119,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.catalogue": ("content_hash",)},
         is_per_object=False,
         has_objects_below=True,
+        code_version="2",
         kinds=("duckdb", "csv"),
     ),
     Stage(
@@ -129,6 +130,7 @@ STAGES: tuple[Stage, ...] = (
         is_bulk=True,
         keeps_previous=True,
         chunk_rows=512,
+        code_version="2",
         kinds=("duckdb", "avro"),
     ),
     Stage(
@@ -137,6 +139,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.photometry": ("content_hash",)},
         is_bulk=True,
         chunk_objects=2048,
+        code_version="2",
         kinds=("duckdb", "parquet"),
     ),
     Stage(
@@ -145,6 +148,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.hosts": ("content_hash",)},
         is_bulk=True,
         chunk_objects=4096,
+        code_version="2",
         kinds=("duckdb", "csv"),
     ),
     Stage(
@@ -155,8 +159,10 @@ STAGES: tuple[Stage, ...] = (
                 *("candid", "jd", "fid", "magpsf", "sigmapsf", "isdiffpos", "prv_candidates"),
                 *("has_science_cutout", "has_reference_cutout"),
             ),
-            "raw.photometry": ("mjd", "band", "mag", "mag_err", "mw_corrected", "source"),
+            "raw.photometry": ("mjd", "band", "mag", "mag_err", "mw_corrected", "is_positive", "source"),
         },
+        settings=("detections",),
+        code_version="2",
         group="detections",
     ),
     Stage(
@@ -169,15 +175,15 @@ STAGES: tuple[Stage, ...] = (
         table="core.hosts",
         compute="needle_assets.assets.detections:hosts",
         reads={
-            "raw.alerts": ("jd", *_PS1_SOURCES),
+            "raw.alerts": ("jd", "ra", "dec", *_PS1_SOURCES),
             "raw.hosts": (
                 *("host_ra_deg", "host_dec_deg", "separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag"),
                 *("mw_corrected", "source"),
             ),
-            "raw.objects": ("a_v_mag",),
+            "raw.objects": ("a_v_mag", "ra_deg", "dec_deg", "redshift"),
         },
         settings=("hosts",),
-        code_version="2",
+        code_version="3",
         group="detections",
     ),
     Stage(

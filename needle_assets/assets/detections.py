@@ -8,15 +8,29 @@ import polars as pl
 from needle_assets.alerts import is_positive
 from needle_assets.light_curves.detections import merge_detections, merge_limits
 from needle_assets.products import Product
-from needle_assets.samples.hosts import PS1_BANDS, dereddened, origin, packet_host, position_of_ps1_object
+from needle_assets.rejections import Rejection
+from needle_assets.samples.hosts import (
+    PS1_BANDS,
+    dereddened,
+    landed_separation_arcsec,
+    origin,
+    packet_host,
+    position_of_ps1_object,
+    separation_on_sky_arcsec,
+)
+from needle_assets.samples.positions import mean_position_deg
 from needle_assets.settings import Settings
 from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
 
 
-def detections(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
-    """Every detection of an object from packets, their history and landed photometry, each once; negative ones are marked."""
+def detections(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+    """
+    Every detection of an object from packets, their history and landed photometry, each once; negative ones are marked.
+
+    What is fainter than a few times its error, as in forced photometry, is refused.
+    """
     entries = [*_packet_entries(tables["raw.alerts"]), *_photometry_entries(tables["raw.photometry"])]
-    rows, rejections = merge_detections(entries)
+    rows, rejections = merge_detections(entries, min_signal_to_noise=settings.detections.min_signal_to_noise)
     return Product([{"ztf_id": _ztf_id(tables), **row} for row in rows], rejections)
 
 
@@ -35,30 +49,48 @@ def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     The host galaxy of an object.
 
-    A landed host counts first; of several the nearest. Else the likeliest galaxy among the Pan-STARRS sources of the newest packet
+    A landed host counts first, unless it cannot be the object's. Else the likeliest galaxy among the Pan-STARRS sources of the newest packet
     that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the catalogue's A_V; without
     one they stay as they are, and the row says so.
     """
     ztf_id = _ztf_id(tables)
     if ztf_id is None:
         return Product()
-    host = _landed_host(tables["raw.hosts"]) or _packet_host(tables["raw.alerts"], settings)
+    landed, refused = _landed_host(tables, settings)
+    host = landed or _packet_host(tables["raw.alerts"], settings)
     row = {"ztf_id": ztf_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
     a_v_mag = tables["raw.objects"]["a_v_mag"][0] if len(tables["raw.objects"]) else None
     if host is not None and not row["is_dereddened"] and a_v_mag is not None:
         mags = dereddened({band: host.get(f"{band}_mag") for band in PS1_BANDS}, a_v_mag)
         row |= {f"{band}_mag": mag for band, mag in mags.items()} | {"is_dereddened": True}
-    return Product([row])
+    return Product([row], refused)
 
 
-def _landed_host(landed: pl.DataFrame) -> dict[str, Any] | None:
-    if landed.is_empty():
-        return None
-    nearest = landed.sort("separation_arcsec", nulls_last=True).row(0, named=True)
-    association, magnitudes = origin(nearest["source"])
-    has_magnitudes = any(nearest[f"{band}_mag"] is not None for band in PS1_BANDS)
+def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tuple[dict[str, Any] | None, list[Rejection]]:
+    if tables["raw.hosts"].is_empty():
+        return None, []
+    host = tables["raw.hosts"].row(0, named=True)
+    catalogued = tables["raw.objects"].row(0, named=True) if len(tables["raw.objects"]) else {}
+    position = _position(catalogued, tables["raw.alerts"])
+    computed = position and separation_on_sky_arcsec(*position, host["host_ra_deg"], host["host_dec_deg"])
+    redshift = catalogued.get("redshift")
+    try:
+        host["separation_arcsec"] = landed_separation_arcsec(
+            host["separation_arcsec"], computed, redshift=redshift, settings=settings.hosts
+        )
+    except Rejection as why:
+        return None, [Rejection(why.reason, **why.measured, ztf_id=host["ztf_id"], source=host["source"])]
+    association, magnitudes = origin(host["source"])
+    has_magnitudes = any(host[f"{band}_mag"] is not None for band in PS1_BANDS)
     said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}
-    return {**nearest, **said, "is_dereddened": nearest.pop("mw_corrected")}
+    return {**host, **said, "is_dereddened": host.pop("mw_corrected")}, []
+
+
+def _position(catalogued: Mapping[str, Any], alerts: pl.DataFrame) -> tuple[float, float] | None:
+    """Where the catalogue says that the object is, else where its packets are on average; None if neither says."""
+    if catalogued.get("ra_deg") is not None:
+        return catalogued["ra_deg"], catalogued["dec_deg"]
+    return None if alerts.is_empty() else mean_position_deg(alerts["ra"].to_numpy(), alerts["dec"].to_numpy())
 
 
 def _packet_host(alerts: pl.DataFrame, settings: Settings) -> dict[str, Any] | None:
@@ -122,7 +154,8 @@ def _history(alerts: pl.DataFrame) -> Iterator[dict[str, Any]]:
 def _photometry_entries(photometry: pl.DataFrame) -> Iterator[dict[str, Any]]:
     for row in photometry.iter_rows(named=True):
         named = {name: row[name] for name in ("mjd", "band", "mag", "mag_err")}
-        given = {"candid": None, "is_positive": True, "has_stamp": False}
+        # Photometry that does not say its sign is of positive differences, as that which is published is.
+        given = {"candid": None, "is_positive": row["is_positive"] is not False, "has_stamp": False}
         yield {**named, **given, "is_mw_corrected": row["mw_corrected"], "source": row["source"] or "photometry"}
 
 

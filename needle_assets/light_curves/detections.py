@@ -1,5 +1,6 @@
 """Which entries of packets and photometry are the same detection. No cleaning: nothing is merged over nights here."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,13 @@ SAME_EXPOSURE_DAYS = 3e-4
 
 ORDER_OF_SOURCES = ("packet", "history")
 
+# Signal to noise times the error of the magnitude, for small errors.
+FLUX_ERROR_PER_MAG = 2.5 / math.log(10.0)
 
-def merge_detections(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Rejection]]:
+
+def merge_detections(
+    entries: Iterable[Mapping[str, Any]], *, min_signal_to_noise: float = 0.0
+) -> tuple[list[dict[str, Any]], list[Rejection]]:
     """
     One row per real detection.
 
@@ -20,6 +26,8 @@ def merge_detections(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[st
     entries : iterable of mappings
         ``candid`` (or None), ``mjd`` [d], ``band``, ``mag`` [mag], ``mag_err`` [mag], ``is_positive``, ``is_mw_corrected``,
         ``has_stamp``, ``source``, and optionally ``path`` to name the origin in a refusal. Any order.
+    min_signal_to_noise : float
+        A flux of fewer times its error is no detection. Forced photometry also lists where nothing was seen.
 
     Returns
     -------
@@ -28,7 +36,8 @@ def merge_detections(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[st
         candidate is preferred to an earlier detection told by a later packet, and that to photometry; among photometry, values not
         yet corrected for extinction, then the first source by name. ``has_stamp`` is true if any of them has one.
     rejections : list of Rejection
-        Entries without a finite magnitude or with an error that is not positive. The repeated ones are not refusals.
+        Entries without a finite magnitude, with an error that is not positive, or with too little signal. The repeated ones are not
+        refusals.
 
     Notes
     -----
@@ -37,10 +46,12 @@ def merge_detections(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[st
     usable: list[Mapping[str, Any]] = []
     rejections: list[Rejection] = []
     for entry in entries:
-        if _is_usable(entry):
-            usable.append(entry)
-        else:
+        if not _is_usable(entry):
             rejections.append(_unusable(entry))
+        elif (signal_to_noise := FLUX_ERROR_PER_MAG / entry["mag_err"]) < min_signal_to_noise:
+            rejections.append(_too_faint(entry, signal_to_noise, min_signal_to_noise))
+        else:
+            usable.append(entry)
     usable.sort(key=lambda e: (e["band"], e["mjd"]))
     return [_preferred(group) for group in _same_exposure(usable)], rejections
 
@@ -51,13 +62,24 @@ def _is_usable(entry: Mapping[str, Any]) -> bool:
 
 
 def _unusable(entry: Mapping[str, Any]) -> Rejection:
+    return _refused(entry, "a detection without a magnitude and a positive error cannot be used; it is left out.")
+
+
+def _too_faint(entry: Mapping[str, Any], signal_to_noise: float, needed: float) -> Rejection:
+    said = f"a flux of {signal_to_noise:.2f} times its error is no detection, {needed:g} times are needed; it is left out."
+    return _refused(entry, said, signal_to_noise=signal_to_noise)
+
+
+def _refused(entry: Mapping[str, Any], reason: str, **measured: float) -> Rejection:
     return Rejection(
-        "a detection without a magnitude and a positive error cannot be used; it is left out.",
+        reason,
         candid=entry["candid"],
+        band=entry["band"],
         mjd=entry["mjd"],
         mag=entry["mag"],
         mag_err=entry["mag_err"],
         source=entry["source"],
+        **measured,
     )
 
 

@@ -7,12 +7,21 @@ from typing import Any
 import extinction
 import numpy as np
 
+from needle_assets.rejections import Rejection
+from needle_assets.settings import HostSettings
 from needle_assets.survey import PS1_EXTINCTION_WAVELENGTH_ANGSTROM
 
 R_V = 3.1
 # Not 1/120: with that, positions of known sources come out up to 2.6 arcsec off; with this, the packets' own distances are met.
 PS1_ZONE_HEIGHT_DEG = 0.0083333
 PS1_BANDS = ("g", "r", "i", "z", "y")
+
+# Given and computed separations differ by the scatter of a transient's position, of which each publisher has its own: by 0.7 arcsec
+# at most in 3,364 real rows. A separation in other units (degrees, arcmin) is always off by more than this.
+LEAST_TOLERANCE_ARCSEC, LARGEST_TOLERANCE_ARCSEC = 1.0, 3.0
+# Below this redshift, peculiar motion says more than distance does.
+SMALLEST_REDSHIFT = 0.002
+HUBBLE_DISTANCE_KPC, OMEGA_MATTER = 299792.458 / 70.0 * 1000.0, 0.3
 
 # How ``source`` of a host row that a fetch wrote begins and ends; with COMPLETED its magnitudes were asked for by position.
 SHERLOCK, PACKET, COMPLETED, FETCHED = "Sherlock via Lasair", "ZTF packet: PS1", "; Pan-STARRS DR2", " [needle fetch]"
@@ -43,6 +52,80 @@ def position_of_ps1_object(object_id: int) -> tuple[float, float] | None:
     right_ascension, remainder = divmod(rest, 10**4)
     ra_deg, dec_deg = right_ascension / 1e6, (zone + remainder / 1e4) * PS1_ZONE_HEIGHT_DEG - 90.0
     return (ra_deg, dec_deg) if 0 <= ra_deg < 360 and -90 <= dec_deg <= 90 and zone > 0 else None
+
+
+def separation_on_sky_arcsec(ra_deg: float, dec_deg: float, other_ra_deg: float, other_dec_deg: float) -> float:
+    """Angle between two directions [arcsec] (haversine: exact for small angles, and around right ascension 0)."""
+    ra, dec, other_ra, other_dec = np.radians([ra_deg, dec_deg, other_ra_deg, other_dec_deg])
+    half = np.sin((dec - other_dec) / 2) ** 2 + np.cos(dec) * np.cos(other_dec) * np.sin((ra - other_ra) / 2) ** 2
+    return float(np.degrees(2 * np.arcsin(np.sqrt(min(half, 1.0)))) * 3600.0)
+
+
+def kpc_per_arcsec(redshift: float) -> float:
+    """Proper length across an angle at a redshift [kpc / arcsec], in a flat universe of H0 = 70 km/s/Mpc and Omega_m = 0.3."""
+    steps = np.linspace(0.0, redshift, 65)
+    comoving_kpc = HUBBLE_DISTANCE_KPC * np.trapezoid(1.0 / np.sqrt(OMEGA_MATTER * (1 + steps) ** 3 + 1 - OMEGA_MATTER), steps)
+    return float(comoving_kpc / (1 + redshift) * np.radians(1 / 3600.0))
+
+
+def landed_separation_arcsec(
+    given_arcsec: float | None, computed_arcsec: float | None, *, redshift: float | None, settings: HostSettings
+) -> float | None:
+    """
+    How far the transient is from a landed host, if it can be its host.
+
+    Parameters
+    ----------
+    given_arcsec : float or None
+        What the host's row says.
+    computed_arcsec : float or None
+        From the positions of both; None if the transient's is unknown.
+    redshift : float or None
+        Of the transient; with it the distance on the sky is one in kpc.
+
+    Returns
+    -------
+    float or None
+        The given separation, else the computed one [arcsec].
+
+    Raises
+    ------
+    Rejection
+        If the two contradict each other (by more than half of the computed one, at least 1 and at most 3 arcsec), or if the host is
+        farther than a galaxy reaches: ``largest_offset_kpc`` at a known redshift, else ``largest_offset_arcsec``.
+    """
+    if given_arcsec is not None and computed_arcsec is not None:
+        tolerance = min(max(computed_arcsec / 2, LEAST_TOLERANCE_ARCSEC), LARGEST_TOLERANCE_ARCSEC)
+        if abs(given_arcsec - computed_arcsec) > tolerance:
+            raise Rejection(
+                f"the landed host's separation of {given_arcsec:.4g} arcsec contradicts the positions, which are "
+                f"{computed_arcsec:.4g} arcsec apart; the host is left out.",
+                given_arcsec=given_arcsec,
+                computed_arcsec=computed_arcsec,
+            )
+    separation = computed_arcsec if given_arcsec is None else given_arcsec
+    if separation is not None:
+        _require_plausible(separation, redshift, settings)
+    return separation
+
+
+def _require_plausible(separation_arcsec: float, redshift: float | None, settings: HostSettings) -> None:
+    if redshift is None:
+        if separation_arcsec > settings.largest_offset_arcsec:
+            raise Rejection(
+                f"the landed host is {separation_arcsec:.0f} arcsec away, without a redshift at most "
+                f"{settings.largest_offset_arcsec:g} are believed; the host is left out.",
+                separation_arcsec=separation_arcsec,
+            )
+        return
+    offset_kpc = separation_arcsec * kpc_per_arcsec(max(redshift, SMALLEST_REDSHIFT))
+    if offset_kpc > settings.largest_offset_kpc:
+        raise Rejection(
+            f"the landed host is {separation_arcsec:.0f} arcsec away, {offset_kpc:.0f} kpc at redshift {redshift:g}; at most "
+            f"{settings.largest_offset_kpc:g} kpc are believed. The host is left out.",
+            separation_arcsec=separation_arcsec,
+            offset_kpc=offset_kpc,
+        )
 
 
 def chance_coincidence(r_mag: float, separation_arcsec: float, *, smallest_radius_arcsec: float = 1.0) -> float:

@@ -9,10 +9,12 @@ from needle_assets.settings.limits import Seed
 from needle_assets.settings.presets import PRESETS
 from needle_assets.settings.sections import (
     CheckerSettings,
+    DetectionSettings,
     EpochSettings,
     FeatureSettings,
     GaussianProcessSettings,
     HostSettings,
+    LandingSettings,
     LightCurveSettings,
     MaskSettings,
     MetricSettings,
@@ -28,11 +30,13 @@ __all__ = [
     "PRESETS",
     "SOURCES",
     "CheckerSettings",
+    "DetectionSettings",
     "EpochSettings",
     "FeatureSettings",
     "FetchSettings",
     "GaussianProcessSettings",
     "HostSettings",
+    "LandingSettings",
     "LightCurveSettings",
     "MaskSettings",
     "MetricSettings",
@@ -61,6 +65,8 @@ class Settings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     publishing: PublishingSettings = field(default_factory=PublishingSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
+    landing: LandingSettings = field(default_factory=LandingSettings)
+    detections: DetectionSettings = field(default_factory=DetectionSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     checker: CheckerSettings = field(default_factory=CheckerSettings)

@@ -27,6 +27,20 @@ from needle_assets.settings.limits import (
 
 
 @dataclass(frozen=True)
+class LandingSettings:
+    """When a landed snapshot (bts.csv, photometry, hosts) is believed: not if it lost more of its objects, rows or values."""
+
+    largest_loss_fraction: Fraction = 0.05
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """What counts as a detection: a flux so many times its error. ZTF alerts reach 5; forced photometry also lists noise."""
+
+    min_signal_to_noise: NotNegative = 3.0
+
+
+@dataclass(frozen=True)
 class LightCurveSettings:
     """How light curves are cleaned (paper, sections 4.1 and 4.2)."""
 
@@ -75,8 +89,15 @@ class GaussianProcessSettings:
 
 @dataclass(frozen=True)
 class HostSettings:
-    """How a host is chosen among a packet's Pan-STARRS sources, where none landed."""
+    """
+    How a host is chosen among a packet's Pan-STARRS sources, where none landed, and which landed host is too far to be one.
 
+    The discs of galaxies end below 100 kpc; a transient of unknown redshift has its host within a minute of arc, or is so near that
+    its redshift is known.
+    """
+
+    largest_offset_kpc: Positive = 100.0
+    largest_offset_arcsec: Positive = 60.0
     star_score: Fraction = 0.5
     largest_p_chance: Fraction = 0.1
 

@@ -83,3 +83,29 @@ def test_a_limit_within_a_detections_exposure_goes_and_in_another_band_or_night_
 def test_a_limit_just_before_or_after_a_detection_is_of_its_exposure(apart):
     for start in (5.0, 5.00011, 5.00022):
         assert merge_limits([limit(start + apart * SAME_EXPOSURE_DAYS)], [{"mjd": start, "band": "g"}]) == []
+
+
+def measured(mag_err, mjd=59000.0, **changes):
+    """A measurement of forced photometry."""
+    entry = {"candid": None, "mjd": mjd, "band": "r", "mag": 20.0, "mag_err": mag_err, "is_positive": True}
+    return entry | {"is_mw_corrected": False, "has_stamp": False, "source": "forced"} | changes
+
+
+@pytest.mark.parametrize(("mag_err", "is_detection"), [(0.05, True), (0.361, True), (0.363, False), (2.87, False), (8.714, False)])
+def test_a_flux_of_fewer_than_three_times_its_error_is_no_detection(mag_err, is_detection):
+    rows, rejections = merge_detections([measured(mag_err)], min_signal_to_noise=3.0)
+    assert (len(rows), len(rejections)) == (is_detection, not is_detection)
+    for why in rejections:
+        assert why.measured["signal_to_noise"] == pytest.approx(1.0857 / mag_err, rel=1e-3)
+
+
+def test_noise_does_not_stand_in_for_a_detection_of_the_same_exposure():
+    noise, seen = measured(2.0, source="a"), measured(0.1, mjd=59000.0001, source="b")
+    rows, (why,) = merge_detections([noise, seen], min_signal_to_noise=3.0)
+    assert [row["source"] for row in rows] == ["b"]
+    assert (why.measured["source"], why.measured["mjd"]) == ("a", 59000.0)
+
+
+def test_the_sign_stays_with_a_measurement():
+    rows, _ = merge_detections([measured(0.1, is_positive=False), measured(0.1, mjd=59010.0)], min_signal_to_noise=3.0)
+    assert [row["is_positive"] for row in rows] == [False, True]
