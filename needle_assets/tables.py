@@ -121,7 +121,9 @@ def _no_header(path: Path, numbered: Sequence[tuple[int, str]], ids: Collection[
     number, line = numbered[0]
     beginning = " ".join(text.strip().lower() for _, text in numbered[:3])
     if re.search(r"<!doctype|<html|<\?xml|<head|<body", beginning[:2000]):
-        return Rejection(f"{path.name} is a web page, not a table (line {number + 1}: {shown(line)}); get it again.", line=number + 1)
+        return Rejection(
+            f"{path.name} is a web page, not a table (line {number + 1}: {shown(line)}); get it again.", line=number + 1
+        )
     needed = next(iter(ids)).upper() if path.name.startswith("bts") else next(iter(ids))
     return Rejection(
         f"{path.name} has no column {needed}: no header line was found that names it (line {number + 1}: {shown(line)}). Needed are "
@@ -180,7 +182,11 @@ def _contents(path: Path) -> bytes:
         data = _unzipped(path, data)
     if len(data) > MAX_CSV_BYTES:
         raise Rejection(f"{path.name} is larger than {MAX_CSV_BYTES} bytes; give it as Parquet.")
-    for beginning, kind in ((b"PAR1", "a Parquet file"), (b"PK\x03\x04", "a zip archive or spreadsheet"), (b"SQLite", "a database")):
+    for beginning, kind in (
+        (b"PAR1", "a Parquet file"),
+        (b"PK\x03\x04", "a zip archive or spreadsheet"),
+        (b"SQLite", "a database"),
+    ):
         if data.startswith(beginning):
             raise Rejection(f"{path.name} is {kind}, not a text table; give it under the name of its kind or as CSV.")
     return data
@@ -247,6 +253,8 @@ def _flat(path: Path, table: pa.Table) -> pl.DataFrame:
         if not any(is_kind(field.type) for is_kind in plain + texts):
             kind = shown(str(field.type))
             raise Rejection(f"column {field.name} of {path.name} holds {kind}; text, numbers or booleans are needed.")
-    bare = pa.Table.from_arrays(table.columns, names=[name.lower() for name in table.column_names])  # polars panics on metadata that is not UTF-8
+    bare = pa.Table.from_arrays(
+        table.columns, names=[name.lower() for name in table.column_names]
+    )  # polars panics on metadata that is not UTF-8
     frame = pl.DataFrame(pl.from_arrow(bare)).with_columns(pl.col(pl.Categorical, pl.Enum, pl.Decimal).cast(pl.String))
     return frame.with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))

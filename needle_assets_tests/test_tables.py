@@ -137,7 +137,13 @@ def test_mast_names_are_read_in_hosts_and_those_of_point_sources_are_not(tmp_pat
 
 @pytest.mark.parametrize(
     ("column", "value", "arcsec"),
-    [("separation", 3.0, 3.0), ("sep", 3.0, 3.0), ("sep_arcmin", 0.05, 3.0), ("separation_deg", 0.001, 3.6), ("angDist", 3.0, 3.0)],
+    [
+        ("separation", 3.0, 3.0),
+        ("sep", 3.0, 3.0),
+        ("sep_arcmin", 0.05, 3.0),
+        ("separation_deg", 0.001, 3.6),
+        ("angDist", 3.0, 3.0),
+    ],
 )
 def test_a_separation_is_read_in_the_unit_of_its_name(tmp_path, column, value, arcsec):
     notices = []

@@ -87,9 +87,7 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _require(
-    path: Path, header: Sequence[str], picked: Mapping[str, str], required: Collection[str], names: Names
-) -> None:
+def _require(path: Path, header: Sequence[str], picked: Mapping[str, str], required: Collection[str], names: Names) -> None:
     missing = [name for name in required if name not in picked]
     if missing:
         also = "; ".join(f"{name} may also be called {', '.join(names[name][1:6])}" for name in missing if names[name][1:])

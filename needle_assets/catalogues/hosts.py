@@ -24,7 +24,18 @@ _MAGS = {f"{band}ap": f"{band}_mag" for band in "grizy"}
 # Pan-STARRS only aperture magnitudes are: those of a point source (gmag, gMeanPSFMag) leave out most of a galaxy.
 NAMES: Names = {
     "ztf_id": OBJECT_ID,
-    "host_ra": ("host_ra", "host_ra_deg", "ra_host", "hostra", "ramean", "ra_mean", "rastack", "radeg", "raj2000", "host_raj2000"),
+    "host_ra": (
+        "host_ra",
+        "host_ra_deg",
+        "ra_host",
+        "hostra",
+        "ramean",
+        "ra_mean",
+        "rastack",
+        "radeg",
+        "raj2000",
+        "host_raj2000",
+    ),
     "host_dec": (
         *("host_dec", "host_dec_deg", "dec_host", "hostdec", "decmean", "dec_mean", "decstack", "decdeg", "decj2000", "dej2000"),
         *("host_dej2000",),

@@ -87,7 +87,10 @@ def read_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.Da
         *(range_check(name, bounds) for name, bounds in _BOUNDS.items()),
         (pl.col("band").is_not_null(), "band is none of g, r, i."),
         flag_check(),
-        (pl.col("is_positive").is_not_null() | pl.col("is_unsaid"), "the sign of the difference is neither positive nor negative."),
+        (
+            pl.col("is_positive").is_not_null() | pl.col("is_unsaid"),
+            "the sign of the difference is neither positive nor negative.",
+        ),
     ]
     accepted, rejections = split(path, typed, frame, checks)
     accepted, without_source = with_kept_sources(path, accepted)

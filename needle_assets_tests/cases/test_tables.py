@@ -62,4 +62,7 @@ def test_separations_are_computed_and_hosts_degrees_away_refused(filled_from):
         ("ZTF21aaharvb", False, None, False),
         ("ZTF21aaharvc", False, None, False),
     ]
-    assert query("select ztf_id from core.rejections where stage = 'core.hosts' order by 1") == [("ZTF21aaharvb",), ("ZTF21aaharvc",)]
+    assert query("select ztf_id from core.rejections where stage = 'core.hosts' order by 1") == [
+        ("ZTF21aaharvb",),
+        ("ZTF21aaharvc",),
+    ]

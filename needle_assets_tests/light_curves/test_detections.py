@@ -91,7 +91,9 @@ def measured(mag_err, mjd=59000.0, **changes):
     return entry | {"is_mw_corrected": False, "has_stamp": False, "source": "forced"} | changes
 
 
-@pytest.mark.parametrize(("mag_err", "is_detection"), [(0.05, True), (0.361, True), (0.363, False), (2.87, False), (8.714, False)])
+@pytest.mark.parametrize(
+    ("mag_err", "is_detection"), [(0.05, True), (0.361, True), (0.363, False), (2.87, False), (8.714, False)]
+)
 def test_a_flux_of_fewer_than_three_times_its_error_is_no_detection(mag_err, is_detection):
     rows, rejections = merge_detections([measured(mag_err)], min_signal_to_noise=3.0)
     assert (len(rows), len(rejections)) == (is_detection, not is_detection)

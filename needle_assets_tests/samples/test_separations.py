@@ -14,7 +14,9 @@ from needle_assets.settings import HostSettings, Settings
 SETTINGS = HostSettings()
 
 
-@pytest.mark.parametrize("places", [(10.0, 0.0, 10.0, 1e-4), (359.9999, -30.0, 1e-4, -30.0), (20.0, 89.9999, 200.0, 89.9999), (0, 0, 180, 0)])
+@pytest.mark.parametrize(
+    "places", [(10.0, 0.0, 10.0, 1e-4), (359.9999, -30.0, 1e-4, -30.0), (20.0, 89.9999, 200.0, 89.9999), (0, 0, 180, 0)]
+)
 def test_a_separation_is_that_of_astropy(places):
     first, second = SkyCoord(*places[:2], unit=u.deg), SkyCoord(*places[2:], unit=u.deg)
     assert separation_on_sky_arcsec(*places) == pytest.approx(first.separation(second).arcsec, rel=1e-6)
@@ -53,7 +55,9 @@ NO_OBJECT = pl.DataFrame(schema={"ztf_id": pl.String, "a_v_mag": pl.Float64, "jd
 
 @pytest.mark.parametrize(("ra_deg", "expected"), [(10.0 + 5 / 3600, 5.0), (10.0 - 5 / 3600, 5.0)])
 def test_the_position_of_the_catalogue_gives_a_separation_and_without_one_that_of_the_packets(ra_deg, expected):
-    catalogue = pl.DataFrame({"ztf_id": ["ZTF18abcdefg"], "a_v_mag": [None], "ra_deg": [ra_deg], "dec_deg": [0.0], "redshift": [None]})
+    catalogue = pl.DataFrame(
+        {"ztf_id": ["ZTF18abcdefg"], "a_v_mag": [None], "ra_deg": [ra_deg], "dec_deg": [0.0], "redshift": [None]}
+    )
     packets = pl.DataFrame({"ztf_id": ["ZTF18abcdefg"], "ra": [ra_deg], "dec": [0.0], "jd": [2459000.0]})
     for objects, alerts in ((catalogue, NO_OBJECT), (NO_OBJECT, packets)):
         (row,) = hosts({"raw.alerts": alerts, "raw.hosts": LANDED, "raw.objects": objects}, Settings()).rows
@@ -61,7 +65,9 @@ def test_the_position_of_the_catalogue_gives_a_separation_and_without_one_that_o
 
 
 def test_a_host_too_far_is_a_rejection_and_the_object_has_none_of_its_magnitudes():
-    catalogue = pl.DataFrame({"ztf_id": ["ZTF18abcdefg"], "a_v_mag": [0.1], "ra_deg": [11.0], "dec_deg": [0.0], "redshift": [0.05]})
+    catalogue = pl.DataFrame(
+        {"ztf_id": ["ZTF18abcdefg"], "a_v_mag": [0.1], "ra_deg": [11.0], "dec_deg": [0.0], "redshift": [0.05]}
+    )
     product = hosts({"raw.alerts": NO_OBJECT, "raw.hosts": LANDED, "raw.objects": catalogue}, Settings())
     assert product.rows == [{"ztf_id": "ZTF18abcdefg", "is_hosted": False, "association": "none", "is_dereddened": False}]
     (why,) = product.rejections
