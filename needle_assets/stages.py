@@ -130,7 +130,6 @@ STAGES: tuple[Stage, ...] = (
         is_bulk=True,
         keeps_previous=True,
         chunk_rows=512,
-        code_version="2",
         kinds=("duckdb", "avro"),
     ),
     Stage(

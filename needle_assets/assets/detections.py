@@ -49,9 +49,9 @@ def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     The host galaxy of an object.
 
-    A landed host counts first, unless it cannot be the object's. Else the likeliest galaxy among the Pan-STARRS sources of the newest packet
-    that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the catalogue's A_V; without
-    one they stay as they are, and the row says so.
+    A landed host counts first, unless it cannot be the object's. Else the likeliest galaxy among the Pan-STARRS sources of the
+    newest packet that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the
+    catalogue's A_V; without one they stay as they are, and the row says so.
     """
     ztf_id = _ztf_id(tables)
     if ztf_id is None:
@@ -79,7 +79,8 @@ def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
             host["separation_arcsec"], computed, redshift=redshift, settings=settings.hosts
         )
     except Rejection as why:
-        return None, [Rejection(why.reason, **why.measured, ztf_id=host["ztf_id"], source=host["source"])]
+        why.measured.update(ztf_id=host["ztf_id"], source=host["source"])
+        return None, [why]
     association, magnitudes = origin(host["source"])
     has_magnitudes = any(host[f"{band}_mag"] is not None for band in PS1_BANDS)
     said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}

@@ -82,6 +82,8 @@ def landed_separation_arcsec(
         From the positions of both; None if the transient's is unknown.
     redshift : float or None
         Of the transient; with it the distance on the sky is one in kpc.
+    settings : HostSettings
+        How far is too far.
 
     Returns
     -------

@@ -32,7 +32,7 @@ def test_a_catalogue_between_comments_or_with_semicolons_is_read(filled_from, ca
 
 def test_types_have_one_table_and_one_rule_for_the_question_mark(filled_from):
     query = filled_from("bts-types", "raw/objects")
-    labels = {bts_type: label for bts_type, label in query("select type, label from raw.objects")}
+    labels = dict(query("select type, label from raw.objects"))
     assert {name for name in labels if name and "?" in name and labels[name]} == set()
     assert [labels[name] for name in ("Ia", "SN Ia", "SNIa")] == ["SN"] * 3
     assert [labels[name] for name in ("SLSN-I", "SN SLSN-I", "SN Ic-SLSN")] == ["SLSN-I"] * 3
