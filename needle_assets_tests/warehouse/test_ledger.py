@@ -21,7 +21,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         for ztf_id in "ab":
             opened.execute(
                 "insert into lineage.contents select 'raw.hosts', ?, ?, md5(?)",
-                [ledger.columns_key(HOSTS.reads["raw.hosts"]), ztf_id, ztf_id],
+                [ledger.columns_key("raw.hosts", HOSTS.reads["raw.hosts"]), ztf_id, ztf_id],
             )
         yield opened
 
