@@ -102,15 +102,18 @@ def refresh(
     work = run_night if fetch_first else run_refresh
     result = work(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result, default=str) if as_json else _refresh_text(result))
-    for problem in result["problems"]:
-        typer.echo(f"needle: {problem}", err=True)
-    failed = sum(done["failed"] for done in result["assets"].values())
-    if failed:
-        _fail(f"the code failed on {failed} objects; everything else was stored. See core.rejections, or run with --debug.")
     if fetch_first and result["night"]["failures"]:
-        _fail("the night is stored, but not everything was fetched; run it again to go on.")
-    if result["problems"]:
-        raise SystemExit(1)
+        result["problems"].append("the night is stored, but not everything was done; run it again to go on.")
+    _fail_if_any(result)
+
+
+def _fail_if_any(result: dict[str, Any]) -> None:
+    """Say everything that went wrong though work went on, and end with 1."""
+    failed = {name: done["failed"] for name, done in result.get("assets", {}).items() if done["failed"]}
+    if failed:
+        named = ", ".join(f"{count} of {name}" for name, count in failed.items())
+        result["problems"].append(f"{named} could not be computed; everything else was stored. core.rejections says why.")
+    _tell(result["problems"])
 
 
 @app.command()
@@ -168,11 +171,11 @@ def train(
     if what == "quality":
         trained = run_train_quality(Home.from_environment(), options, show=not as_json)
         typer.echo(json.dumps(trained) if as_json else _train_quality_text(trained))
-        _tell(trained["problems"])
+        _fail_if_any(trained)
         return
     result = run_train(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result) if as_json else _train_text(result))
-    _tell(result["problems"])
+    _fail_if_any(result)
 
 
 @app.command()
@@ -291,7 +294,8 @@ def _refresh_text(result: dict[str, Any]) -> str:
             f"  from runs before: {earlier['refused']} refused, {earlier['unread']} not read; `needle status` names them."
         )
     new = f", {result['new_objects']} new" if result["new_objects"] else ""
-    lines.append(f"{result['objects']} objects{new}. Published: {result['published']} ({result['seconds']:.1f} s)")
+    published = result["published"] or "nothing, see below"
+    lines.append(f"{result['objects']} objects{new}. Published: {published} ({result['seconds']:.1f} s)")
     if "night" in result:
         from needle_assets.nights import as_text
 
@@ -302,7 +306,7 @@ def _refresh_text(result: dict[str, Any]) -> str:
 def _train_text(result: dict[str, Any]) -> str:
     rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
     lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
-    return "\n".join([*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published']}"])
+    return "\n".join([*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published'] or 'nothing, see below'}"])
 
 
 def _train_quality_text(result: dict[str, Any]) -> str:
@@ -335,6 +339,7 @@ def _status_text(result: dict[str, Any]) -> str:
     for title in ("stale", "missing", "rejections"):
         found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
         lines.append(f"{title}: {found or 'none'}")
+    lines += [f"blocked: {sentence}" for sentence in result["blocked"].values()]
     lines += as_lines(result["files"])
     waiting = ", ".join(name for name, count in result["on_demand"].items() if count)
     if waiting:

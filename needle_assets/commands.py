@@ -149,7 +149,10 @@ def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) ->
         from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
 
         run_job(session, stages, landing=folder, recompute=options.recompute)
-    elif session.home.dead_runs():
+        return
+    # A refresh with nothing to do asks too: a broken claim is told until it holds again.
+    session.problems += [str(found) for found in session.claims.broken()]
+    if session.home.dead_runs():
         from needle_assets.orchestration.local import bury_dead_runs
 
         bury_dead_runs(session.home)
@@ -168,7 +171,7 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
         "assets": assets,
         "files": _files(session),
         "problems": list(session.problems),
-        "published": str(session.home.published),
+        "published": _published(session),
         "seconds": time.monotonic() - started,
     }
 
@@ -177,6 +180,11 @@ def _files(session: Session) -> dict[str, Any]:
     """What became of the files that this run read, and how much of the whole folder stands refused or unread."""
     stands = session.standing_files()
     return {**session.files.as_dict(), "refused_in_all": len(stands.refused), "unread_in_all": len(stands.unread)}
+
+
+def _published(session: Session) -> str | None:
+    """The file people read; None while a broken claim keeps what was stored from them."""
+    return None if session.claims.broken() else str(session.home.published)
 
 
 @dataclass(frozen=True)
@@ -204,18 +212,23 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
 
     with _opened(home, options, what="training", show=show) as session:
         report = train_folds(session, options.ablations or None)
-        record(home, models_trained(report))
         _work(session, SCORING, RefreshOptions())
         session.publish()
+        with _only_showing(session):
+            record(home, models_trained(report))
         scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
-        warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]]
-        return {
-            **asdict(report),
-            "assets": scored,
-            "warnings": warnings,
-            "problems": list(session.problems),
-            "published": str(home.published),
-        }
+        warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]] if home.published.exists() else []
+        told = {"warnings": warnings, "problems": list(session.problems)}
+        return {**asdict(report), "assets": scored, **told, "published": _published(session)}
+
+
+@contextmanager
+def _only_showing(session: Session) -> "Iterator[None]":
+    """What only shows something in Dagster undoes nothing that is stored: an error becomes a problem that is told."""
+    try:
+        yield
+    except Exception as error:
+        session.problems.append(f"Dagster could not be told of the training, whose models are stored: {error}")
 
 
 # What must stand beside the scores.
@@ -241,8 +254,9 @@ def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) 
     with _opened(home, options, what="training", show=show) as session:
         report = train_quality(session)
         session.publish()
-        record(home, checkers_trained(report, exploring.frame(home.published, CHECKERS)))
-        return {**asdict(report), "problems": list(session.problems), "published": str(home.published)}
+        with _only_showing(session):
+            record(home, checkers_trained(report, exploring.frame(home.published, CHECKERS)))
+        return {**asdict(report), "problems": list(session.problems), "published": _published(session)}
 
 
 def run_report(home: Home, folder: Path | None) -> Path:
@@ -305,6 +319,7 @@ def read_status(home: Home) -> dict[str, Any]:
         "on_demand": {_asset(stage.table): sum(counts[stage.table][:2]) for stage in STAGES if stage.is_on_demand},
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
         "files": session.standing_files().as_dict(),
+        "blocked": {found.check.name: str(found) for found in session.claims.broken()},
         "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
         "behind": asdict(session.behind()),
     }

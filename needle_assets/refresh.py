@@ -15,6 +15,7 @@ import polars as pl
 
 from needle_assets import landing
 from needle_assets.compute import RESCUE, Computed, Task, run_task
+from needle_assets.gates import Claims, require_up_to_date
 from needle_assets.home import Home
 from needle_assets.scanning import RESCUE_FILES, read_file, read_whole_file
 from needle_assets.settings import Settings
@@ -125,6 +126,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.tables = schema.read_tables()
+        self.claims = Claims(self.home.working, self.stages, self.tables, self.settings)
         self.pool = Workers(self.workers, self.home.state / "computing")
         self._untold: list[dict[str, Any]] | None = None
         self.git_sha = _git_sha()
@@ -169,6 +171,7 @@ class Session:
         with writing(self.home.working) as connection:
             manifest.forget_vanished(connection, there)
             files = manifest.changed(connection, there)
+        self.claims.written()
         self.home.remember_landing(folder)
         self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
         for file in files:
@@ -299,6 +302,7 @@ class Session:
         writer: Writer,
         opened: ExitStack,
     ) -> StageReport:
+        self.claims.require(stage.table)
         report = self.reports.setdefault(stage.table, StageReport())
         started = time.monotonic()
         tasks = _after_closing(opened, self._tasks(stage, keys))
@@ -358,12 +362,13 @@ class Session:
             key = schema.primary_key(self.tables[stage.table].create)
             batch = rows.Batch(stage, key, keys, computed.rows, computed.refused, plans, parameters, writer, write_id)
             with writing(self.home.working) as connection:
+                self.claims.written(stage.table, "core.rejections")
                 written = rows.store(connection, batch, self.stages)
                 self._tell(connection, stage, written, write_id, tell)
             report.computed += len(written)
             report.rejected += len(computed.refused)
         if computed.failures:
-            self._store_failures(stage, computed)
+            self._store_failures(stage, computed, plans)
             report.failed += len(computed.failures)
 
     def _tell(self, connection: Connection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell) -> None:
@@ -371,17 +376,14 @@ class Session:
         tell(told, ledger.data_versions(connection, list(stage.reads), [w.ztf_id for w in written if w.ztf_id is not None]))
         ledger.mark_published(connection, stage.table, [write_id])
 
-    def _store_failures(self, stage: Stage, computed: Computed) -> None:
-        """A failure is a bug of ours: the rows of before stay, the object stays stale, and the reason can be looked up."""
-        refused = [
-            Refused(
-                ztf_id,
-                None,
-                f"the code failed ({text.strip().splitlines()[-1]}); what was stored before is kept",
-                rows.as_json({"traceback": text}),
-            )
-            for ztf_id, text in computed.failures.items()
-        ]
+    def _store_failures(self, stage: Stage, computed: Computed, plans: Mapping[str | None, ledger.Plan]) -> None:
+        """Failed: the rows of before stay, the object stays stale, and the reason can be looked up."""
+        refused = []
+        for ztf_id, text in computed.failures.items():
+            measured = {"traceback": text, "fingerprint": plans[ztf_id].fingerprint if ztf_id in plans else None}
+            reason = f"the code failed ({text.strip().splitlines()[-1]}); what was stored before is kept"
+            refused.append(Refused(ztf_id, None, reason, rows.as_json(measured)))
+        self.claims.written("core.rejections")
         with writing(self.home.working) as connection:
             rows.store_failures(connection, stage.table, refused)
 
@@ -424,9 +426,25 @@ class Session:
         with writing(self.home.working) as connection:
             return [rows.count(connection, query) for query in queries]
 
+    def may_train(self, table: str, *, ignoring: str = "") -> dict[str, list[str]]:
+        """
+        Raise GateError if what a training of ``table`` reads is condemned or stale; changes of the parent ``ignoring`` do not matter.
+
+        Returns the objects whose last computation failed, by product: to be left out.
+        """
+        self.claims.require(table)
+        with writing(self.home.working) as connection:
+            return require_up_to_date(connection, table, self.stages, self.tables, self.settings, ignoring=ignoring)
+
     def publish(self) -> bool:
-        """Give readers what was written; False if nothing was."""
-        return publish.publish(
+        """
+        Give readers what was written; False if nothing was.
+
+        While a claim is broken nothing is: readers keep what they have, and ``problems`` says why.
+        """
+        broken = [str(found) for found in self.claims.broken()]
+        self.problems += [sentence for sentence in broken if sentence not in self.problems]
+        return not broken and publish.publish(
             self.home.working,
             self.home.published,
             backups=self.home.backups,

@@ -6,6 +6,7 @@ exactly those, and only their content enters the fingerprint that decides whethe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -471,3 +472,23 @@ def stage_named(name: str) -> Stage:
     if table not in _BY_TABLE:
         raise KeyError(f"{name!r} is no product; choose among {', '.join(_BY_TABLE)}.")
     return _BY_TABLE[table]
+
+
+# What trainings read and write: products like any other, apart from who makes them.
+TRAINED_FROM: Mapping[str, tuple[str, ...]] = {
+    "results.quality_models": ("core.stamps", "core.stamp_quality"),
+    "results.fold_models": ("core.splits", "core.features", "core.masked_stamps", "core.synthetic_samples"),
+}
+
+
+@cache
+def made_from(table: str) -> frozenset[str]:
+    """Every product that rows of ``table`` are made from, however far back, models included."""
+    found: set[str] = set()
+    waiting = [table]
+    while waiting:
+        name = waiting.pop()
+        reads = tuple(_BY_TABLE[name].reads) if name in _BY_TABLE else TRAINED_FROM.get(name, ())
+        waiting += [parent for parent in reads if parent not in found]
+        found.update(reads)
+    return frozenset(found)

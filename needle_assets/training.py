@@ -6,7 +6,7 @@ so. A run that was killed goes on with the models that are missing.
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,22 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.models import stamp_pair
-from needle_assets.assets.training import Frozen, Job, TrainingError, TrainingSet, plan, stamp_file, task_of, train_task
+from needle_assets.assets.training import (
+    Frozen,
+    Job,
+    KeyedPixels,
+    Recipe,
+    TrainingError,
+    TrainingSet,
+    plan,
+    stamp_file,
+    task_of,
+    train_task,
+)
 from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.refresh import Session, told_every_second
+from needle_assets.rejections import Rejection
 from needle_assets.samples.ablations import Ablation, ablation_named
 from needle_assets.samples.crossmatch import rendered_pair
 from needle_assets.samples.scaling import normalised_pair
@@ -28,6 +40,7 @@ from needle_assets.warehouse import models
 from needle_assets.warehouse.connection import writing
 from needle_assets.workers import DIED, GIVEN_UP
 
+RECIPE = ("model_kind", "fold", "label", "sample")
 SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
 
 
@@ -67,11 +80,15 @@ def train_folds(session: Session, ablations: Sequence[str] | None = None) -> Tra
         If there is no training set yet, or an ablation needs more synthetic samples than are drawn.
     LeakError
         If anything that judges a model would train it.
+    GateError
+        If what training reads is not up to date, or breaks a claim about it.
     """
     started = time.monotonic()
     chosen = [ablation_named(name) for name in ablations or session.settings.training.ablations]
-    frozen = _read(session)
+    failed = session.may_train(models.TABLE)
+    frozen = _read(session, {ztf_id for ids in failed.values() for ztf_id in ids})
     jobs, refused = plan(frozen, chosen, session.settings)
+    refused += [_left_out(product, ids) for product, ids in failed.items()]
     report = TrainingReport(frozen.training_set_id, not_trained=[why.reason for why in refused])
     with writing(session.home.working) as connection:
         known = models.known_models(connection)
@@ -82,6 +99,7 @@ def train_folds(session: Session, ablations: Sequence[str] | None = None) -> Tra
     if missing:
         _train_missing(session, frozen, missing, report)
     _adopt(session, jobs, frozen)
+    session.claims.written(models.TABLE, models.SNAPSHOTS)
     report.seconds = time.monotonic() - started
     return report
 
@@ -91,12 +109,17 @@ def _fingerprints(known: pl.DataFrame, job: Job) -> list[str]:
     return known.filter(same)["fingerprint"].to_list()
 
 
-def _read(session: Session) -> TrainingSet:
+def _left_out(product: str, ids: Sequence[str]) -> Rejection:
+    named = f"{', '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}"
+    return Rejection(f"{len(ids)} objects are left out: computing {product} of them failed ({named}).", ztf_ids=list(ids))
+
+
+def _read(session: Session, left_out: Collection[str]) -> TrainingSet:
     with writing(session.home.working) as connection:
         everything = models.training_rows(connection, session.stages)
         features = models.features_of(connection, HOSTED_FEATURES)
         synthetic = models.synthetic_rows(connection)
-        rows = everything.filter(~pl.col("is_untouched"))
+        rows = everything.filter(~pl.col("is_untouched") & ~pl.col("ztf_id").is_in(sorted(left_out)))
         if rows.is_empty():
             raise TrainingError(f"{session.home.path} holds no labelled objects to train on; run `needle refresh` first.")
         identity = models.training_set_id(rows)
@@ -118,42 +141,40 @@ def _freeze(session: Session, frozen: TrainingSet, jobs: Sequence[Job]) -> Froze
     imaged = [job for job in jobs if job.ablation.has_images]
     ids = sorted({ztf_id for job in imaged for ztf_id in (*job.trained, *job.validated)})
     styles = sorted({job.ablation.is_masked for job in imaged})
-    files = {is_masked: _new_file(folder, stamp_file(is_masked=is_masked), len(ids)) for is_masked in styles}
+    stored = {is_masked: KeyedPixels(_pixel_file(folder, stamp_file(is_masked=is_masked)), ids) for is_masked in styles}
     recipes = _rendered_recipes(frozen, imaged)
-    rendering = _new_file(folder, "synthetic", len(recipes))
-    by_parent = recipes.with_row_index("row").partition_by("image_parent", as_dict=True)
+    rendered = KeyedPixels(_pixel_file(folder, "synthetic"), recipes.select(RECIPE).rows())
+    by_parent = recipes.partition_by("image_parent", as_dict=True)
+    wanted = sorted({*ids, *recipes["image_parent"]})
     with writing(session.home.working) as connection:
-        for k, row in enumerate(models.stamps(connection, ids)):
-            for is_masked, pixels in files.items():
-                pixels[k] = stamp_pair(row, is_masked=is_masked)
+        for row in models.stamps(connection, wanted):
+            for is_masked, pixels in stored.items():
+                if row["ztf_id"] in pixels.row_of:
+                    pixels.put(row["ztf_id"], stamp_pair(row, is_masked=is_masked))
             if (row["ztf_id"],) in by_parent:
-                _render(row, by_parent[(row["ztf_id"],)], rendering)
-    keys = recipes.select("model_kind", "fold", "label", "sample").iter_rows()
-    return Frozen(folder, {ztf_id: k for k, ztf_id in enumerate(ids)}, {key: k for k, key in enumerate(keys)})
+                _render(row, by_parent[(row["ztf_id"],)], rendered)
+    rows = [pixels.complete() for pixels in stored.values()]
+    return Frozen(folder, rows[0] if rows else {}, rendered.complete())
 
 
-def _new_file(folder: Path, name: str, n_rows: int) -> np.ndarray:
-    shape = (n_rows, *SHAPE, 2)
-    if n_rows == 0:
-        np.save(folder / f"{name}.npy", np.zeros(shape, dtype=np.float32))
-        return np.zeros(shape, dtype=np.float32)
-    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float32, shape=shape)
+def _pixel_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npy"
 
 
 def _rendered_recipes(frozen: TrainingSet, jobs: Sequence[Job]) -> pl.DataFrame:
     wanted = {(job.model_kind, job.folds[0], *recipe) for job in jobs for recipe in job.synthetic}
-    keys = frozen.synthetic.select("model_kind", "fold", "label", "sample").rows()
+    keys = frozen.synthetic.select(RECIPE).rows()
     return frozen.synthetic.filter(pl.Series([key in wanted for key in keys], dtype=pl.Boolean))
 
 
-def _render(row: Mapping[str, Any], recipes: pl.DataFrame, into: np.ndarray) -> None:
+def _render(row: Mapping[str, Any], recipes: pl.DataFrame, into: KeyedPixels[Recipe]) -> None:
     host = None if row["host_x_px"] is None else (row["host_x_px"], row["host_y_px"])
     science, reference, mask = (row[name].reshape(SHAPE) for name in ("science", "reference", "mask"))
     pair = Pair(science, reference, mask.astype(bool), (row["target_x_px"], row["target_y_px"]), host)
     noise = {name: row[name] for name in ("science_noise", "reference_noise")}
     for recipe in recipes.iter_rows(named=True):
         turned = rendered_pair(pair, Orientation(recipe["rotation_deg"], recipe["flip"]), recipe["seed"], **noise)
-        into[recipe["row"]] = np.moveaxis(normalised_pair(turned.science, turned.reference), 0, -1)
+        into.put(tuple(recipe[name] for name in RECIPE), np.moveaxis(normalised_pair(turned.science, turned.reference), 0, -1))
 
 
 # -- all models ----------------------------------------------------------------------------------------------------

@@ -61,9 +61,13 @@ def train_quality(session: Session) -> QualityReport:
     ------
     RefreshError
         If no image has been judged by the rules yet.
+    GateError
+        If stamps or what the rules say of them are not up to date, or break a claim.
     """
     started = time.monotonic()
-    good, shared = _read(session)
+    # What an earlier checker said of the images does not matter: the rules alone say which are good.
+    failed = session.may_train(quality_models.TABLE, ignoring=quality_models.TABLE)
+    good, shared = _read(session, sorted({ztf_id for ids in failed.values() for ztf_id in ids}))
     report = QualityReport(training_set_id(good), n_images=len(good))
     try:
         tasks = _tasks(session, good, report.training_set_id)
@@ -77,10 +81,10 @@ def train_quality(session: Session) -> QualityReport:
     return report
 
 
-def _read(session: Session) -> tuple[list[GoodImage], dict[str, int]]:
+def _read(session: Session, left_out: Sequence[str]) -> tuple[list[GoodImage], dict[str, int]]:
     """Good images to train with, at most so many as the settings allow, and what Table 3 counts."""
     with writing(session.home.working) as connection:
-        judged = quality_models.judged_images(connection)
+        judged = quality_models.judged_images(connection).filter(~pl.col("ztf_id").is_in(left_out))
         if judged.is_empty():
             raise RefreshError(f"{session.home.path} holds no judged images to train on; run `needle refresh` first.")
         ids = training_objects(judged, session.settings)

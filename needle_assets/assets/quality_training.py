@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from needle_assets.assets.stored_stamps import IMAGES, stamps_of
+from needle_assets.assets.training import TrainingError
 from needle_assets.images.defects import find_defects
 from needle_assets.randomness import rng_for
 from needle_assets.rejections import Rejection
@@ -75,6 +77,7 @@ def good_images(tables: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
     Every image of some objects that passes the rules, sorted by object, packet and name.
 
     ``core.stamps`` (candid, science, reference) and ``core.stamp_quality`` (candid, image, reasons) of these objects are needed.
+    Raises TrainingError if an image was judged that is not there.
     """
     quality = tables["core.stamp_quality"].filter(_passes_rules())
     passed = set(zip(quality["ztf_id"], quality["candid"], quality["image"], strict=True))
@@ -84,6 +87,8 @@ def good_images(tables: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
         for name in IMAGES
         if (stamp.ztf_id, stamp.candid, name) in passed
     ]
+    if len(found) < len(passed):
+        raise TrainingError(f"{len(passed) - len(found)} judged images have no stamp; run `needle refresh`, then train again.")
     return sorted(found, key=lambda entry: entry[:3])
 
 
@@ -205,7 +210,14 @@ def _draw(ztf_id: str, settings: Settings) -> int:
 
 
 def _teller(told: Path | None) -> Any:
-    return None if told is None else lambda n_epochs: told.write_text(str(n_epochs), encoding="ascii")
+    if told is None:
+        return None
+
+    def tell(n_epochs: int) -> None:
+        with suppress(OSError):  # how far it is only shows; the network is what counts
+            told.write_text(str(n_epochs), encoding="ascii")
+
+    return tell
 
 
 def _judged(networks: Any, model: Any, images: NDArray[np.float32], settings: Settings) -> dict[str, Any]:

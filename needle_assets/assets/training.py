@@ -4,9 +4,10 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from needle_assets.samples.leakage import Parents, TrainingPart, require_no_leak
 from needle_assets.samples.scaling import Scaler, feature_weights
 from needle_assets.samples.splits import groups_of_folds
 from needle_assets.settings import Settings, TrainingSettings
-from needle_assets.survey import LABELS, SN, TDE
+from needle_assets.survey import LABELS, SN, STAMP_SIZE_PX, TDE
 
 if TYPE_CHECKING:
     from needle_assets.classifiers.focal_loss import FocalLoss
@@ -185,13 +186,55 @@ def _recipes(ablation: Ablation, kind: str, folds: tuple[int, ...], frozen: Trai
     return of_part.filter(pl.col("light_curve_parent").is_in(inside) & pl.col("image_parent").is_in(inside))
 
 
+Recipe = tuple[str, int, str, int]
+Key = TypeVar("Key", str, Recipe)
+
+
+class KeyedPixels(Generic[Key]):
+    """
+    Pairs of pixels, shape (60, 60, 2), in a file, each written and found under its key, in whatever order they come.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.npy`` file, made anew.
+    keys : sequence
+        What each row belongs to: ids, or recipes as (model kind, fold, label, sample).
+    """
+
+    def __init__(self, path: Path, keys: Sequence[Key]) -> None:
+        self.row_of: Mapping[Key, int] = {key: row for row, key in enumerate(keys)}
+        self._missing: set[Key] = set(keys)
+        shape = (len(self.row_of), STAMP_SIZE_PX, STAMP_SIZE_PX, 2)
+        if not keys:  # an empty file cannot be mapped into memory
+            np.save(path, np.zeros(shape, dtype=np.float32))
+        self._pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape) if keys else None
+
+    def put(self, key: Key, pair: np.ndarray) -> None:
+        """Write one pair. Raises KeyError for a key that was not named at the beginning."""
+        row = self.row_of[key]
+        assert self._pixels is not None
+        self._pixels[row] = pair
+        self._missing.discard(key)
+
+    def complete(self) -> Mapping[Key, int]:
+        """Row by key, once every key has its pixels. Raises TrainingError naming those that have none."""
+        if self._missing:
+            first = ", ".join(str(key) for key in sorted(self._missing)[:5])
+            raise TrainingError(
+                f"{len(self._missing)} of {len(self.row_of)} stamps that training needs are not stored (the first: {first}); "
+                "run `needle refresh`, then train again."
+            )
+        return self.row_of
+
+
 @dataclass(frozen=True)
 class Frozen:
     """Where the pixels lie: row of every object in the stamp files, and of every recipe in the rendered ones."""
 
     folder: Path
     row_of: Mapping[str, int]
-    rendered: Mapping[tuple[str, int, str, int], int]
+    rendered: Mapping[Recipe, int]
 
 
 @dataclass(frozen=True)
@@ -266,7 +309,8 @@ def train_task(task: Task) -> dict[str, Any]:
     told = task.folder / "progress" / job.name
 
     def tell(done: int, total: int) -> None:
-        told.write_text(f"{done} {total}", encoding="ascii")
+        with suppress(OSError):  # how far it is only shows; the model is what counts
+            told.write_text(f"{done} {total}", encoding="ascii")
 
     done = train(training, validation, Plan(task.settings, _loss(task), architecture, task.seed, weights, tell))
     tell(1, 1)

@@ -1,10 +1,10 @@
 """Asset checks: claims about the stored rows, each a query that must find nothing. Blocking ones stop what builds on them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 
+from needle_assets.gates import Broken
 from needle_assets.orchestration.keys import asset_key
 from needle_assets.refresh import Session
 from needle_assets.stages import Stage
@@ -42,21 +42,17 @@ class Evaluated:
             description=self.check.claim,
         )
 
-    def raise_if_blocking(self) -> None:
-        """Stop the run where a broken claim would poison what follows."""
-        if self.n_broken and self.check.is_blocking:
-            raise dg.Failure(
-                f"{self.check.table}: {self.n_broken} rows break the claim “{self.check.claim}”; nothing below was computed. "
-                f"Look at them with: {self.check.query}",
-                allow_retries=False,
-            )
+    @property
+    def blocked(self) -> str | None:
+        """Why nothing below may be computed; None if it may."""
+        return str(Broken(self.check, self.n_broken)) if self.n_broken and self.check.is_blocking else None
 
 
-def evaluate(session: Session, stage: Stage) -> Iterator[Evaluated]:
+def evaluate(session: Session, stage: Stage) -> list[Evaluated]:
     """Every check of a stage's table."""
     checks = checks_of(stage)
-    for check, n_broken in zip(checks, session.counts([check.query for check in checks]), strict=True):
-        yield Evaluated(check, n_broken)
+    found = session.claims.found(checks)
+    return [Evaluated(check, found[check.name]) for check in checks]
 
 
 def checks_of(stage: Stage) -> list[Check]:

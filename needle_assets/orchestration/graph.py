@@ -10,9 +10,9 @@ from needle_assets import events
 from needle_assets.orchestration.checks import check_specs, evaluate
 from needle_assets.orchestration.fetching import WRITES, fetch_key
 from needle_assets.orchestration.keys import OBJECTS, OWNER, asset_key
-from needle_assets.orchestration.running import Teller, raise_if_failed
+from needle_assets.orchestration.running import Teller, failures_of, raise_if_any
 from needle_assets.refresh import Session
-from needle_assets.stages import STAGES, Stage
+from needle_assets.stages import STAGES, TRAINED_FROM, Stage
 from needle_assets.warehouse.schema import column_comments, table_comments
 
 BACKFILL_TAG = "dagster/backfill"
@@ -26,10 +26,7 @@ LANDED = {
 # What a click on one asset cannot make: the job or command that writes it, and what that reads.
 WRITTEN_BY_JOBS = {
     "results.quality_models": ("`needle train quality`", ("core.stamps",)),
-    "results.fold_models": (
-        "the job train and `needle train`",
-        ("core.splits", "core.features", "core.masked_stamps", "core.synthetic_samples"),
-    ),
+    "results.fold_models": ("the job train and `needle train`", TRAINED_FROM["results.fold_models"]),
     "lineage.nights": ("the job nightly", ("results.candidates",)),
 }
 
@@ -109,8 +106,13 @@ def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.Material
         only=_chosen(context, stage, backfill),
     )
     context.log.info(f"{report.computed} computed, {report.up_to_date} already done for this request, {report.rejected} rejected")
-    results = [evaluated.result for evaluated in evaluate(session, stage)]
-    raise_if_failed({stage.table: report})
+    checked = evaluate(session, stage)
+    wrong = [*failures_of({stage.table: report}), *map(str, session.claims.broken())]
+    if wrong:
+        for evaluated in checked:
+            context.log_event(evaluated.evaluation)
+        raise_if_any(wrong)
+    results = [evaluated.result for evaluated in checked]
     return dg.MaterializeResult(metadata=dict(events.SUPPRESS_OWN_EVENT), check_results=results)
 
 

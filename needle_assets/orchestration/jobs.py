@@ -13,7 +13,7 @@ import dagster as dg
 from needle_assets.orchestration.checks import evaluate
 from needle_assets.orchestration.keys import LANDED, PARTITIONS
 from needle_assets.orchestration.landing_files import tell_landing
-from needle_assets.orchestration.running import RefreshRequest, Teller, needle, raise_if_failed
+from needle_assets.orchestration.running import RefreshRequest, Teller, failures_of, needle, raise_if_any
 from needle_assets.refresh import Session
 from needle_assets.stages import REFRESHED, Stage
 
@@ -105,16 +105,18 @@ def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
         recompute = bool({"all", stage.table, stage.table.replace(".", "/")} & set(request.recompute))
         report = session.refresh_stage(stage, tell=tell, run_id=context.run_id, recompute=recompute)
     context.log.info(f"{report.computed} computed, {report.up_to_date} up to date, {report.rejected} rejected")
-    if report.computed:
-        for result in evaluate(session, stage):
+    if report.failed:
+        context.log.error(" ".join(failures_of({stage.table: report})))
+    checked = evaluate(session, stage)
+    blocked = [result.blocked for result in checked if result.blocked]
+    if report.computed or blocked:
+        for result in checked:
             context.log_event(result.evaluation)  # type: ignore[arg-type]  # a plain step may record checks too
-            result.raise_if_blocking()
+    raise_if_any(blocked)
 
 
 @dg.op(name="summary", ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), required_resource_keys=RESOURCES)
 def closing_step(context: dg.OpExecutionContext) -> None:
-    """Fail, after all work is stored, if code failed on some objects or something was not done as asked."""
+    """Fail, after all work is stored, if some objects failed, a claim is broken, or something was not done as asked."""
     session: Session = context.resources.needle
-    raise_if_failed(session.reports)
-    if session.problems:
-        raise dg.Failure(" | ".join(session.problems), allow_retries=False)
+    raise_if_any([*failures_of(session.reports), *session.problems, *map(str, session.claims.broken())])

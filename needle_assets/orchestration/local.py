@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
+from needle_assets.gates import GateError
 from needle_assets.home import Home, HomeBusyError
 from needle_assets.orchestration.instance import open_instance, report_dead_runs
 from needle_assets.orchestration.jobs import refresh_job
-from needle_assets.orchestration.running import RefreshRequest
+from needle_assets.orchestration.running import RefreshRequest, failures_of
 from needle_assets.refresh import RefreshError, Session
 from needle_assets.stages import Stage
 from needle_assets.warehouse.connection import WarehouseError
@@ -36,12 +37,23 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     """
     request = RefreshRequest(landing=str(landing), recompute=list(recompute))
     result = _executed(session.home, refresh_job(stages, session=session, request=request), QUIET)
-    if result.success or session.problems or any(report.failed for report in session.reports.values()):
-        return
-    for event in result.all_node_events:
-        if event.is_step_failure:
-            raise _explained(event.step_failure_data.error)
-    raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
+    session.problems += [sentence for sentence in _blocked(session) if sentence not in session.problems]
+    errors = _errors(result)
+    if errors:
+        raise RefreshError(" | ".join(dict.fromkeys([*errors, *failures_of(session.reports), *session.problems])))
+    if not (result.success or session.problems or failures_of(session.reports)):
+        raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
+
+
+def _blocked(session: Session) -> list[str]:
+    return [str(found) for found in session.claims.broken()]
+
+
+def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What every failed step says, apart from those that failed on purpose when all was stored: what these say is told anyway."""
+    failed = [event for event in result.all_node_events if event.is_step_failure]
+    causes = [_cause(event.step_failure_data.error) for event in failed]
+    return [_sentence(cause) for cause in causes if not _name(cause).endswith(("Failure", GateError.__name__))]
 
 
 def run_night(home: Home, session: Session, *, landing: Path | None = None, around: "Around | None" = None) -> dict[str, Any]:
@@ -60,9 +72,10 @@ def run_night(home: Home, session: Session, *, landing: Path | None = None, arou
     job = nightly_job(session=session, around=around)
     config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or "")}}}}
     result = _executed(home, job, config)
-    for event in result.all_node_events:
-        if event.is_step_failure and event.step_key != SUMMARY:
-            raise _explained(event.step_failure_data.error)
+    failed = [event for event in result.all_node_events if event.is_step_failure and event.step_key != SUMMARY]
+    if failed:
+        told = [_sentence(_cause(event.step_failure_data.error)) for event in failed]
+        raise RefreshError(" | ".join(dict.fromkeys([*told, *failures_of(session.reports), *session.problems])))
     return summary_of(session, result.run_id)
 
 
@@ -100,13 +113,21 @@ def _storage_explained(home: Home) -> Iterator[None]:
         ) from error
 
 
-def _explained(error: object) -> RefreshError:
-    """The cause in its own words, without the layers around it."""
+def _cause(error: Any) -> Any:
+    """What went wrong below the layers around it."""
     while getattr(error, "cause", None) is not None:
-        error = error.cause  # type: ignore[attr-defined]
+        error = error.cause
+    return error
+
+
+def _name(error: Any) -> str:
+    return str(getattr(error, "message", error)).strip().partition(": ")[0]
+
+
+def _sentence(error: Any) -> str:
+    """The cause in its own words."""
     text = str(getattr(error, "message", error)).strip()
     if "DagsterExecutionInterruptedError" in text:
-        return RefreshError("stopped; what was stored is kept, run the command again to go on.")
-    name, _, sentence = text.partition(": ")
-    known = (WarehouseError, RefreshError, HomeBusyError)
-    return RefreshError(sentence if any(name.endswith(kind.__name__) for kind in known) or name.endswith("Failure") else text)
+        return "stopped; what was stored is kept, run the command again to go on."
+    known = tuple(kind.__name__ for kind in (WarehouseError, RefreshError, HomeBusyError, GateError, dg.Failure))
+    return text.partition(": ")[2] if _name(error).endswith(known) else text

@@ -3,7 +3,8 @@
 import base64
 import importlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -18,13 +19,25 @@ if TYPE_CHECKING:  # matplotlib, which a run that draws nothing does without
 OBJECTS_PER_RUN = 4
 
 
-def make(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[str | None, dict[str, dg.MetadataValue]]:
-    """Markdown with an inline picture, by object, as long as this run has not drawn its share."""
+def make(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[str | None, dg.MetadataValue]:
+    """
+    Markdown with an inline picture, by object, as long as this run has not drawn its share.
+
+    A picture that cannot be drawn becomes a text that says why: it only shows what is stored, and stops nothing.
+    """
     if stage.picture is None:
         return {}
     chosen = list(keys)[: max(OBJECTS_PER_RUN - session.pictured.get(stage.table, 0), 0)]
     session.pictured[stage.table] = session.pictured.get(stage.table, 0) + len(chosen)
-    return {key: {"picture": _markdown(session, stage, key)} for key in chosen}
+    return {key: drawn(partial(_markdown, session, stage, key)) for key in chosen}
+
+
+def drawn(draw: Callable[[], dg.MetadataValue]) -> dg.MetadataValue:
+    """What ``draw`` returns, or why it could not be drawn."""
+    try:
+        return draw()
+    except Exception as error:
+        return dg.MetadataValue.text(f"the picture could not be drawn ({type(error).__name__}: {error})")
 
 
 def _markdown(session: Session, stage: Stage, key: str | None) -> dg.MetadataValue:

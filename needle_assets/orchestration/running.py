@@ -42,7 +42,7 @@ def working_session(
     progress: Progress = no_progress,
     accept_loss: bool = False,
 ) -> Iterator[Session]:
-    """Hold the home, work, publish what was written."""
+    """Hold the home, work, publish what was written; not while a claim is broken, which the steps of a run have told."""
     with home.prepare().lock(wait_seconds=wait_seconds, what=what):
         session = Session(home, home.settings(), workers=workers, progress=progress, accept_loss=accept_loss).open()
         try:
@@ -76,12 +76,22 @@ class Teller:
             return
         stage = told[0].stage
         inputs = {parent: self._input(stage, parent, [t.ztf_id for t in told], versions) for parent in stage.reads}
-        pictured = pictures.make(self.session, stage, [t.ztf_id for t in told if t.n_rows])
-        counted = self.session.tallies(stage, [t.ztf_id for t in told])
-        shown: dict[str | None, dict[str, dg.MetadataValue | int]] = {
-            t.ztf_id: {**counted.get(t.ztf_id, {}), **pictured.get(t.ztf_id, {})} for t in told
-        }
-        events.emit(self.context, [self._event(t, inputs, shown[t.ztf_id]) for t in told])
+        shown = self._shown(stage, told)
+        events.emit(self.context, [self._event(t, inputs, shown.get(t.ztf_id, {})) for t in told])
+
+    def _shown(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, dict[str, dg.MetadataValue | int]]:
+        """Tallies and pictures beside the events, by object. Whatever goes wrong with them is a warning: rows are stored by now."""
+        shown: dict[str | None, dict[str, dg.MetadataValue | int]] = {t.ztf_id: {} for t in told}
+        try:
+            for ztf_id, counts in self.session.tallies(stage, [t.ztf_id for t in told]).items():
+                shown.setdefault(ztf_id, {}).update(counts)
+        except Exception as error:
+            self.context.log.warning(f"{stage.table}: its rows could not be counted ({type(error).__name__}: {error})")
+        for ztf_id, picture in pictures.make(self.session, stage, [t.ztf_id for t in told if t.n_rows]).items():
+            shown.setdefault(ztf_id, {})["picture"] = picture
+            if isinstance(picture, dg.TextMetadataValue):
+                self.context.log.warning(f"{stage.table} of {ztf_id}: {picture.text}")
+        return shown
 
     def again(self, stage: Stage) -> int:
         """Tell what an earlier run wrote but may not have told; returns how many were missing."""
@@ -150,12 +160,17 @@ def dagster_version(stage: Stage, data_version: str) -> str:
     return f"code {stage.code_version}" if not stage.is_per_object and stage.has_objects_below else data_version
 
 
-def raise_if_failed(reports: Mapping[str, StageReport]) -> None:
-    """Make the run fail, after its work, if code failed on some objects."""
+def failures_of(reports: Mapping[str, StageReport]) -> list[str]:
+    """One sentence on all objects that failed; none if none did."""
     failed = {table: report.failed for table, report in reports.items() if report.failed}
-    if failed:
-        named = ", ".join(f"{count} of {table}" for table, count in failed.items())
-        raise dg.Failure(
-            f"the code failed on {named}; everything else was stored. "
-            "`needle sql \"select * from core.rejections where reason like 'the code failed%'\"` says why."
-        )
+    if not failed:
+        return []
+    named = ", ".join(f"{count} of {table}" for table, count in failed.items())
+    look = "`needle sql \"select stage, ztf_id, reason from core.rejections where measured->>'traceback' is not null\"`"
+    return [f"{named} could not be computed; what was stored of them is kept, and everything else was stored. {look} says why."]
+
+
+def raise_if_any(sentences: Sequence[str]) -> None:
+    """Make a step fail, after its work, with everything that went wrong."""
+    if sentences:
+        raise dg.Failure(" | ".join(dict.fromkeys(sentences)), allow_retries=False)

@@ -89,7 +89,9 @@ def checkers_trained(report: "QualityReport", models: pl.DataFrame) -> dg.AssetM
     if len(models):
         from needle_assets.assets.image_pictures import quality_models  # matplotlib
 
-        metadata["picture"] = pictures.markdown(quality_models(models), "Both checkers on damage they never met")
+        metadata["picture"] = pictures.drawn(
+            lambda: pictures.markdown(quality_models(models), "Both checkers on damage they never met")
+        )
     return dg.AssetMaterialization(CHECKERS, metadata=metadata)
 
 

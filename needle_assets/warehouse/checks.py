@@ -1,17 +1,42 @@
 """Claims about the stored rows. Each is a query for the rows that break it."""
 
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Check:
-    """A claim: ``query`` finds the rows that break it; a blocking one stops what would build on them."""
+    """
+    A claim: ``query`` finds the rows that break it; a blocking one stops what would build on them.
+
+    Parameters
+    ----------
+    is_between_products : bool
+        True: rows of other products can break it until this one is computed again, so it is not asked of what is stale.
+    condemns : str
+        Another product whose rows are not to be used while the claim is broken.
+    settled_by : str
+        The product whose writing makes the claim hold again, and which it therefore does not stop.
+    """
 
     name: str
     table: str
     claim: str
     query: str
     is_blocking: bool = True
+    is_between_products: bool = False
+    condemns: str = ""
+    settled_by: str = ""
+
+    @property
+    def condemned(self) -> set[str]:
+        """Products whose rows are not to be used while the claim is broken."""
+        return {self.table, self.condemns} - {""}
+
+    @property
+    def speaks_of(self) -> set[str]:
+        """Every table whose rows can make or break it."""
+        return {self.table, *re.findall(r"\b(?:raw|core|results|lineage)\.\w+", self.query)}
 
 
 # Who had which part in which model; the rule that gave places then; and the other ids that each object was known by then.
@@ -59,6 +84,7 @@ CHECKS = (
         "A detection with a stamp has the packet it comes from.",
         "select d.ztf_id, d.candid from core.detections d where has_stamp and candid is not null "
         "and not exists (select 1 from raw.alerts a where a.ztf_id = d.ztf_id and a.candid = d.candid)",
+        is_between_products=True,
     ),
     Check(
         "hosted_objects_have_a_host",
@@ -81,6 +107,7 @@ CHECKS = (
         "select s.ztf_id, s.validation_of, t.validation_of as validation_of_then from core.splits s "
         "join results.training_sets t using (ztf_id, rule) where (s.is_untouched or s.validation_of <> t.validation_of) "
         "and coalesce(s.other_ids, []) = coalesce(t.other_ids, [])",
+        settled_by="results.fold_models",
     ),
     Check(
         "one_object_has_one_place",
@@ -96,6 +123,7 @@ CHECKS = (
         "select y.model_kind, y.fold, y.label, y.sample, parent from core.synthetic_samples y, "
         "lateral (select unnest([y.light_curve_parent, y.image_parent])) found(parent) left join core.splits s on s.ztf_id = parent "
         "where s.ztf_id is null or s.is_untouched or list_contains(s.validation_of, y.fold)",
+        is_between_products=True,
     ),
     Check(
         "untouched_objects_have_no_part_in_a_model",
@@ -104,6 +132,7 @@ CHECKS = (
         "synthetic sample of one.",
         f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join core.splits s on s.rule = p.rule and s.is_untouched and "
         "(s.ztf_id = p.ztf_id and coalesce(s.other_ids, []) = p.other_ids or list_contains(p.other_ids, s.ztf_id))",
+        condemns="results.fold_models",
     ),
     Check(
         "validated_objects_train_nothing",
@@ -111,6 +140,7 @@ CHECKS = (
         "No model was trained on an object that decided when to stop, under whatever id known then, nor on a synthetic sample of one.",
         f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join ({_PARTS}) v using (model_id, identity) "
         "where v.part = 'validated' and p.part in ('trained', 'parent')",
+        condemns="results.fold_models",
     ),
     Check(
         "scalers_know_the_training_part_only",
@@ -118,6 +148,7 @@ CHECKS = (
         "Scaler, imputer and feature weights of a model were fitted to objects it was trained on, and to no others.",
         f"select p.model_id, p.ztf_id from ({_PARTS}) p where p.part = 'scaled' "
         f"except select p.model_id, p.ztf_id from ({_PARTS}) p where p.part = 'trained'",
+        condemns="results.fold_models",
     ),
     Check(
         "models_judge_what_they_were_not_trained_on",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -104,13 +105,26 @@ def _literal(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else "'" + value.replace("'", "''") + "'"
 
 
-def stale(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str | None]]:
-    """Every (stage, ztf_id) whose fingerprint differs from the ledger's, after :func:`register_graph`."""
+def stale(connection: duckdb.DuckDBPyConnection, *, ignoring: str = "") -> list[tuple[str, str | None]]:
+    """Every (stage, ztf_id) whose fingerprint differs from the ledger's, after :func:`register_graph`; not for ``ignoring`` alone."""
+    apart = f"regexp_replace({{}}, '{re.escape(ignoring)}=[0-9a-f]*', '', 'g')"
+    alone = f"l.fingerprint = md5(n.salt || '|' || l.parents) and {apart.format('l.parents')} = {apart.format('w.parents')}"
     return connection.execute(
         f"select w.stage, w.ztf_id from ({WANTED}) w left join lineage.ledger l "
-        "on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id "
-        "where l.fingerprint is distinct from w.fingerprint order by w.stage, w.ztf_id"
+        "on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id join nodes n on n.stage = w.stage "
+        f"where l.fingerprint is distinct from w.fingerprint {f'and not coalesce({alone}, false)' if ignoring else ''} "
+        "order by w.stage, w.ztf_id"
     ).fetchall()
+
+
+def failed_as_they_are(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str | None]]:
+    """Every (stage, ztf_id) that was tried with what it would read now and failed, after :func:`register_graph`."""
+    return set(
+        connection.execute(
+            f"select w.stage, w.ztf_id from ({WANTED}) w join core.rejections r on r.stage = w.stage "
+            "and r.ztf_id is not distinct from w.ztf_id and (r.measured->>'fingerprint') = w.fingerprint"
+        ).fetchall()
+    )
 
 
 def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, int]]:

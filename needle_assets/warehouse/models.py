@@ -89,6 +89,7 @@ def stamps(
 
 
 def _pixels(column: pa.Array) -> Sequence[np.ndarray]:
+    assert column.null_count == 0, "flattened, a missing image would move the pixels of all that follow"
     if pa.types.is_fixed_size_list(column.type):
         return list(np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), -1))
     return [np.asarray(values.values.to_numpy(zero_copy_only=False)) for values in column]

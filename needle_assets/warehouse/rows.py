@@ -105,17 +105,20 @@ def _frame(
     among = "where ztf_id in (select ztf_id from wanted_keys)" if keys is not None and has_objects else ""
     pixels = PIXEL_COLUMN.findall(tables[parent].create) if key and parent in tables else []
     apart = [name for name in wanted if name in pixels][PIXEL_COLUMNS_PER_QUERY:]
-    groups = [[name for name in wanted if name not in apart], *([name] for name in apart)]
-    return pl.concat([_sorted(connection, f"{source} {among}", group, key) for group in groups], how="horizontal")
+    first, *others = [[name for name in wanted if name not in apart], *([name] for name in apart)]
+    frame = _sorted(connection, f"{source} {among}", first, key)
+    for names in others:
+        frame = frame.join(_sorted(connection, f"{source} {among}", names, key), on=key, how="left", maintain_order="left")
+    return frame.select(wanted) if "*" not in wanted else frame
 
 
 def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
-    extra = [] if "*" in wanted else [name for name in key if name not in wanted]
-    names = "*" if "*" in wanted else ", ".join([*wanted, *extra])
+    """These columns and those of the key, by which parts read apart are put together."""
+    names = "*" if "*" in wanted else ", ".join(dict.fromkeys((*wanted, *key)))
     frame = pl.from_arrow(connection.execute(f"select {names} from {source}").to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     # Sorted here and not in SQL: DuckDB sorts stamps in blocks of 2048 rows, 28 MiB a column, however few rows there are.
-    return (frame.sort(key, maintain_order=True) if key else frame).drop(extra)
+    return frame.sort(key, maintain_order=True) if key else frame
 
 
 def weights(connection: duckdb.DuckDBPyConnection, parents: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
@@ -139,9 +142,10 @@ def refusals_by_stage(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return dict(connection.execute("select stage, count(*) from core.rejections group by 1 order by 1").fetchall())
 
 
-def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    """How many rows a query finds."""
-    row = connection.execute(f"select count(*) from ({query})").fetchone()
+def count(connection: duckdb.DuckDBPyConnection, query: str, *, without: Sequence[str] = ()) -> int:
+    """How many rows a query finds, apart from those of the objects in ``without``."""
+    among = "where not list_contains($without, ztf_id)" if without else ""
+    row = connection.execute(f"select count(*) from ({query}) {among}", {"without": list(without)} if without else {}).fetchone()
     return int(row[0]) if row else 0
 
 
