@@ -261,6 +261,7 @@ def _duplicate(row: Mapping[str, Any], kept: Mapping[str, Any]) -> Rejection:
         ztf_id=row["ztf_id"],
         path=row["path"],
         member=row["member"],
+        sha256=row["sha256"],
         used_path=kept["path"],
         used_member=kept["member"],
     )

@@ -306,7 +306,9 @@ def _refresh_text(result: dict[str, Any]) -> str:
 def _train_text(result: dict[str, Any]) -> str:
     rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
     lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
-    return "\n".join([*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published'] or 'nothing, see below'}"])
+    return "\n".join(
+        [*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published'] or 'nothing, see below'}"]
+    )
 
 
 def _train_quality_text(result: dict[str, Any]) -> str:

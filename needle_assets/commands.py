@@ -150,12 +150,13 @@ def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) ->
 
         run_job(session, stages, landing=folder, recompute=options.recompute)
         return
-    # A refresh with nothing to do asks too: a broken claim is told until it holds again.
-    session.problems += [str(found) for found in session.claims.broken()]
     if session.home.dead_runs():
         from needle_assets.orchestration.local import bury_dead_runs
 
         bury_dead_runs(session.home)
+    broken = session.claims.broken()  # asked though there is nothing to do: a broken claim is told until it holds again
+    if broken:
+        raise RefreshError(" | ".join(map(str, broken)))
 
 
 def _result(session: Session, stages: Sequence[Stage], before: int, started: float) -> dict[str, Any]:

@@ -95,8 +95,10 @@ def _behind(
     *,
     ignoring: str = "",
 ) -> Iterator[tuple[str, str | None]]:
-    ledger.register_graph(connection, [stage for stage in stages if stage.table in wanted], tables, settings)
-    yield from ledger.stale(connection, ignoring=ignoring)
+    concerned = [stage for stage in stages if stage.table in wanted]
+    if concerned:
+        ledger.register_graph(connection, concerned, tables, settings)
+        yield from ledger.stale(connection, ignoring=ignoring)
 
 
 def require_up_to_date(
@@ -116,7 +118,7 @@ def require_up_to_date(
     stale: dict[str, int] = {}
     failed: dict[str, list[str]] = {}
     behind = list(_behind(connection, made_from(table), stages, tables, settings, ignoring=ignoring))
-    tried = ledger.failed_as_they_are(connection)
+    tried = ledger.failed_as_they_are(connection) if behind else set()
     for product, ztf_id in behind:
         if ztf_id is not None and (product, ztf_id) in tried:
             failed.setdefault(product, []).append(ztf_id)

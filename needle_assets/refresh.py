@@ -302,7 +302,6 @@ class Session:
         writer: Writer,
         opened: ExitStack,
     ) -> StageReport:
-        self.claims.require(stage.table)
         report = self.reports.setdefault(stage.table, StageReport())
         started = time.monotonic()
         tasks = _after_closing(opened, self._tasks(stage, keys))

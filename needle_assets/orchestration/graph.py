@@ -96,6 +96,7 @@ def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.Material
     """Do what the person meant: compute the chosen objects, once per click, however many runs Dagster makes of it."""
     session: Session = context.resources.needle
     tell = Teller(context, session)
+    session.claims.require(stage.table)
     tell.again(stage)
     backfill = context.run.tags.get(BACKFILL_TAG)
     report = session.compute_stage(

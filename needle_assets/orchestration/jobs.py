@@ -98,6 +98,7 @@ def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
     session: Session = context.resources.needle
     request: RefreshRequest = context.resources.request
     tell = Teller(context, session)
+    session.claims.require(stage.table)
     tell.again(stage)
     if request.objects and stage.is_per_object:
         report = session.compute_stage(stage, tell=tell, run_id=context.run_id, request_id=context.run_id, only=request.objects)

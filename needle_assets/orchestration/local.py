@@ -33,20 +33,15 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     Raises
     ------
     RefreshError, WarehouseError
-        If a step could not be done; steps before it are stored.
+        If a step could not be done or a claim is broken, with all that went wrong; what was computed is stored.
     """
     request = RefreshRequest(landing=str(landing), recompute=list(recompute))
     result = _executed(session.home, refresh_job(stages, session=session, request=request), QUIET)
-    session.problems += [sentence for sentence in _blocked(session) if sentence not in session.problems]
-    errors = _errors(result)
-    if errors:
-        raise RefreshError(" | ".join(dict.fromkeys([*errors, *failures_of(session.reports), *session.problems])))
+    told = [*_errors(result), *map(str, session.claims.broken())]
+    if told:
+        raise RefreshError(" | ".join(dict.fromkeys([*told, *failures_of(session.reports), *session.problems])))
     if not (result.success or session.problems or failures_of(session.reports)):
         raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
-
-
-def _blocked(session: Session) -> list[str]:
-    return [str(found) for found in session.claims.broken()]
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -1,0 +1,182 @@
+"""A broken blocking claim blocks until it holds again: in every session, by every way to start work."""
+
+import json
+
+import dagster as dg
+import pytest
+
+from needle_assets import cli
+from needle_assets.gates import Claims, GateError
+from needle_assets.home import Home
+from needle_assets.orchestration.graph import stage_assets
+from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.keys import PARTITIONS
+from needle_assets.orchestration.nightly import nightly_job
+from needle_assets.orchestration.running import needle, working_session
+from needle_assets.orchestration.training import train_job
+from needle_assets.refresh import Session
+from needle_assets.stages import STAGES, made_from
+from needle_assets.warehouse.checks import CHECKS
+from needle_assets.warehouse.connection import writing
+from needle_assets_tests.homes import ask, instance_of
+
+SOMEONE = "(select min(ztf_id) from core.splits where not is_untouched)"
+MODEL = (
+    "insert into results.training_sets by name select 'set' as training_set_id, s.ztf_id, label, validation_of, rule, '' as row_hash "
+    "from core.splits s where not is_untouched;"
+    "insert into results.fold_models (model_id, ablation, model_kind, fold, n_folds, folds, classes, training_set_id, fingerprint, "
+    "n_training, n_synthetic, n_validation, trained_ids, validated_ids, parent_ids, scaled_ids, seed, weights, scaler, "
+    "feature_weights, history_training_loss, history_validation_loss, best_epoch, n_shown, seconds, device, is_bit_exact, settings, git_sha, "
+    "trained_at) select 'model', 'metadata', 'metadata', 0, 2, [0], ['SN', 'TDE'], 'set', '', 1, 0, 1, [{trained}], [{validated}], "
+    "[], [{scaled}], 1, ''::blob, '{{}}', [], [], [], 1, 1, 1, 'cpu', true, '{{}}', null, now()::timestamp;"
+)
+HONEST = {"trained": SOMEONE, "validated": "", "scaled": SOMEONE}
+BREAKS = {
+    "objects_are_named_once": "update raw.objects set ztf_id = 'M31' where ztf_id = (select min(ztf_id) from raw.objects)",
+    "labels_are_known": "create or replace table raw.objects as from raw.objects; update raw.objects set label = 'star' where ztf_id = (select min(ztf_id) from raw.objects)",
+    "every_packet_is_a_row_or_a_rejection": "delete from raw.alerts where candid = (select min(candid) from raw.alerts)",
+    "stamped_detections_are_packets": "update core.detections set candid = 1 where has_stamp and candid is not null",
+    "hosted_objects_have_a_host": "update core.hosts set is_hosted = not is_hosted",
+    "targets_are_central": "update core.stamps set target_x_px = 35.0",
+    "places_are_kept": f"{MODEL.format(**HONEST)} update core.splits set validation_of = [9] where ztf_id = {SOMEONE}",
+    "parents_are_in_the_training_part": "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, "
+    "'TDE' as label, 0 as sample, 'ZTF18abcdefg' as light_curve_parent, 'ZTF18abcdefg' as image_parent, "
+    "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
+    "1 as n_det_g, 1 as n_det_r, '' as parents_hash",
+    "untouched_objects_have_no_part_in_a_model": f"{MODEL.format(**HONEST)} "
+    "update core.splits set is_untouched = true, fold = null, validation_of = [] where not is_untouched",
+    "validated_objects_train_nothing": MODEL.format(**{**HONEST, "validated": SOMEONE}),
+    "scalers_know_the_training_part_only": MODEL.format(trained="", validated="", scaled=SOMEONE),
+    "models_judge_what_they_were_not_trained_on": f"{MODEL.format(**HONEST)} insert into results.predictions by name select "
+    f"{SOMEONE} as ztf_id, 'metadata' as ablation, 'metadata' as model_kind, 0 as fold, 'model' as model_id, 'validation' as set, "
+    "1.0 as p_sn, 0.0 as p_slsn, 0.0 as p_tde",
+}
+BLOCKING = [check for check in CHECKS if check.is_blocking]
+
+
+def break_claim(home, name: str) -> None:
+    with writing(home.working) as connection:
+        for statement in BREAKS[name].split(";"):
+            if statement.strip():
+                connection.execute(statement)
+
+
+def kept(home) -> dict[str, bytes]:
+    """The working file and its log."""
+    return {path.name: path.read_bytes() for path in home.state.glob("working.duckdb*")}
+
+
+def restore(home, files: dict[str, bytes]) -> None:
+    for path in home.state.glob("working.duckdb*"):
+        path.unlink()
+    for name, content in files.items():
+        (home.state / name).write_bytes(content)
+
+
+def command(capsys, *arguments: str) -> tuple[int, str, str]:
+    """Exit code and what was printed."""
+    try:
+        cli.main(list(arguments))
+        code = 0
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("check", BLOCKING, ids=lambda check: check.name)
+def test_each_blocking_claim_blocks_every_refresh_until_it_holds_again(check, own, capsys, monkeypatch) -> None:
+    home = own[1]
+    monkeypatch.setenv("NEEDLE_HOME", str(home.path))
+    good = kept(home)
+    before = home.published.stat().st_ino, ask(home.working, "select count(*) from lineage.ledger")
+    break_claim(home, check.name)
+    for _ in range(2):
+        code, _, told = command(capsys, "refresh", "--workers", "1")
+        assert (code, check.claim in told) == (1, True), told
+    assert check.name in json.loads(command(capsys, "status", "--json")[1])["blocked"]
+    assert f"blocked: {check.table}" in command(capsys, "status")[1]
+    assert (home.published.stat().st_ino, ask(home.working, "select count(*) from lineage.ledger")) == before
+    restore(home, good)
+    assert command(capsys, "refresh", "--workers", "1")[0] == 0
+    assert json.loads(command(capsys, "status", "--json")[1])["blocked"] == {}
+
+
+@pytest.mark.parametrize("check", BLOCKING, ids=lambda check: check.name)
+def test_each_blocking_claim_stops_what_is_made_from_its_table_and_publishing(check, own) -> None:
+    break_claim(own[1], check.name)
+    session = Session(own[1], own[1].settings(), workers=1)
+    below = [stage.table for stage in STAGES if check.condemned & (made_from(stage.table) - {stage.table})]
+    assert below or check.table == "results.predictions"
+    for table in below:
+        with pytest.raises(GateError, match=f"{table} is not computed.*{check.name}"):
+            session.claims.require(table)
+    assert not session.publish()
+    assert any(check.name in problem for problem in session.problems)
+
+
+def test_a_refresh_of_something_else_is_stored_and_not_published(own, capsys, monkeypatch) -> None:
+    landing, home = own
+    monkeypatch.setenv("NEEDLE_HOME", str(home.path))
+    break_claim(home, "targets_are_central")
+    before = home.published.stat().st_ino
+    code, _, told = command(capsys, "refresh", "--workers", "1", "--select", "core/hosts", "--recompute", "core/hosts")
+    assert (code, home.published.stat().st_ino) == (1, before)
+    assert "targets_are_central" in told
+    for what in ("folds", "quality"):
+        code, _, told = command(capsys, "train", what, "--workers", "1")
+        assert (code, "targets_are_central" in told) == (1, True)
+    code, _, told = command(capsys, "refresh", "--workers", "1", "--recompute", "core/stamps")
+    assert (code, home.published.stat().st_ino != before) == (0, True), "a stage may make its own claim hold again"
+
+
+@pytest.mark.parametrize("way", ["refresh", "nightly", "train", "click"])
+def test_no_way_of_dagster_publishes_condemned_rows(way, home, monkeypatch) -> None:
+    opened = Home(home)
+    monkeypatch.setattr("needle_assets.nights.fetch", lambda *_a, **_k: pytest.fail("nobody is asked"))
+    break_claim(opened, "targets_are_central")
+    with writing(opened.working) as connection:
+        connection.execute("update lineage.ledger set fingerprint = '' where asset = 'core.masks'")
+        connection.execute("update lineage.state set value = (value::bigint + 1)::varchar where name = 'change'")
+    before = opened.published.stat().st_ino
+    with instance_of(home) as instance:
+        if way == "click":
+            key = instance.get_dynamic_partitions(PARTITIONS)[0]
+            asset = stage_assets()[[stage.table for stage in STAGES].index("core.masks")]
+            result = dg.materialize(
+                [asset], instance=instance, partition_key=key, raise_on_error=False, resources={"needle": needle}
+            )
+        else:
+            job = {"refresh": refresh_job, "nightly": nightly_job, "train": train_job}[way]()
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert not result.success
+    assert opened.published.stat().st_ino == before
+    assert ask(opened.working, "select count(*) from lineage.ledger where asset = 'core.masks' and fingerprint <> ''") == [(0,)]
+
+
+def test_a_session_that_ends_with_a_broken_claim_leaves_readers_what_they_have(own) -> None:
+    before = own[1].published.stat().st_ino
+    with working_session(own[1], what="test", workers=1):
+        break_claim(own[1], "targets_are_central")
+        with writing(own[1].working) as connection:
+            connection.execute("update lineage.state set value = (value::bigint + 1)::varchar where name = 'change'")
+    assert own[1].published.stat().st_ino == before
+
+
+def test_a_claim_between_products_is_not_asked_of_what_is_stale(own) -> None:
+    break_claim(own[1], "parents_are_in_the_training_part")
+    with writing(own[1].working) as connection:
+        connection.execute("update lineage.ledger set fingerprint = '' where asset = 'core.synthetic_samples'")
+    session = Session(own[1], own[1].settings(), workers=1)
+    assert "parents_are_in_the_training_part" not in {found.check.name for found in session.claims.broken()}
+
+
+def test_what_was_found_of_a_claim_is_forgotten_when_its_rows_are_written(own) -> None:
+    session = Session(own[1], own[1].settings(), workers=1)
+    claims: Claims = session.claims
+    assert claims.broken() == []
+    break_claim(own[1], "targets_are_central")
+    claims.written("core.hosts")
+    assert claims.broken() == []
+    claims.written("core.stamps")
+    assert [found.check.name for found in claims.broken()] == ["targets_are_central"]
