@@ -26,14 +26,15 @@ MODEL = (
     "from core.splits s where not is_untouched;"
     "insert into results.fold_models (model_id, ablation, model_kind, fold, n_folds, folds, classes, training_set_id, fingerprint, "
     "n_training, n_synthetic, n_validation, trained_ids, validated_ids, parent_ids, scaled_ids, seed, weights, scaler, "
-    "feature_weights, history_training_loss, history_validation_loss, best_epoch, n_shown, seconds, device, is_bit_exact, settings, git_sha, "
-    "trained_at) select 'model', 'metadata', 'metadata', 0, 2, [0], ['SN', 'TDE'], 'set', '', 1, 0, 1, [{trained}], [{validated}], "
-    "[], [{scaled}], 1, ''::blob, '{{}}', [], [], [], 1, 1, 1, 'cpu', true, '{{}}', null, now()::timestamp;"
+    "feature_weights, history_training_loss, history_validation_loss, best_epoch, n_shown, seconds, device, is_bit_exact, settings, "
+    "git_sha, trained_at) select 'model', 'metadata', 'metadata', 0, 2, [0], ['SN', 'TDE'], 'set', '', 1, 0, 1, [{trained}], "
+    "[{validated}], [], [{scaled}], 1, ''::blob, '{{}}', [], [], [], 1, 1, 1, 'cpu', true, '{{}}', null, now()::timestamp;"
 )
 HONEST = {"trained": SOMEONE, "validated": "", "scaled": SOMEONE}
 BREAKS = {
     "objects_are_named_once": "update raw.objects set ztf_id = 'M31' where ztf_id = (select min(ztf_id) from raw.objects)",
-    "labels_are_known": "create or replace table raw.objects as from raw.objects; update raw.objects set label = 'star' where ztf_id = (select min(ztf_id) from raw.objects)",
+    "labels_are_known": "create or replace table raw.objects as from raw.objects; "
+    "update raw.objects set label = 'star' where ztf_id = (select min(ztf_id) from raw.objects)",
     "every_packet_is_a_row_or_a_rejection": "delete from raw.alerts where candid = (select min(candid) from raw.alerts)",
     "stamped_detections_are_packets": "update core.detections set candid = 1 where has_stamp and candid is not null",
     "hosted_objects_have_a_host": "update core.hosts set is_hosted = not is_hosted",
@@ -116,7 +117,7 @@ def test_each_blocking_claim_stops_what_is_made_from_its_table_and_publishing(ch
 
 
 def test_a_refresh_of_something_else_is_stored_and_not_published(own, capsys, monkeypatch) -> None:
-    landing, home = own
+    home = own[1]
     monkeypatch.setenv("NEEDLE_HOME", str(home.path))
     break_claim(home, "targets_are_central")
     before = home.published.stat().st_ino
