@@ -103,7 +103,7 @@ def refresh(
     result = work(Home.from_environment(), options, show=not as_json)
     typer.echo(json.dumps(result, default=str) if as_json else _refresh_text(result))
     if fetch_first and result["night"]["failures"]:
-        result["problems"].append("the night is stored, but not everything was done; run it again to go on.")
+        result["problems"].append("the night is stored, but not everything was fetched; run it again to go on.")
     _fail_if_any(result)
 
 
