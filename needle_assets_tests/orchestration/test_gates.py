@@ -40,6 +40,7 @@ BREAKS = {
     "hosted_objects_have_a_host": "update core.hosts set is_hosted = not is_hosted",
     "targets_are_central": "update core.stamps set target_x_px = 35.0",
     "places_are_kept": f"{MODEL.format(**HONEST)} update core.splits set validation_of = [9] where ztf_id = {SOMEONE}",
+    "one_object_has_one_place": "update core.splits set identity = (select min(ztf_id) from core.splits)",
     "parents_are_in_the_training_part": "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, "
     "'TDE' as label, 0 as sample, 'ZTF18abcdefg' as light_curve_parent, 'ZTF18abcdefg' as image_parent, "
     "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
