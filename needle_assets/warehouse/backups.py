@@ -117,7 +117,7 @@ def keep_before_upgrade(working: Path, published: Path, folder: Path, n_kept: in
         if version is None or schema.is_current(connection):
             return None
         connection.execute("checkpoint")
-        is_published = published.exists() and change_of(published) == schema.change(connection)
+        is_published = change_of(published) == schema.change(connection)
     copy = folder / f"before-upgrade-{version}.duckdb"
     if not copy.exists():
         _copy_before_upgrade(published if is_published else working, copy, is_link=is_published)
@@ -137,7 +137,7 @@ def _copy_before_upgrade(source: Path, copy: Path, *, is_link: bool) -> None:
 
 
 def change_of(path: Path) -> str | None:
-    """Which change of which home a published file holds; None if it cannot be read."""
+    """Which change of which home a published file holds; None if it cannot be read, or is not there."""
     try:
         with reading(path) as connection:
             return schema.change(connection)

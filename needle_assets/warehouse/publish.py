@@ -7,15 +7,6 @@ from needle_assets.warehouse.backups import change_of, copy_whole, keep_publishe
 from needle_assets.warehouse.connection import WarehouseError, writing
 
 
-def is_published(working: Path, published: Path) -> bool:
-    """Whether the published file holds the last change of the working one."""
-    if not published.exists():
-        return False
-    with writing(working) as connection:
-        wanted = schema.change(connection)
-    return change_of(published) == wanted
-
-
 def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, accept_loss: bool = False) -> bool:
     """
     Replace the published file by a copy of the working one; False if it already was the same.
@@ -29,17 +20,17 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
         If the disk is full, or the working file lost models, scores or nights that the published one holds and ``accept_loss`` is
         not given; the old published file stays.
     """
-    if is_published(working, published):
-        return False
-    is_readable = published.exists() and change_of(published) is not None
+    before = change_of(published)
     with writing(working) as connection:
-        if is_readable and not accept_loss and (missing := losses.lost(connection, published)):
+        if before == schema.change(connection):
+            return False
+        if before and not accept_loss and (missing := losses.lost(connection, published)):
             raise WarehouseError(_refusal(working, published, missing))
         connection.execute("checkpoint")
     if backups.exists():
         make_room(backups, working.stat().st_size)
     try:
-        if is_readable:
+        if before:
             keep_published(published, backups, n_kept)
         copy_whole(working, published)
     except OSError as error:
