@@ -85,6 +85,9 @@ def refresh(
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Publish though models, scores or nights of the published file are gone.")
     ] = False,
+    accept_shrunken: Annotated[
+        bool, typer.Option("--accept-shrunken", help="Believe a catalogue, photometry or hosts that lost much or is gone.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the warehouse up to date with the landing folder. Computes only what is stale."""
@@ -98,6 +101,7 @@ def refresh(
         workers=workers,
         wait_seconds=wait,
         accept_loss=accept_loss,
+        accept_shrunken=accept_shrunken,
     )
     work = run_night if fetch_first else run_refresh
     result = work(Home.from_environment(), options, show=not as_json)

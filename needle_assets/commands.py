@@ -31,6 +31,7 @@ class RefreshOptions:
     workers: int = 2
     wait_seconds: float = 0.0
     accept_loss: bool = False
+    accept_shrunken: bool = False
 
 
 def run_simulate(
@@ -130,7 +131,9 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
         )
         with opened_when_needed(how) as session:
             around = Around(progress=lambda far: progress(f"fetch {far.source}", far.done, far.total))
-            night = local.run_night(home, session, landing=options.landing, around=around)
+            night = local.run_night(
+                home, session, landing=options.landing, accept_shrunken=options.accept_shrunken, around=around
+            )
             return {**_result(session, REFRESHED, len(session.objects()) - night["new_objects"], started), "night": night}
 
 
@@ -145,10 +148,10 @@ def _asked(options: RefreshOptions) -> list[Stage]:
 def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) -> None:
     folder = session.landing_folder(options.landing)
     session.home.remember_landing(folder)
-    if options.recompute or session.changed_files(folder) or session.needs_work(stages):
+    if options.recompute or session.changed_files(folder) or session.is_doubtful() or session.needs_work(stages):
         from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
 
-        run_job(session, stages, landing=folder, recompute=options.recompute)
+        run_job(session, stages, landing=folder, recompute=options.recompute, accept_shrunken=options.accept_shrunken)
         return
     if session.home.dead_runs():
         from needle_assets.orchestration.local import bury_dead_runs

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from needle_assets.scanning import RESCUE_FILES, read_file, read_whole_file
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
 from needle_assets.unpacking import unpack
-from needle_assets.warehouse import backups, ledger, manifest, models, publish, rows, schema
+from needle_assets.warehouse import backups, ledger, manifest, models, publish, rows, schema, snapshots
 from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.files import FilesTold, standing
 from needle_assets.warehouse.rows import Refused, Writer, Written
@@ -32,7 +32,6 @@ FILES_PER_TASK = 64
 POOL_FROM_OBJECTS = 100
 POOL_FROM_BYTES = 32_000_000
 FILES_PER_COMMIT = 1024
-WHOLE_FILES = ("catalogue", "photometry", "hosts")
 
 
 class RefreshError(RuntimeError):
@@ -161,26 +160,48 @@ class Session:
 
     def changed_files(self, folder: Path) -> list[landing.LandingFile]:
         """Files of the landing folder that were not read yet as they are now; others are no work, unless there is something to tell."""
+        there = list(landing.scan(folder))
         with writing(self.home.working) as connection:
-            changed = manifest.changed(connection, landing.scan(folder))
+            changed = [*manifest.changed(connection, there), *snapshots.vanished(connection, there)]
         return [file for file in changed if file.kind != "unknown" or file.problem or file.notice]
 
-    def scan(self, folder: Path) -> int:
-        """Read what is new in the landing folder into the manifest; returns the number of files read."""
+    def is_doubtful(self) -> bool:
+        """Whether a snapshot of the landing folder was not believed when it was last looked at."""
+        with writing(self.home.working) as connection:
+            return snapshots.is_doubtful(connection)
+
+    def scan(self, folder: Path, *, accept_shrunken: bool = False) -> int:
+        """
+        Read what is new in the landing folder into the manifest; returns the number of files read.
+
+        A snapshot that lost too much is believed only with ``accept_shrunken``; else it is told as a problem of the run.
+        """
         there = list(landing.scan(folder))
         with writing(self.home.working) as connection:
             manifest.forget_vanished(connection, there)
             files = manifest.changed(connection, there)
+            vanished = snapshots.vanished(connection, there)
         self.claims.written()
         self.home.remember_landing(folder)
-        self._scan_packets(folder, [file for file in files if file.kind not in WHOLE_FILES])
-        for file in files:
-            if file.kind in WHOLE_FILES:
-                report, hashes = read_whole_file(folder, file)
-                self._tell_files([report])
-                with writing(self.home.working) as connection:
-                    manifest.record_rows(connection, report, hashes, self.stages)
+        self._scan_packets(folder, [file for file in files if file.kind not in snapshots.SOURCES])
+        changed = [read_whole_file(folder, file) for file in files if file.kind in snapshots.SOURCES]
+        self._take_snapshots([*changed, *((manifest.FileReport(file), {}) for file in vanished)], accept_shrunken=accept_shrunken)
         return len(files)
+
+    def _take_snapshots(self, found: Sequence[tuple[manifest.FileReport, dict[str, str]]], *, accept_shrunken: bool) -> None:
+        """Store what the changed snapshots say, but for those that are not believed."""
+        limit, doubts = self.settings.landing.largest_loss_fraction, {}
+        with writing(self.home.working) as connection:
+            for report, hashes in found:
+                doubt = snapshots.doubt(connection, report, hashes, largest_loss=limit, accept=accept_shrunken)
+                if doubt is None:
+                    manifest.record_rows(connection, report, hashes, self.stages)
+                else:
+                    doubts[report.file.path] = (report.file.kind, doubt)
+                    report = replace(report, refused=[Refused(None, None, doubt)], notices=[])
+                self._tell_files([report])
+            snapshots.settle(connection, doubts)
+        self.problems += [reason for _, reason in doubts.values()]
 
     def _scan_packets(self, folder: Path, files: list[landing.LandingFile]) -> None:
         tasks = [(folder, tuple(files[i : i + FILES_PER_TASK])) for i in range(0, len(files), FILES_PER_TASK)]

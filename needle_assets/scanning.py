@@ -16,7 +16,7 @@ from needle_assets.warehouse.manifest import FileReport, FoundPacket
 from needle_assets.workers import DIED, Rescue
 
 Accepted = pl.DataFrame | list[Mapping[str, Any]]
-READERS: Mapping[str, Callable[[Path], tuple[Accepted, list[Rejection]]]] = {
+READERS: Mapping[str, Callable[[Path, list[str]], tuple[Accepted, list[Rejection]]]] = {
     "catalogue": read_catalogue,
     "photometry": read_photometry,
     "hosts": read_hosts,
@@ -76,27 +76,36 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
 
     A refused row that names its object counts as something said of it: its stage reports the refusal again.
     """
-    reader = READERS[file.kind]
-    report = FileReport(file)
+    notices: list[str] = []
     try:
-        accepted, rejections = reader(folder / file.path)
-    except Rejection as why:
-        report.refused.append(_refused(why, file.path, None))
-        return report, {}
+        accepted, rejections = READERS[file.kind](folder / file.path, notices)
+    except (Rejection, OSError) as why:
+        refusal = why if isinstance(why, Rejection) else Rejection(f"{file.path} cannot be read ({why.strerror}).")
+        return FileReport(file, refused=[_refused(refusal, file.path, None)], is_readable=False), {}
+    frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
+    held = {"rows": len(frame), **{name: len(frame) - frame[name].null_count() for name in frame.columns}}
+    said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
+    return FileReport(file, refused=[_refused(why, file.path, None) for why in unnamed], notices=notices, held=held), said
+
+
+def what_is_said(
+    frame: pl.DataFrame, rejections: list[Rejection], *, is_catalogue: bool
+) -> tuple[dict[str, str], list[Rejection]]:
+    """Accepted rows and refusals of a snapshot as one hash an object, by ztf_id; and the refusals that no known object is named in."""
     said: dict[str, list[str]] = {}
-    for text, ztf_id in _texts(accepted):
+    unnamed: list[Rejection] = []
+    for text, ztf_id in _texts(frame):
         said.setdefault(ztf_id, []).append(text)
     for rejection in rejections:
         named = rejection.measured.get("ztf_id")
-        if isinstance(named, str) and (named in said or file.kind == "catalogue"):
+        if isinstance(named, str) and (named in said or is_catalogue):
             said.setdefault(named, []).append(rejection.reason)
         else:
-            report.refused.append(_refused(rejection, file.path, None))
-    return report, {ztf_id: _hash(texts) for ztf_id, texts in said.items()}
+            unnamed.append(rejection)
+    return {ztf_id: _hash(texts) for ztf_id, texts in said.items()}, unnamed
 
 
-def _texts(accepted: Accepted) -> list[tuple[str, str]]:
-    frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
+def _texts(frame: pl.DataFrame) -> list[tuple[str, str]]:
     if frame.is_empty():
         return []
     # Hashes of another version of polars may differ: everything then counts as changed once, and comes out the same.

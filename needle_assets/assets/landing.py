@@ -24,7 +24,7 @@ def objects(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     said = tables["landing.catalogue"]
     if said.is_empty():
         return Product()
-    rows, rejections = read_catalogue(Path(said["landing"][0]) / said["path"][0])
+    rows, rejections = read_catalogue(_as_it_was_read(said))
     return Product(rows, rejections)
 
 
@@ -104,7 +104,16 @@ def hosts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
 def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame, list[Rejection]]]) -> Product:
     if said.is_empty():
         return Product()
-    accepted, rejections = reader(Path(said["landing"][0]) / said["path"][0])
+    accepted, rejections = reader(_as_it_was_read(said))
     ours = set(said["ztf_id"])
     chosen = accepted.filter(pl.col("ztf_id").is_in(said["ztf_id"].implode()))
     return Product(list(chosen.iter_rows(named=True)), [r for r in rejections if r.measured.get("ztf_id") in ours])
+
+
+def _as_it_was_read(said: pl.DataFrame) -> Path:
+    """The file of a snapshot. Raises OSError if it is gone, or another one by now: what it says was not looked at yet."""
+    path = Path(said["landing"][0]) / said["path"][0]
+    found = path.stat()
+    if said["mtime_ns"][0] is not None and (found.st_size, found.st_mtime_ns) != (said["size_bytes"][0], said["mtime_ns"][0]):
+        raise OSError(f"{path} is not the file that was read last; what is stored is kept until a refresh has read the new one.")
+    return path

@@ -49,7 +49,8 @@ def landing_step(context: dg.OpExecutionContext) -> None:
     """Read new files into the manifest and make their objects partitions."""
     session: Session = context.resources.needle
     given = context.resources.request.landing
-    n_files = session.scan(session.landing_folder(Path(given) if given else None))
+    folder = session.landing_folder(Path(given) if given else None)
+    n_files = session.scan(folder, accept_shrunken=context.resources.request.accept_shrunken)
     known = set(context.instance.get_dynamic_partitions(PARTITIONS))
     new = [ztf_id for ztf_id in session.objects() if ztf_id not in known]
     if new:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompute: Sequence[str] = ()) -> None:
+def run_job(
+    session: Session, stages: Sequence[Stage], *, landing: Path, recompute: Sequence[str] = (), accept_shrunken: bool = False
+) -> None:
     """
     Refresh ``stages`` in an open session.
 
@@ -35,7 +37,7 @@ def run_job(session: Session, stages: Sequence[Stage], *, landing: Path, recompu
     RefreshError, WarehouseError
         If a step could not be done or a claim is broken, with all that went wrong; what was computed is stored.
     """
-    request = RefreshRequest(landing=str(landing), recompute=list(recompute))
+    request = RefreshRequest(landing=str(landing), recompute=list(recompute), accept_shrunken=accept_shrunken)
     result = _executed(session.home, refresh_job(stages, session=session, request=request), QUIET)
     told = [*_errors(result), *map(str, session.claims.broken())]
     if told:
@@ -51,7 +53,14 @@ def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
     return [_sentence(cause) for cause in causes if not _name(cause).endswith(("Failure", GateError.__name__))]
 
 
-def run_night(home: Home, session: Session, *, landing: Path | None = None, around: "Around | None" = None) -> dict[str, Any]:
+def run_night(
+    home: Home,
+    session: Session,
+    *,
+    landing: Path | None = None,
+    accept_shrunken: bool = False,
+    around: "Around | None" = None,
+) -> dict[str, Any]:
     """
     One night in this process: ask the services, then refresh in ``session``; returns its summary.
 
@@ -65,7 +74,7 @@ def run_night(home: Home, session: Session, *, landing: Path | None = None, arou
     from needle_assets.orchestration.nightly import SUMMARY, nightly_job
 
     job = nightly_job(session=session, around=around)
-    config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or "")}}}}
+    config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or ""), "accept_shrunken": accept_shrunken}}}}
     result = _executed(home, job, config)
     failed = [event for event in result.all_node_events if event.is_step_failure and event.step_key != SUMMARY]
     if failed:

@@ -30,6 +30,9 @@ class RefreshRequest(dg.ConfigurableResource):
     )
     recompute: list[str] = Field(default=[], description="Products to compute anew for every object, such as core/masks, or all.")
     landing: str = Field(default="", description="Landing folder; the one used before if empty.")
+    accept_shrunken: bool = Field(
+        default=False, description="Believe a catalogue, photometry or hosts that lost much, or is gone: its rows are dropped."
+    )
 
 
 @contextmanager

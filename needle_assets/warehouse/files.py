@@ -131,8 +131,9 @@ def standing(connection: duckdb.DuckDBPyConnection) -> FilesTold:
         kinds[path] = kind
         told.add(path, kind, n_packets, notices)
     rows = connection.execute(
-        "select measured->>'path', measured->>'member', ztf_id, candid, reason from core.rejections where stage = ? order by all",
+        "select measured->>'path', measured->>'member', measured->>'kind', ztf_id, candid, reason from core.rejections "
+        "where stage = ? order by all",
         [STAGE],
     ).fetchall()
-    told.refused = [RefusedHere(path, member, kinds.get(path, "unknown"), *rest) for path, member, *rest in rows]
+    told.refused = [RefusedHere(path, member, kind or kinds.get(path, "unknown"), *rest) for path, member, kind, *rest in rows]
     return told

@@ -29,12 +29,24 @@ class FoundPacket:
 
 @dataclass(frozen=True)
 class FileReport:
-    """What was found in one file. ``notices`` are sentences to tell that are no refusals: columns or a file that is not read."""
+    """
+    What was found in one file.
+
+    ``notices`` are sentences to tell that are no refusals: columns or a file that is not read. Of a snapshot, ``held`` counts the
+    rows and the values of each column, and ``is_readable`` is False if it could not be read as a whole.
+    """
 
     file: LandingFile
     packets: list[FoundPacket] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    held: Mapping[str, int] = field(default_factory=dict)
+    is_readable: bool = True
+
+    @property
+    def is_vanished(self) -> bool:
+        """Whether a file that was read before is not there any more."""
+        return self.file.mtime_ns == 0
 
 
 def changed(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile]) -> list[LandingFile]:
@@ -152,6 +164,7 @@ def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
             "n_packets": pa.array([len(r.packets) for r in reports], pa.int32()),
             "n_refused": pa.array([len(r.refused) for r in reports], pa.int32()),
             "notices": pa.array([r.notices for r in reports], pa.list_(pa.string())),
+            "held": pa.array([as_json(r.held) if r.held else None for r in reports], pa.string()),
         }
     )
     connection.register("given", files)

@@ -22,11 +22,16 @@ PIXEL_COLUMN = re.compile(r"^\s*(\w+)\s+\w+\[3600\]", re.MULTILINE)
 PIXEL_COLUMNS_PER_QUERY = 2
 
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
+# With each object the file as it was read: another one there by now has not been looked at.
+_SAID = (
+    "select said.ztf_id, said.path, said.content_hash, file.size_bytes, file.mtime_ns from lineage.landing_rows said "
+    "left join lineage.landing_files file on file.path = said.path where said.source = '{source}'"
+)
 LANDING_QUERIES = {
     "landing.packets": "select ztf_id, path, member, candid, sha256 from lineage.landing_packets",
-    "landing.catalogue": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'catalogue'",
-    "landing.photometry": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'photometry'",
-    "landing.hosts": "select ztf_id, path, content_hash from lineage.landing_rows where source = 'hosts'",
+    "landing.catalogue": _SAID.format(source="catalogue"),
+    "landing.photometry": _SAID.format(source="photometry"),
+    "landing.hosts": _SAID.format(source="hosts"),
 }
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from needle_assets_tests.homes import ask, fill
+from needle_assets_tests.homes import ask, fill, needle
 
 
 @pytest.fixture
@@ -66,3 +66,17 @@ def test_separations_are_computed_and_hosts_degrees_away_refused(filled_from):
         ("ZTF21aaharvb",),
         ("ZTF21aaharvc",),
     ]
+
+
+def test_a_web_page_saved_as_the_catalogue_leaves_the_warehouse_as_it_was(cases, tmp_path):
+    landing, home = tmp_path / "landing", tmp_path / "home"
+    shutil.copytree(cases / "landing-moved" / "new", landing)
+    fill(home, landing, select=("raw/objects",))
+    before = ask(home / "needle.duckdb", "from raw.objects order by ztf_id")
+    shutil.copy(cases / "bts-becomes-html" / "landing" / "bts.csv", landing / "bts.csv")
+    for _ in range(2):
+        done = needle(home, "refresh", "--select", "raw/objects")
+        assert (done.returncode, "bts.csv is a web page" in done.stderr) == (1, True)
+        assert ask(home / "needle.duckdb", "from raw.objects order by ztf_id") == before
+    assert len(before) == 6
+    assert "bts.csv is a web page" in needle(home, "status").stdout

@@ -1,0 +1,106 @@
+"""Whether a landed snapshot (bts.csv, photometry, hosts) is believed. One that is not leaves the rows of before as they were."""
+
+import json
+from collections.abc import Collection, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from needle_assets.landing import LandingFile
+from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.files import STAGE
+from needle_assets.warehouse.manifest import FileReport
+from needle_assets.warehouse.rows import as_json, now
+from needle_assets.warehouse.schema import bump_change
+
+SOURCES = ("catalogue", "photometry", "hosts")
+# A column whose few values go may have lost them for good; one that held more has been lost.
+LEAST_VALUES_LOST = 3
+_KEPT = "stage = ? and (measured->>'is_kept') = 'true'"
+
+
+def vanished(connection: duckdb.DuckDBPyConnection, there: Collection[LandingFile]) -> list[LandingFile]:
+    """Snapshots whose rows are known and of whose kind no file is there any more."""
+    kinds = {file.kind for file in there}
+    known = connection.execute("select distinct source, path from lineage.landing_rows order by all").fetchall()
+    return [LandingFile(path, 0, 0, source) for source, path in known if source not in kinds]
+
+
+def _gone(file: LandingFile) -> str:
+    """Why a vanished snapshot changes nothing, in a sentence."""
+    return (
+        f"{file.path} was read before and is gone from the landing folder; the rows read from it are kept. "
+        "Put it back, or drop its rows with `needle refresh --accept-shrunken`."
+    )
+
+
+def doubt(
+    connection: duckdb.DuckDBPyConnection, report: FileReport, objects: Collection[str], *, largest_loss: float, accept: bool
+) -> str | None:
+    """
+    Why a snapshot that says something of ``objects`` is not believed, in a sentence; None if it is.
+
+    It is not if it cannot be read, or if it is gone or lost more than the share ``largest_loss`` of the objects or rows it had, or
+    a whole column, unless somebody said that this is right (``accept``).
+    """
+    before, held = _before(connection, report.file.kind)
+    if not report.is_readable:
+        kept = "the rows read before are kept" if before else "nothing of it is stored"
+        return f"{report.refused[0].reason.rstrip('. ')}; {kept}, and it is looked at again by the next refresh."
+    if accept:
+        return None
+    if report.is_vanished:
+        return _gone(report.file)
+    lost = len(before - set(objects))
+    n_rows, n_rows_before = report.held.get("rows", 0), held.get("rows", 0)
+    columns = [n for n, count in held.items() if n != "rows" and count >= LEAST_VALUES_LOST and not report.held.get(n, 0)]
+    said = (
+        _share(lost, len(before), "objects", largest_loss)
+        or _share(n_rows_before - n_rows, n_rows_before, "rows", largest_loss)
+        or (f"all values of {', '.join(columns)}" if columns else None)
+    )
+    return said and (
+        f"{report.file.path} lost {said}, and that is not believed; the rows read before are kept. "
+        "If it is right, refresh with --accept-shrunken; else get the file again."
+    )
+
+
+def _share(n_lost: int, n_before: int, what: str, largest_loss: float) -> str | None:
+    if n_lost <= 0 or n_lost <= largest_loss * n_before:
+        return None
+    return f"{n_lost} of its {n_before} {what} ({n_lost / n_before:.0%}, the limit is {largest_loss:.0%})"
+
+
+def _before(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[set[str], Mapping[str, int]]:
+    known = connection.execute("select ztf_id from lineage.landing_rows where source = ?", [source]).fetchall()
+    held = connection.execute(
+        "select held from lineage.landing_files where kind = ? order by scanned_at desc limit 1", [source]
+    ).fetchone()
+    return {row[0] for row in known}, json.loads(held[0]) if held and held[0] else {}
+
+
+def settle(connection: duckdb.DuckDBPyConnection, doubts: Mapping[str, tuple[str, str]]) -> None:
+    """Store what is not believed now: kind and reason by path. What was not believed before and is by now goes."""
+    known = connection.execute(
+        f"select measured->>'path', measured->>'kind', reason from core.rejections where {_KEPT}", [STAGE]
+    ).fetchall()
+    if {path: (kind, reason) for path, kind, reason in known} == dict(doubts):
+        return
+    rows = [(reason, as_json({"path": path, "kind": kind, "is_kept": True})) for path, (kind, reason) in doubts.items()]
+    with transaction(connection):
+        connection.execute(f"delete from core.rejections where {_KEPT}", [STAGE])
+        connection.register("doubts", pa.table({"reason": [r for r, _ in rows], "measured": [m for _, m in rows]}, _DOUBTS))
+        connection.execute(
+            "insert into core.rejections by name select ? as stage, *, ? as written_at from doubts", [STAGE, now()]
+        )
+        bump_change(connection)
+    connection.unregister("doubts")
+
+
+_DOUBTS = pa.schema([("reason", pa.string()), ("measured", pa.string())])
+
+
+def is_doubtful(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether some snapshot was not believed when it was last looked at."""
+    row = connection.execute(f"select count(*) from core.rejections where {_KEPT}", [STAGE]).fetchone()
+    return bool(row and row[0])
