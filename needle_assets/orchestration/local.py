@@ -43,7 +43,9 @@ def run_job(
     if told:
         raise RefreshError(" | ".join(dict.fromkeys([*told, *failures_of(session.reports), *session.problems])))
     if not (result.success or session.problems or failures_of(session.reports)):
-        raise RefreshError(f"run {result.run_id} failed before its first step; `needle ui` shows why.")
+        ended = [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+        why = " ".join(_sentence(_cause(error)) for error in ended if error) or "`needle ui` shows why"
+        raise RefreshError(f"run {result.run_id} failed, though none of its steps did: {why}")
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
