@@ -147,7 +147,11 @@ def sql(
     from needle_assets.commands import interactive_sql, run_sql
 
     home = Home.from_environment()
-    text = file.read_text(encoding="utf-8") if file else query
+    if file and query is not None:
+        _fail(f"two queries were given, one in {file}; leave one out.", code=2)
+    if as_json and as_csv:
+        _fail("--json and --csv were both given; leave one out.", code=2)
+    text = _text_of(file) if file else query
     style = "json" if as_json else "csv" if as_csv else "table"
     if text is None:
         interactive_sql(home.published)
@@ -171,6 +175,8 @@ def train(
 
     if what not in ("folds", "quality"):
         _fail(f"{what!r} cannot be trained; give folds or quality.", code=2)
+    if what == "quality" and ablations is not None:
+        _fail("--ablations is for `needle train folds`; the quality checkers have none, so leave it out.", code=2)
     options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers, wait_seconds=wait)
     if what == "quality":
         trained = run_train_quality(Home.from_environment(), options, show=not as_json)
@@ -264,7 +270,21 @@ def _fail(sentence: str, code: int = 1) -> NoReturn:
 
 
 def _names(given: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in given.split(",") if name.strip()) if given else ()
+    """Names joined by commas; none if nothing was given, which is not the same as a list of nothing."""
+    names = tuple(name.strip() for name in (given or "").split(",") if name.strip())
+    if given is not None and not names:
+        _fail(f"{given!r} names nothing; give names joined by commas, or leave the option out.", code=2)
+    return names
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(
+            f"{file} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); give a file that holds one query.",
+            code=2,
+        )
 
 
 def _simulation_text(result: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """What the commands do, apart from parsing and printing. Dagster is imported only when there is something to compute."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -139,9 +138,10 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
 
 def _asked(options: RefreshOptions) -> list[Stage]:
     """The stages to bring up to date: what was selected, else all but those on demand; one that is to be recomputed counts as asked for."""
-    named = {stage.table for stage in needed_by([name for name in options.recompute if name != "all"])}
+    anew = [name for name in options.recompute if name != "all"]
+    named = {stage.table for stage in needed_by(anew)}
     if options.select:
-        return needed_by(options.select)
+        return needed_by([*options.select, *anew])
     return [stage for stage in STAGES if not stage.is_on_demand or stage.table in named]
 
 
@@ -306,10 +306,17 @@ def _progress(show: bool) -> "Iterator[Progress]":
         yield update
 
 
+NOTHING = (0, 0, 0)  # of a product of objects, where there are none
+
+
 def read_status(home: Home) -> dict[str, Any]:
     """What ``needle status`` prints: stale = computed before from something else; missing = never computed."""
+    if home.path.exists() and not home.path.is_dir():
+        raise RefreshError(
+            f"{home.path} is no folder; set NEEDLE_HOME to the folder of a home, or to one that does not exist yet."
+        )
     if not home.working.exists() and not home.published.exists():
-        raise RefreshError(f"{home.path} is empty; run `needle refresh --landing FOLDER` to fill it.")
+        raise RefreshError(f"{home.path} holds no warehouse yet; run `needle refresh --landing FOLDER` to fill it.")
     backups.require_working(home.working, home.published, home.backups)
     session = Session(home, home.settings())
     folder = home.landing()
@@ -318,9 +325,9 @@ def read_status(home: Home) -> dict[str, Any]:
         "home": str(home.path),
         "landing": str(folder) if folder else None,
         "objects": objects,
-        "stale": {_asset(stage.table): counts[stage.table][0] for stage in STAGES if not stage.is_on_demand},
-        "missing": {_asset(stage.table): counts[stage.table][1] for stage in STAGES if not stage.is_on_demand},
-        "on_demand": {_asset(stage.table): sum(counts[stage.table][:2]) for stage in STAGES if stage.is_on_demand},
+        "stale": {_asset(stage.table): counts.get(stage.table, NOTHING)[0] for stage in STAGES if not stage.is_on_demand},
+        "missing": {_asset(stage.table): counts.get(stage.table, NOTHING)[1] for stage in STAGES if not stage.is_on_demand},
+        "on_demand": {_asset(stage.table): sum(counts.get(stage.table, NOTHING)[:2]) for stage in STAGES if stage.is_on_demand},
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
         "files": session.standing_files().as_dict(),
         "blocked": {found.check.name: str(found) for found in session.claims.broken()},
@@ -338,7 +345,7 @@ def run_sql(published: Path, query: str, *, style: str = "table") -> str:
     """The answer of the published warehouse as a table, CSV or JSON."""
     columns, rows = exploring.ask(published, query)
     if style == "json":
-        return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
+        return exploring.as_json(columns, rows)
     if style == "csv":
         return exploring.as_csv(columns, rows)
     return exploring.as_table(columns, rows)

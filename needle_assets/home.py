@@ -71,8 +71,13 @@ class Home:
         return self.path / "settings.toml"
 
     def prepare(self) -> "Home":
-        """Make the folders that do not exist yet."""
-        self.dagster.mkdir(parents=True, exist_ok=True)
+        """Make the folders that do not exist yet. Raises OSError, with what to do, where that is not possible."""
+        try:
+            self.dagster.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                f"{self.path} cannot be the home ({error.strerror}); set NEEDLE_HOME to a folder that you may write to."
+            ) from error
         return self
 
     def settings(self, preset: str | None = None) -> Settings:

@@ -1,8 +1,6 @@
 """`needle report`: the paper's tables and figures from the published warehouse as one HTML page that needs nothing else."""
 
-import base64
 import html
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
 
 from needle_assets import published
 from needle_assets.assets.image_pictures import quality_models
@@ -19,6 +16,7 @@ from needle_assets.figures import metrics as pictures
 from needle_assets.figures import samples as sample_pictures
 from needle_assets.figures.stamps import stretched
 from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.report_pieces import STYLE, note, picture, table
 from needle_assets.samples.realism import FAILED_FROM
 from needle_assets.survey import LABELS
 from needle_assets.warehouse import exploring
@@ -28,13 +26,6 @@ from needle_assets.warehouse.schema import sql_folder
 FILE_NAME = "needle_report.html"
 MOST_ROWS = 60
 RARE = LABELS[1:]
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;font-size:13px;margin:.6em 0}td,th{padding:.15em .7em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}td{white-space:nowrap}td:last-child{white-space:normal}"
-    "img{max-width:100%}.simulated{background:#fff3cd;padding:.7em 1em;font-weight:bold}"
-    ".wide{overflow-x:auto}.note{color:#555}"
-)
 # Of each class the validated object whose class is given the highest probability by the first models.
 EXAMPLES = (
     "select ztf_id, label from results.predictions join core.splits using (ztf_id) "
@@ -104,7 +95,7 @@ def page(warehouse: Warehouse) -> str:
 
 def _section(title: str, content: Iterator[str]) -> str:
     inside = "".join(content)
-    return f"<h2>{html.escape(title)}</h2>{inside or _note('Nothing of this in the warehouse yet.')}"
+    return f"<h2>{html.escape(title)}</h2>{inside or note('Nothing of this in the warehouse yet.')}"
 
 
 # -- sections --------------------------------------------------------------------------------------------------------
@@ -114,19 +105,19 @@ def _checkers(warehouse: Warehouse) -> Iterator[str]:
     models = warehouse.frame(CHECKERS)
     if len(models) == 0:
         return
-    yield _picture(quality_models(models))
-    yield _note("Good images held out by object, each as it is and damaged on purpose in kinds that were never trained on.")
+    yield picture(quality_models(models))
+    yield note("Good images held out by object, each as it is and damaged on purpose in kinds that were never trained on.")
     if not models["is_chosen"].any():
-        yield _note("Neither is good enough to be used: the rules alone decide.")
+        yield note("Neither is good enough to be used: the rules alone decide.")
 
 
 def _untouched(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("table_5")
-    yield _table(rows) if len(rows) else _note("No object of the untouched window has data here.")
-    yield _note("The paper's untouched set (Table 5):")
+    yield table(rows) if len(rows) else note("No object of the untouched window has data here.")
+    yield note("The paper's untouched set (Table 5):")
     printed = [(label, hosted, hostless, hosted + hostless) for label, (hosted, hostless) in published.TABLE_5.items()]
-    yield _table(pl.DataFrame(printed, schema=["label", "hosted", "hostless", "total"], orient="row"))
-    yield _note("Its Figure 19 counts 2,350 hosted SN where Table 5 has 2,391; the paper does not say why.")
+    yield table(pl.DataFrame(printed, schema=["label", "hosted", "hostless", "total"], orient="row"))
+    yield note("Its Figure 19 counts 2,350 hosted SN where Table 5 has 2,391; the paper does not say why.")
 
 
 def _caveats(warehouse: Warehouse) -> Iterator[str]:
@@ -134,35 +125,40 @@ def _caveats(warehouse: Warehouse) -> Iterator[str]:
         'select distinct ablation, "set", warning from results.metrics where warning is not null order by all'
     )
     for row in warnings.iter_rows(named=True):
-        yield _note(f"{row['ablation']}, {row['set']}: {row['warning']}")
+        yield note(f"{row['ablation']}, {row['set']}: {row['warning']}")
     refused = warehouse.frame("select distinct reason from core.rejections where stage = 'results.fold_models' order by 1")
     for reason in refused["reason"]:
-        yield _note(reason)
-    yield _note("Validation parts decided when training stopped, so their numbers are a little too good; untouched ones are not.")
+        yield note(reason)
+    yield note("Validation parts decided when training stopped, so their numbers are a little too good; untouched ones are not.")
 
 
 def _table_7(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("table_7")
     if len(rows) == 0:
         return
-    yield _table(_mean_and_std(rows))
-    yield _note("The paper's Table 7, mean and standard deviation over ten models:")
+    yield table(_mean_and_std(rows))
+    yield note("The paper's Table 7, mean and standard deviation over ten models:")
     printed = [
         (part, ablation, *(f"{mean:.3f} ± {std:.3f}" for mean, std in values.values()))
         for (part, ablation), values in published.TABLE_7.items()
     ]
-    yield _table(pl.DataFrame(printed, schema=["set", "ablation", "macro_confidence", "b_confidence", "b_entropy"], orient="row"))
-    yield _note(
+    yield table(pl.DataFrame(printed, schema=["set", "ablation", "macro_confidence", "b_confidence", "b_entropy"], orient="row"))
+    yield note(
         "Its b-entropy behaves like our b_entropy_l1, twice one minus the probability of the true class. Other objects, other folds: "
         "only the direction from one ablation to the next can be compared."
     )
 
 
 def _mean_and_std(rows: pl.DataFrame) -> pl.DataFrame:
-    """Columns ``x_mean`` and ``x_std`` as one text; null where the mean is."""
+    """Columns ``x_mean`` and ``x_std`` as one text; null where the mean is, and without a deviation where one model has a value."""
     names = [column.removesuffix("_mean") for column in rows.columns if column.endswith("_mean")]
-    texts = [pl.format("{} ± {}", *(pl.col(f"{name}_{what}").round(3) for what in ("mean", "std"))).alias(name) for name in names]
-    return rows.select("set", "ablation", *texts)
+    return rows.select(
+        "set", "ablation", *(_with_std(pl.col(f"{name}_mean"), pl.col(f"{name}_std")).alias(name) for name in names)
+    )
+
+
+def _with_std(mean: pl.Expr, std: pl.Expr) -> pl.Expr:
+    return pl.coalesce(pl.format("{} ± {}", mean.round(3), std.round(3)), pl.format("{} (one model)", mean.round(3)))
 
 
 def _curves(warehouse: Warehouse) -> Iterator[str]:
@@ -176,7 +172,7 @@ def _threshold_figures(rows: pl.DataFrame, label: str) -> Iterator[str]:
         title = f"{label}, {part}, NEEDLE-{kind}"
         if len(known) == 0:
             reasons = found["reason"].drop_nulls()
-            yield _note(f"{title}: {reasons[0] if len(reasons) else 'no values'}.")
+            yield note(f"{title}: {reasons[0] if len(reasons) else 'no values'}.")
             continue
         panels = {
             str(metric[0]): {
@@ -184,7 +180,7 @@ def _threshold_figures(rows: pl.DataFrame, label: str) -> Iterator[str]:
             }
             for metric, of_metric in sorted(known.partition_by("metric", as_dict=True).items())
         }
-        yield _picture(pictures.threshold_curves(panels, title=title))
+        yield picture(pictures.threshold_curves(panels, title=title))
 
 
 def _curve(rows: pl.DataFrame) -> pictures.Curve:
@@ -200,23 +196,31 @@ def _matrices(warehouse: Warehouse) -> Iterator[str]:
         "set", "ablation", "model_kind", as_dict=True, maintain_order=True
     ).items():
         panels = {
-            f"{'maximum' if threshold == 0 else threshold}": of_threshold.select("as_sn", "as_slsn", "as_tde").to_numpy()
+            f"{'maximum' if threshold == 0 else threshold}": _matrix(of_threshold)
             for (threshold,), of_threshold in found.partition_by("threshold", as_dict=True, maintain_order=True).items()
         }
-        yield f"<h3>{part}, {ablation}, NEEDLE-{kind}</h3>{_picture(pictures.confusion_matrices(panels, LABELS))}"
-    yield _note("The paper's Figure 19, one NEEDLE-TH model on its untouched set:")
+        yield f"<h3>{part}, {ablation}, NEEDLE-{kind}</h3>{picture(pictures.confusion_matrices(panels, LABELS))}"
+    yield note("The paper's Figure 19, one NEEDLE-TH model on its untouched set:")
     printed = {"maximum" if threshold == 0 else str(threshold): np.array(m) for threshold, m in published.FIGURE_19.items()}
-    yield _picture(pictures.confusion_matrices(printed, LABELS))
-    yield _note(
+    yield picture(pictures.confusion_matrices(printed, LABELS))
+    yield note(
         "At 0.8 that is a purity of 3/4 (SLSN-I, interval 0.19 to 0.99) and 6/14 (TDE, 0.18 to 0.71); of all objects 3/10 and 6/15 are "
         "found, of those covered 3/4 and 6/9, which are the abstract's 75 % and 66 %."
     )
 
 
+def _matrix(rows: pl.DataFrame) -> np.ndarray:
+    """Counts, true class by predicted one in the order of LABELS; a class without a row has no objects."""
+    counts = np.zeros((len(LABELS), len(LABELS)), dtype=int)
+    for true, *predicted in rows.select("true_class", pl.col("as_sn", "as_slsn", "as_tde").fill_null(0)).iter_rows():
+        counts[LABELS.index(true)] = predicted
+    return counts
+
+
 def _focal_loss(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("figure_20")
     if rows["ablation"].n_unique() < 2:
-        yield _note("Compared once both are trained: needle train folds --ablations masked_upsampled,masked_upsampled_ce.")
+        yield note("Compared once both are trained: needle train folds --ablations masked_upsampled,masked_upsampled_ce.")
         return
     for label in RARE:
         yield from _threshold_figures(rows.filter(pl.col("class") == label).with_columns(model_kind=pl.lit("TH")), label)
@@ -234,9 +238,9 @@ def _precision_recall(warehouse: Warehouse) -> Iterator[str]:
     ):
         panels.setdefault(str(label), {})[str(ablation)] = (rows["completeness"].to_numpy(), rows["purity"].to_numpy())
     if panels:
-        yield _picture(pictures.precision_recall_curves(panels))
+        yield picture(pictures.precision_recall_curves(panels))
     areas = 'select "set", ablation, model_kind, class, value, ci_low, ci_high, n, reason from results.metrics '
-    yield _table(warehouse.frame(areas + "where metric = 'pr_area' and aggregate = 'ensemble' and class <> 'SN' order by all"))
+    yield table(warehouse.frame(areas + "where metric = 'pr_area' and aggregate = 'ensemble' and class <> 'SN' order by all"))
 
 
 def _calibration(warehouse: Warehouse) -> Iterator[str]:
@@ -248,11 +252,11 @@ def _calibration(warehouse: Warehouse) -> Iterator[str]:
     found = warehouse.frame(query).partition_by("ablation", as_dict=True, maintain_order=True).items()
     curves = {str(key[0]): (rows["confidence"].to_numpy(), rows["accuracy"].to_numpy()) for key, rows in found}
     if curves:
-        yield _picture(pictures.reliability_diagram(curves))
+        yield picture(pictures.reliability_diagram(curves))
     wanted = "('temperature', 'calibration_error', 'calibration_error_with_temperature')"
     columns = '"set", ablation, model_kind, metric, value, ci_low, ci_high, n'
     scalars = f"select {columns} from results.metrics where metric in {wanted} order by all"
-    yield _table(warehouse.frame(scalars))
+    yield table(warehouse.frame(scalars))
 
 
 def _synthetic(warehouse: Warehouse) -> Iterator[str]:
@@ -262,16 +266,16 @@ def _synthetic(warehouse: Warehouse) -> Iterator[str]:
         values = tuple(found[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in ("redshift", "peak_mag_r"))
         points.setdefault(str(label), {})[str(kind)] = values
     if points:
-        yield _picture(sample_pictures.redshift_magnitude(points))
-    yield _note(
+        yield picture(sample_pictures.redshift_magnitude(points))
+    yield note(
         "Can a classifier tell synthetic samples from real ones of their class? 0.5 = not at all; from 0.65 on they have failed."
     )
     columns = "model_kind, label, auc, ci_low, ci_high, n_real, n_synthetic, is_failed, array_to_string(telling, ', ') as telling"
     told = warehouse.frame(f"select {columns} from results.realism order by 1, 2")
     areas = {f"{row[0]} {row[1]}": row[2:5] for row in told.iter_rows()}
     if areas:
-        yield _picture(sample_pictures.recognisability_bars(areas, FAILED_FROM))
-    yield _table(told)
+        yield picture(sample_pictures.recognisability_bars(areas, FAILED_FROM))
+    yield table(told)
 
 
 def _light_curves(warehouse: Warehouse) -> Iterator[str]:
@@ -282,22 +286,24 @@ def _light_curves(warehouse: Warehouse) -> Iterator[str]:
     names = ("core.splits", "core.gp_fits", "core.light_curves")
     tables = {name: warehouse.frame(f"{wanted} from {name} where ztf_id in (from chosen) order by all") for name in names}
     if len(tables["core.gp_fits"]):
-        yield _picture(classes(tables))
-        yield _note("Those with most points of each class: cleaned detections, and the Gaussian process through them.")
+        yield picture(classes(tables))
+        yield note("Those with most points of each class: cleaned detections, and the Gaussian process through them.")
 
 
 def _attention(warehouse: Warehouse) -> Iterator[str]:
     rows = warehouse.named("attention")
     if not len(rows):
         return
-    yield _note(
+    yield note(
         "Where the last convolution looks, of one validated object of each class, by the first model of each ablation; a stamp stays grey "
         "where no pixel speaks for the class:"
     )
-    yield _picture(pictures.attention_panels(_looked_at(warehouse)))
-    yield _note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
-    yield _table(rows)
-    yield _note("The paper shows this as pictures only (Figure 12).")
+    looked = _looked_at(warehouse)
+    if looked:
+        yield picture(pictures.attention_panels(looked))
+    yield note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
+    yield table(rows)
+    yield note("The paper shows this as pictures only (Figure 12).")
 
 
 def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
@@ -305,7 +311,12 @@ def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np
     from needle_assets.assets.models import attention_of, stamp_pair, stamps_by_object
     from needle_assets.samples.ablations import ablation_named
 
-    objects = warehouse.frame(EXAMPLES).join(warehouse.frame("from core.features"), on="ztf_id")
+    held = warehouse.frame("select ztf_id from core.masked_stamps")
+    objects = (
+        warehouse.frame(EXAMPLES).join(warehouse.frame("from core.features"), on="ztf_id").join(held, on="ztf_id", how="semi")
+    )
+    if objects.is_empty():
+        return {}
     named = ", ".join(f"'{ztf_id}'" for ztf_id in objects["ztf_id"])
     columns = "ztf_id, science, reference, science_unmasked, reference_unmasked, mask"
     stamps = stamps_by_object(warehouse.frame(f"select {columns} from core.masked_stamps where ztf_id in ({named})"))
@@ -329,25 +340,25 @@ def _training(warehouse: Warehouse) -> Iterator[str]:
         history = (np.array(row["history_training_loss"]), np.array(row["history_validation_loss"]), row["best_epoch"])
         curves.setdefault(f"{row['ablation']} {row['model_kind']}", []).append(history)
     if curves:
-        yield _picture(pictures.training_history(curves))
+        yield picture(pictures.training_history(curves))
     weights = [
         row["feature_weights"] for row in rows.iter_rows(named=True) if len(row["feature_weights"]) == len(HOSTED_FEATURES)
     ]
     if weights:
         ranking = sample_pictures.feature_ranking(HOSTED_FEATURES, np.array(weights))
-        yield f"<h3>What weighs in the features (Figure 2)</h3>{_picture(ranking)}"
-        yield _note("The paper ranks offset and host magnitudes first, then rise time and contrast to the host, then colours.")
+        yield f"<h3>What weighs in the features (Figure 2)</h3>{picture(ranking)}"
+        yield note("The paper ranks offset and host magnitudes first, then rise time and contrast to the host, then colours.")
     models = warehouse.named("models")
     if len(models):
-        yield f'<div class="wide">{_table(models)}</div>'
+        yield f'<div class="wide">{table(models)}</div>'
 
 
 def _query(name: str, empty: str) -> Callable[[Warehouse], Iterator[str]]:
     def draw(warehouse: Warehouse) -> Iterator[str]:
         rows = warehouse.named(name)
-        yield f'<div class="wide">{_table(rows.head(MOST_ROWS))}</div>' if len(rows) else _note(empty)
+        yield f'<div class="wide">{table(rows.head(MOST_ROWS))}</div>' if len(rows) else note(empty)
         if len(rows) > MOST_ROWS:
-            yield _note(f"The first {MOST_ROWS} of {len(rows)} rows; all of them: needle sql -f warehouse/queries/{name}.sql.")
+            yield note(f"The first {MOST_ROWS} of {len(rows)} rows; all of them: needle sql -f warehouse/queries/{name}.sql.")
 
     return draw
 
@@ -371,30 +382,3 @@ SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[str]]]] = (
     ("Objects with stamps, case by case", _query("cases", "No labelled object has stamps.")),
     ("Models", _training),
 )
-
-
-# -- pieces of HTML --------------------------------------------------------------------------------------------------
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{html.escape(text)}</p>'
-
-
-def _picture(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return f'<p><img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"></p>'
-
-
-def _table(rows: pl.DataFrame) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows.columns)
-    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows.iter_rows())
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.1f}" if abs(value) >= 1e4 else f"{value:.4g}"
-    return html.escape(str(value))

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it refuses and with which sentence and exit code."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -149,6 +150,62 @@ def test_sql_prints_a_table_csv_and_json(home, capsys) -> None:
     assert run(capsys, "sql", query)[1] == "id   mag\n---  ---\nZTF  1.5\n(1 row)\n"
     assert run(capsys, "sql", "--csv", query)[1] == "id,mag\nZTF,1.5\n"
     assert json.loads(run(capsys, "sql", "--json", query)[1])[0]["id"] == "ZTF"
+
+
+def test_json_and_csv_hold_nothing_that_is_no_json_or_no_number(home, capsys) -> None:
+    query = (
+        "select 'nan'::double as a, '-inf'::float as b, [1.5, 'nan'::double] as c, {'d': date '2024-02-25', 'e': 'inf'::double} as f, "
+        "map([date '2024-02-25'], [1]) as g, 1.25::decimal(4, 2) as h, 12345678901234567890.123::decimal(38, 3) as i, 'z'::blob as j, "
+        "timestamp '2024-02-25 10:00:00' as k, true as l, null as m, interval 1 day as n, 'infinity'::timestamp as o, 2 as a"
+    )
+    (row,) = json.loads(run(capsys, "sql", "--json", query)[1], parse_constant=pytest.fail)
+    assert list(row.values()) == [
+        *(None, None, [1.5, None], {"d": "2024-02-25", "e": None}, {"2024-02-25": 1}, 1.25, "12345678901234567890.123", "7a"),
+        *("2024-02-25T10:00:00", True, None, "1 day, 0:00:00", None, 2),
+    ]
+    assert list(row)[::13] == ["a", "a_2"]
+    header, line = csv.reader(run(capsys, "sql", "--csv", query)[1].splitlines())
+    assert line[:4] == ["", "", "[1.5, null]", '{"d": "2024-02-25", "e": null}']
+    assert line[4:] == [
+        *(
+            '{"2024-02-25": 1}',
+            "1.25",
+            "12345678901234567890.123",
+            "7a",
+            "2024-02-25T10:00:00",
+            "true",
+            "",
+            "1 day, 0:00:00",
+            "",
+            "2",
+        )
+    ]
+    assert header[0] == header[-1] == "a"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sql", "select 1", "-f", "query.sql"], "two queries"),
+        (["sql", "--json", "--csv", "select 1"], "both given"),
+        (["sql", "-f", "nowhere.sql"], "cannot be read"),
+        (["refresh", "--select", ","], "names nothing"),
+        (["refresh", "--recompute", ""], "names nothing"),
+        (["train", "--ablations", ""], "names nothing"),
+        (["train", "quality", "--ablations", "masked"], "is for `needle train folds`"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(home, capsys, arguments, said) -> None:
+    assert said in refused(capsys, *arguments, code=2)
+
+
+def test_what_is_to_be_recomputed_is_recomputed_beside_what_is_selected(home, capsys) -> None:
+    code, out, _ = run(capsys, "refresh", "--json", "--select", "raw/objects", "--recompute", "core/upper_limits")
+    result = json.loads(out)
+    assert code == 0
+    assert result["assets"]["core/upper_limits"]["computed"] == result["objects"] > 0
+    assert result["assets"]["raw/objects"]["computed"] == 0
+    assert "core/masks" not in result["assets"]
 
 
 def test_a_query_may_begin_with_a_comment_but_not_be_one(home, capsys) -> None:

@@ -1,12 +1,14 @@
 """The page stands alone, says what is simulated and withheld, and every query runs on an empty and on a filled warehouse."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from needle_assets import training
-from needle_assets.report import SECTIONS, Warehouse, page, write_report
+from needle_assets.report import SECTIONS, Warehouse, _matrix, _table_7, page, write_report
 from needle_assets.stages import stage_named
 from needle_assets.warehouse import exploring, schema
 from needle_assets.warehouse.connection import WarehouseError
@@ -57,6 +59,52 @@ def test_the_page_holds_every_section_and_needs_nothing_else(text):
 def test_the_page_says_what_is_withheld_and_what_is_not_simulated(text):
     assert "only 4 TDE in the untouched set, 10 needed" in text
     assert "SIMULATED" not in text
+
+
+PARTLY = {
+    "one model has values": "delete from results.metrics where aggregate = 'std'",
+    "no model has values": "update results.metrics set value = null, ci_low = null, ci_high = null, reason = 'no values'",
+    "only the ensemble": "delete from results.metrics where aggregate <> 'ensemble'",
+    "no validation": "delete from results.metrics where \"set\" = 'validation'",
+    "no untouched set": "delete from results.metrics where \"set\" = 'untouched'",
+    "no rare class": "delete from results.metrics where class in ('SLSN-I', 'TDE')",
+    "no class at all": "delete from results.metrics where class is not null",
+    "no curves": "delete from results.metrics where threshold is not null",
+    "no metrics": "delete from results.metrics",
+    "no scores": "delete from results.predictions",
+    "no features": "delete from core.features",
+    "no places": "delete from core.splits",
+    "no models": "delete from results.fold_models",
+    "attention without stamps": "update results.metrics set model_kind = 'TH', metric = 'attention_on_source' where metric = 'pr_area'",
+    "two losses": "insert into results.metrics by name select * replace ('masked_upsampled_ce' as ablation) from results.metrics",
+    "networks with images": "update results.metrics set model_kind = 'TH'",
+}
+
+
+@pytest.mark.parametrize("statement", PARTLY.values(), ids=PARTLY)
+def test_a_warehouse_that_holds_a_part_makes_a_page_too(published, tmp_path, monkeypatch, statement):
+    monkeypatch.setattr("needle_assets.report.picture", lambda _figure: "<img>")
+    path = Path(shutil.copy(published, tmp_path / "needle.duckdb"))
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    text = page(Warehouse.opened(path))
+    assert all(title.split(":")[0] in text for title, _ in SECTIONS)
+    assert "nan ±" not in text
+
+
+def test_means_over_one_model_have_no_deviation_and_say_so(published, tmp_path):
+    path = Path(shutil.copy(published, tmp_path / "needle.duckdb"))
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("update results.metrics set model_kind = 'TH'; delete from results.metrics where aggregate = 'std'")
+    text = "".join(_table_7(Warehouse.opened(path)))
+    assert text.split("Table 7")[0].count("(one model)") == 4
+
+
+def test_a_class_without_objects_is_a_row_of_zeros_in_its_own_place():
+    rows = pl.DataFrame({"true_class": ["TDE", "SN"], "as_sn": [1, 5], "as_slsn": [0, 2], "as_tde": [4, None]})
+    assert _matrix(rows).tolist() == [[5, 2, 0], [0, 0, 0], [1, 0, 4]]
 
 
 def test_a_page_about_simulated_objects_says_so_first(published, monkeypatch):

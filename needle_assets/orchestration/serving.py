@@ -39,10 +39,11 @@ def serve_ui(home: Home, port: int) -> None:
 
     Raises
     ------
-    RefreshError
-        If the port is taken, or a part of it ended by itself; then all of it ends.
+    RefreshError, SettingsError
+        If the port is taken, or a part of it ended by itself; then all of it ends. If the settings cannot be used, nothing starts.
     """
     bury_dead_runs(home.prepare())
+    home.settings()
     with ExitStack() as stack:
         listening = stack.enter_context(_listening(port))
         folder = Path(mkdtemp(prefix="needle-ui-"))

@@ -1,9 +1,13 @@
 """Questions to the published warehouse. Reading only: no table can be changed and no other file reached."""
 
 import csv
+import datetime as dt
 import io
-from collections.abc import Iterator, Sequence
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ import polars as pl
 from needle_assets.warehouse.connection import Connection, reading
 
 MAX_CELL_CHARACTERS = 48
+# What DuckDB gives for infinite days and times.
+_INFINITE = (dt.date.max, dt.date.min, dt.datetime.max, dt.datetime.min)
 
 
 class QueryError(ValueError):
@@ -50,13 +56,62 @@ def _in_one_line(error: duckdb.Error) -> str:
     return " ".join(str(error).split("\n\nLINE ")[0].split())
 
 
+def as_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A list of one object for each row, as :func:`plain` gives its values; a name that stands twice gets a number."""
+    names = _each_once(columns)
+    return json.dumps([dict(zip(names, map(plain, row), strict=True)) for row in rows], allow_nan=False)
+
+
 def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Comma-separated values with a header."""
+    """Comma-separated values with a header; nothing for what is null or no number, JSON for what has parts."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([_csv_cell(value) for value in row] for row in rows)
     return text.getvalue().rstrip("\n")
+
+
+def plain(value: Any) -> Any:
+    """
+    A value of the database as JSON knows it.
+
+    NaN and everything infinite are null, days and times ISO 8601 text, intervals text, blobs hexadecimal digits; decimals are numbers where
+    they can be without loss, else text; structs and maps are objects.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, dt.date | dt.time):
+        naive = value.replace(tzinfo=None) if isinstance(value, dt.datetime) else value
+        return None if naive in _INFINITE else value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, Mapping):
+        return {name if isinstance(name := plain(key), str) else json.dumps(name): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return str(value)
+
+
+def _csv_cell(value: Any) -> Any:
+    found = plain(value)
+    if isinstance(found, bool):
+        return str(found).lower()
+    return json.dumps(found, allow_nan=False) if isinstance(found, dict | list) else found
+
+
+def _each_once(columns: Sequence[str]) -> list[str]:
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 1
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
