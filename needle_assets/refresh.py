@@ -17,7 +17,7 @@ from needle_assets import landing
 from needle_assets.compute import RESCUE, Computed, Task, run_task
 from needle_assets.gates import Claims, require_up_to_date
 from needle_assets.home import Home
-from needle_assets.scanning import RESCUE_FILES, read_file, read_whole_file
+from needle_assets.scanning import RESCUE_FILES, RESCUE_SNAPSHOT, read_file, read_snapshot
 from needle_assets.settings import Settings
 from needle_assets.stages import STAGES, Stage, stage_named
 from needle_assets.unpacking import unpack
@@ -184,7 +184,9 @@ class Session:
         self.claims.written()
         self.home.remember_landing(folder)
         self._scan_packets(folder, [file for file in files if file.kind not in snapshots.SOURCES])
-        changed = [read_whole_file(folder, file) for file in files if file.kind in snapshots.SOURCES]
+        whole = [(folder, file) for file in files if file.kind in snapshots.SOURCES]
+        reading = self.pool.map(read_snapshot, whole, in_pool=False, rescue=RESCUE_SNAPSHOT)
+        changed = [found for _, found in reading]
         self._take_snapshots([*changed, *((manifest.FileReport(file), {}) for file in vanished)], accept_shrunken=accept_shrunken)
         return len(files)
 

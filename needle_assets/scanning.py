@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,18 @@ def _refused(why: Rejection, path: str, member: str | None) -> rows.Refused:
     ztf_id = why.measured.get("ztf_id")
     known = str(ztf_id) if is_ztf_id(ztf_id) else None
     return rows.Refused(known, why.candid, why.reason, rows.as_json({**why.measured, **where}))
+
+
+def read_snapshot(task: tuple[Path, LandingFile]) -> tuple[FileReport, dict[str, str]]:
+    """What :func:`read_whole_file` finds, for whoever gives tasks."""
+    return read_whole_file(*task)
+
+
+RESCUE_SNAPSHOT: Rescue[tuple[Path, LandingFile], tuple[FileReport, dict[str, str]]] = Rescue(
+    lambda task: [task],
+    lambda parts: parts[0],
+    lambda task: (replace(_lost((task[0], (task[1],)))[0], is_readable=False), {}),
+)
 
 
 def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[str, str]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from needle_assets import cli, event_storage, refresh
+from needle_assets import cli, event_storage, refresh, scanning
 from needle_assets.assets import detections
 from needle_assets.products import Product
 from needle_assets.settings import Settings
@@ -98,7 +98,7 @@ def with_a_deadly_object(_act: Callable[[], None]) -> None:
 
 
 POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
-    "during the landing scan": lambda act: before(refresh, "read_whole_file", act, when=of_the_photometry),
+    "during the landing scan": lambda act: before(scanning, "read_whole_file", act, when=of_the_photometry),
     "inside a landing transaction": lambda act: before(manifest, "_add_objects", act),
     "between computing and storing": lambda act: before(refresh.Session, "_store", act, when=of_the_table),
     "mid-transaction": lambda act: before(rows, "_insert_ledger", act, when=of_the_table),

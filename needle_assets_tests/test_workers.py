@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from needle_assets.landing import LandingFile
+from needle_assets.scanning import RESCUE_FILES, RESCUE_SNAPSHOT
+from needle_assets.warehouse.manifest import FileReport
 from needle_assets.workers import DIED, Rescue, WorkerDiedError, Workers
 
 Numbers = tuple[int, ...]
@@ -33,6 +36,13 @@ def once(path: Path) -> str:
 RESCUE: Rescue[Numbers, list[int | str]] = Rescue(
     lambda task: [(number,) for number in task], lambda parts: [value for part in parts for value in part], lambda _: [DIED]
 )
+
+
+def reader(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
+    """What reads packet files, and dies of one of them."""
+    if any(file.path == "alerts/deadly.avro" for file in task[1]):
+        os._exit(1)
+    return [FileReport(file) for file in task[1]]
 
 
 @pytest.fixture
@@ -80,3 +90,17 @@ def test_a_process_that_died_while_computing_leaves_word_for_the_next(tmp_path) 
     assert (tmp_path / "computing").read_text() == "core.masks\n"
     assert [result for _, result in results] == [[9]]
     assert not (tmp_path / "computing").exists()
+
+
+def test_a_file_that_kills_its_reader_is_refused_and_the_others_of_its_task_are_read(workers, tmp_path) -> None:
+    files = tuple(LandingFile(f"alerts/{name}.avro", 1, 1, "packet") for name in ("one", "deadly", "two"))
+    [(_, reports)] = workers.map(reader, [(tmp_path, files)], rescue=RESCUE_FILES)
+    assert [report.file for report in reports] == list(files)
+    assert [[refused.reason for refused in report.refused] != [] for report in reports] == [False, True, False]
+    assert DIED in reports[1].refused[0].reason
+
+
+def test_a_snapshot_that_kills_its_reader_counts_as_unreadable_so_that_its_rows_of_before_stay(tmp_path) -> None:
+    report, hashes = RESCUE_SNAPSHOT.lost((tmp_path, LandingFile("photometry.parquet", 1, 1, "photometry")))
+    assert (report.is_readable, hashes) == (False, {})
+    assert DIED in report.refused[0].reason
