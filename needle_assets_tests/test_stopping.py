@@ -24,37 +24,33 @@ stopping.run(command)
 QUERY = "duckdb.sql('select count(*) from range(1000000) a, range(1000000) b').fetchall()"
 
 
-def stopped(number: int, work: str, before: str = "") -> tuple[int, str, float]:
-    """Exit code, what it said and after how many seconds a command that is stopped in the middle of something ended."""
+def stopped(number: int, work: str, before: str = "") -> tuple[int, str]:
+    """Exit code of a command that is stopped in the middle of something that takes ten minutes, and what it said."""
     command = [sys.executable, "-c", WORKING.format(work=work, before=before)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "working\n"
         time.sleep(0.2)
-        started = time.monotonic()
         child.send_signal(number)
         _, said = child.communicate(timeout=60)
-    return child.returncode, said, time.monotonic() - started
+    return child.returncode, said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize(("work", "before"), [("time.sleep(60)", ""), (QUERY, "import duckdb"), ("while True: pass", "")])
+@pytest.mark.parametrize(("work", "before"), [("time.sleep(600)", ""), (QUERY, "import duckdb"), ("while True: pass", "")])
 def test_a_stopped_command_ends_at_once_with_its_sentence(number, code, work, before) -> None:
-    left, said, seconds = stopped(number, work, before)
-    assert (left, said) == (code, stopping.SENTENCE)
-    assert seconds < 5
+    assert stopped(number, work, before) == (code, stopping.SENTENCE)
 
 
 def test_a_command_whose_workers_are_at_work_says_nothing_else() -> None:
     before = "from needle_assets.pools import process_pool; pool = process_pool(2); pool.submit(time.sleep, 0).result()"
-    pooled = "pool.submit(time.sleep, 60).result()"
-    code, said, _ = stopped(signal.SIGINT, pooled, before)
-    assert (code, said) == (130, stopping.SENTENCE)
+    pooled = "pool.submit(time.sleep, 600).result()"
+    assert stopped(signal.SIGINT, pooled, before) == (130, stopping.SENTENCE)
 
 
 def test_what_must_end_with_a_command_ends_before_it() -> None:
-    ends = "with stopping.ending_with(lambda: sys.stderr.write('ended ')): time.sleep(60)"
-    assert stopped(signal.SIGTERM, ends)[:2] == (143, "ended " + stopping.SENTENCE)
+    ends = "with stopping.ending_with(lambda: sys.stderr.write('ended ')): time.sleep(600)"
+    assert stopped(signal.SIGTERM, ends) == (143, "ended " + stopping.SENTENCE)
 
 
 @pytest.mark.parametrize(("work", "code"), [("sys.exit(3)", 3), ("raise SystemExit", 0), ("pass", 0), ("1 / 0", 1)])
