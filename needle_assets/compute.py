@@ -15,6 +15,9 @@ from needle_assets.settings import Settings
 from needle_assets.warehouse.rows import Refused, as_json, to_arrow
 from needle_assets.workers import DIED, Rescue
 
+# How the sentence of a failure begins that is a matter of the landing folder, not of the code.
+UNREADABLE = "what was scanned cannot be read now"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -30,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Computed:
-    """Rows in the table's schema, refusals, and for objects whose code failed: the traceback by ztf_id (None: the whole task)."""
+    """Rows in the table's schema, refusals, and for objects that failed: the traceback or sentence by ztf_id (None: the whole task)."""
 
     rows: pa.Table
     refused: list[Refused]
@@ -50,10 +53,10 @@ def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
     try:
         product = function(task.frames, task.settings)
         return Computed(to_arrow(product.rows, task.schema), [_refused(r, None) for r in product.rejections])
-    except Exception:  # whatever it is: a bug costs its own objects, never the run; the traceback is stored
+    except Exception as error:  # whatever it is: a bug costs its own objects, never the run; the traceback is stored
         if task.keys is None or len(task.keys) == 1:
             failed = None if task.keys is None else task.keys[0]
-            return Computed(to_arrow([], task.schema), [], {failed: traceback.format_exc()})
+            return Computed(to_arrow([], task.schema), [], {failed: _failure(error)})
     # One object of the chunk failed and it is not known which: find out by computing each alone.
     return _joined([_run_bulk(function, single) for single in _singles(task)], task.schema)
 
@@ -69,9 +72,15 @@ def _run_each(function: Callable[..., Product], task: Task) -> Computed:
             rows.append(part)
         except Rejection as rejection:
             refused.append(_refused(rejection, ztf_id))
-        except Exception:  # as above
-            failures[ztf_id] = traceback.format_exc()
+        except Exception as error:  # as above
+            failures[ztf_id] = _failure(error)
     return Computed(_concatenated(rows, task.schema), refused, failures)
+
+
+def _failure(error: Exception) -> str:
+    """The traceback; where a file could not be read as it was scanned, which is no bug of ours, with the sentence that says so."""
+    told = traceback.format_exc()
+    return f"{told}\n{UNREADABLE}: {error}" if isinstance(error, OSError | Rejection) else told
 
 
 def _singles(task: Task) -> Iterator[Task]:

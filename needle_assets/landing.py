@@ -53,11 +53,16 @@ class LandedPacket:
 
 @dataclass(frozen=True)
 class Refused:
-    """What could not be read as a packet, and why; ``member`` is None where the file as a whole is meant."""
+    """
+    What could not be read as a packet, and why; ``member`` is None where the file as a whole is meant.
+
+    ``is_passing``: the fault may be gone the next time though the file is the same, as with a disk or a right that is missing.
+    """
 
     path: str
     member: str | None
     rejection: Rejection
+    is_passing: bool = False
 
     @property
     def reason(self) -> str:
@@ -120,7 +125,10 @@ def read_packet_file(folder: Path, file: LandingFile) -> Iterator[LandedPacket |
         with _opened(folder, file.path) as opened:
             yield from _packets(opened, file.path)
     except OSError as error:
-        yield Refused(file.path, None, Rejection(f"the file cannot be read ({error.strerror or type(error).__name__})."))
+        why = Rejection(
+            f"the file cannot be read ({error.strerror or type(error).__name__}); it is tried again by the next refresh."
+        )
+        yield Refused(file.path, None, why, is_passing=True)
     except Rejection as why:
         yield Refused(file.path, None, why)
 

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from needle_assets import landing
-from needle_assets.compute import RESCUE, Computed, Task, run_task
+from needle_assets.compute import RESCUE, UNREADABLE, Computed, Task, run_task
 from needle_assets.gates import Claims, require_up_to_date
 from needle_assets.home import Home
 from needle_assets.scanning import RESCUE_FILES, RESCUE_SNAPSHOT, read_file, read_snapshot
@@ -178,7 +178,7 @@ class Session:
         """
         there = list(landing.scan(folder))
         with writing(self.home.working) as connection:
-            manifest.forget_vanished(connection, there)
+            manifest.forget_vanished(connection, there, self.stages)
             files = manifest.changed(connection, there)
             vanished = snapshots.vanished(connection, there)
         self.claims.written()
@@ -363,7 +363,8 @@ class Session:
 
     def _task(self, stage: Stage, keys: tuple[str, ...] | None) -> Task:
         with writing(self.home.working) as connection:
-            reads = {**stage.reads, **({stage.table: ("*",)} if stage.keeps_previous else {})}
+            before = {stage.table: ("*",), "core.rejections": ("*",)} if stage.keeps_previous else {}
+            reads = {**stage.reads, **before}
             frames = rows.load(connection, reads, self.tables, keys, self._folders())
             arrow = rows.arrow_schema(connection, stage.table)
         return Task(stage.compute, keys, frames, self.settings, arrow, stage.is_bulk)
@@ -403,8 +404,9 @@ class Session:
         refused = []
         for ztf_id, text in computed.failures.items():
             measured = {"traceback": text, "fingerprint": plans[ztf_id].fingerprint if ztf_id in plans else None}
-            reason = f"the code failed ({text.strip().splitlines()[-1]}); what was stored before is kept"
-            refused.append(Refused(ztf_id, None, reason, rows.as_json(measured)))
+            last = text.strip().splitlines()[-1]
+            why = last if last.startswith(UNREADABLE) else f"the code failed ({last})"
+            refused.append(Refused(ztf_id, None, f"{why}; what was stored before is kept", rows.as_json(measured)))
         self.claims.written("core.rejections")
         with writing(self.home.working) as connection:
             rows.store_failures(connection, stage.table, refused)

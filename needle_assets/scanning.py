@@ -49,6 +49,8 @@ def _read_one(folder: Path, file: LandingFile) -> FileReport:
     for item in read_packet_file(folder, file):
         if isinstance(item, Refused):
             report.refused.append(_refused(item.rejection, item.path, item.member))
+            if item.is_passing:
+                report = replace(report, file=file._replace(mtime_ns=-1))  # no file's time: it counts as changed until it is read
         else:
             _identify(item, report)
     return report

@@ -20,9 +20,9 @@ def unpack(task: tuple[Path, Path, str, Mapping[str, str]]) -> None:
     """
     landing, unpacked, path, members = task
     missing = [member for member, sha256 in members.items() if not _file(unpacked, sha256).exists()]
-    unpacked.mkdir(exist_ok=True)
     # What cannot be read now, or found no space, is read from the archive by its stage, which says what is wrong.
     with contextlib.suppress(OSError):
+        unpacked.mkdir(exist_ok=True)
         for landed in read_members(landing, path, missing):
             partial = unpacked / f"{landed.sha256}.{os.getpid()}"
             partial.write_bytes(landed.data)

@@ -32,7 +32,8 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     Alert packets under ZTF's names; the cutouts stay in the landing folder. A packet that landed twice counts once.
 
-    A packet whose file has vanished since keeps the row it had.
+    A packet whose file has vanished or changed since it was scanned keeps the row it had. Raises OSError if it had none, as then
+    nobody knows what it held: the object stays stale.
     """
     rows: list[dict[str, Any]] = []
     rejections: list[Rejection] = []
@@ -42,38 +43,64 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
         found.add((landed.path, landed.member or "", packet.ztf_id, packet.candid))
         rows.append({**alert_row(packet), **place})
         rejections += packet.refused
-    kept, vanished = _rows_of_vanished(tables, found)
+    kept, lost = _rows_of_vanished(tables, found)
     accepted, repeated = one_row_per_packet([*rows, *kept])
-    return Product(list(accepted), [*rejections, *repeated, *vanished])
+    rows_of = {(row["ztf_id"], row["candid"]): row for row in accepted}
+    copies = [_copy_of_vanished(row, rows_of.get((row["ztf_id"], row["candid"]))) for row in lost]
+    return Product(list(accepted), [*rejections, *repeated, *copies])
 
 
-def _rows_of_vanished(tables: Mapping[str, pl.DataFrame], found: set[Place]) -> tuple[list[dict[str, Any]], list[Rejection]]:
+def _rows_of_vanished(
+    tables: Mapping[str, pl.DataFrame], found: set[Place]
+) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
+    """Rows of before that stand for what cannot be read now, if they were made from the same bytes, and packets that have none."""
     before = {
-        (row["path"], row["member"] or "", row["ztf_id"], row["candid"]): row
+        (row["path"], row["member"] or "", row["ztf_id"], row["candid"], row["sha256"]): row
         for row in tables["raw.alerts"].iter_rows(named=True)
     }
-    kept, refused = [], []
+    kept: list[dict[str, Any]] = []
+    lost: list[Mapping[str, Any]] = []
     for row in tables["landing.packets"].iter_rows(named=True):
         place = (row["path"], row["member"], row["ztf_id"], row["candid"])
-        if place in before and place not in found:
-            kept.append(before[place])
-        elif place not in found:
-            reason = "the file vanished before its packet was stored; put it back and refresh again"
-            refused.append(Rejection(reason, candid=row["candid"], path=row["path"], ztf_id=row["ztf_id"]))
-    return kept, refused
+        if place in found:
+            continue
+        if (*place, row["sha256"]) in before:
+            kept.append(before[*place, row["sha256"]])
+        else:
+            lost.append(row)
+    return kept, lost
+
+
+def _copy_of_vanished(packet: Mapping[str, Any], used: Mapping[str, Any] | None) -> Rejection:
+    """What becomes of a packet that cannot be read and has no row: nothing, if another copy has one."""
+    if used is None:
+        raise FileNotFoundError(
+            f"{packet['path']} vanished or changed before its packet {packet['candid']} was stored; put it back and refresh again"
+        )
+    where = {name: packet[name] for name in ("ztf_id", "path", "member", "sha256")}
+    reason = "the packet landed twice, and this copy has vanished or changed since; the other one is used."
+    return Rejection(reason, candid=packet["candid"], **where, used_path=used["path"], used_member=used["member"])
 
 
 def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
-    """Every packet that ``landed`` (ztf_id, path, member, sha256, and the folders) points to and that is still there, by file."""
+    """
+    Every packet that ``landed`` (ztf_id, path, member, sha256, and the folders) points to, if its bytes are those that were scanned.
+
+    Raises OSError if the landing folder is not there, or a file is there and cannot be read.
+    """
     wanted = {(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) for row in landed.iter_rows(named=True)}
     for _, group in landed.group_by("path", maintain_order=True):
+        scanned = set(zip(group["member"].fill_null(""), group["sha256"], strict=True))
         for item in _items(group):
-            yield from ((item, packet) for packet in _ours(item, wanted))
+            if (item.member or "", item.sha256) in scanned:
+                yield from ((item, packet) for packet in _ours(item, wanted))
 
 
 def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
     """The wanted packets of one file: those of an archive from where they were unpacked, the others in one pass over it."""
     folder, unpacked, path = (of_file[name][0] for name in ("landing", "unpacked", "path"))
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"the landing folder {folder} is not there; bring it back and refresh again")
     packed: set[str] = set()
     for member, sha256 in of_file.select("member", "sha256").unique(maintain_order=True).iter_rows():
         item = read_unpacked(Path(unpacked), path, member, sha256) if member else None
@@ -81,7 +108,7 @@ def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
             yield item
         else:
             packed.add(member or "")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError):
         yield from read_members(Path(folder), path, packed)
 
 
@@ -102,6 +129,7 @@ def hosts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
 
 
 def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame, list[Rejection]]]) -> Product:
+    """What the file says of these objects; one of which it says nothing any more fails, and stays stale."""
     if said.is_empty():
         return Product()
     accepted, rejections = reader(_as_it_was_read(said))

@@ -1,5 +1,6 @@
 """Stamps: the cutouts of the packets, placed so that target and host are known to a fraction of a pixel."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +16,15 @@ from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
 
+TABLE = "core.stamps"
+
 
 def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     The science and reference images around each detection, 60 x 60 pixels, with the target and the host in them (paper, 3.2).
 
-    A packet whose file has vanished since keeps the stamp it had.
+    A packet whose file has vanished or changed since it was scanned keeps the stamp it had, with the host where it is now, or the
+    refusal. Raises OSError if it had neither, as then nobody knows what it showed: the object stays stale.
     """
     alerts = {(row["ztf_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
     hosts = {row["ztf_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
@@ -32,8 +36,36 @@ def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
         if key in alerts and key not in seen:
             seen.add(key)
             _add_stamp(product, packet, alerts[key], hosts.get(packet.ztf_id), landed.path)
-    product.rows += [row for row in tables["core.stamps"].to_dicts() if (row["ztf_id"], row["candid"]) in alerts.keys() - seen]
+    _keep_before(product, tables, {key: alert for key, alert in alerts.items() if key not in seen}, hosts)
     return product
+
+
+def _keep_before(
+    product: Product,
+    tables: Mapping[str, pl.DataFrame],
+    vanished: Mapping[tuple[str, int], Mapping[str, Any]],
+    hosts: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Add what there was of packets that cannot be read now."""
+    missing = set(vanished)
+    for row in tables["core.stamps"].iter_rows(named=True):
+        key = (row["ztf_id"], row["candid"])
+        if key in vanished:
+            missing.discard(key)
+            target = (row["target_x_px"], row["target_y_px"])
+            product.rows.append({**row, **_host(vanished[key], hosts.get(row["ztf_id"]), target)})
+    for row in tables["core.rejections"].iter_rows(named=True):
+        key = (row["ztf_id"], row["candid"])
+        if row["stage"] == TABLE and key in vanished:
+            missing.discard(key)
+            measured = json.loads(row["measured"])
+            product.rejections.append(Rejection(row["reason"], candid=row["candid"], **{**measured, "ztf_id": row["ztf_id"]}))
+    if missing:
+        first = vanished[min(missing)]
+        raise FileNotFoundError(
+            f"{first['path']} vanished or changed before the stamp of its packet {first['candid']} was stored; "
+            "put it back and refresh again"
+        )
 
 
 def _only(landed: pl.DataFrame, used: set[Place]) -> pl.DataFrame:

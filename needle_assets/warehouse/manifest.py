@@ -64,19 +64,46 @@ def changed(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile])
     ]
 
 
-def forget_vanished(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile]) -> None:
-    """Forget files that are gone and gave nothing, with what was refused in them; those that gave packets or rows are kept."""
+def forget_vanished(connection: duckdb.DuckDBPyConnection, files: Iterable[LandingFile], stages: Sequence[Stage]) -> None:
+    """
+    Forget files that are gone and gave nothing, with what was refused in them; those that gave packets or rows are kept.
+
+    A packet that was never stored, as its file vanished before, is forgotten with a refusal that says so: when the file comes back it
+    is read as a new one.
+    """
     connection.register("there", pa.table({"path": pa.array([file.path for file in files], pa.string())}))
     gone = "kind in ('packet', 'archive', 'unknown') and n_packets = 0 and path not in (select path from there)"
     paths = [row[0] for row in connection.execute(f"select path from lineage.landing_files where {gone}").fetchall()]
-    if paths:
+    never_stored = (
+        "select * from lineage.landing_packets p where path not in (select path from there) "
+        "and not exists (select 1 from raw.alerts a where (a.ztf_id, a.candid) = (p.ztf_id, p.candid))"
+    )
+    is_any_lost = connection.execute(f"select exists ({never_stored})").fetchone() == (True,)
+    if paths or is_any_lost:
         with transaction(connection):
             connection.execute(f"delete from lineage.landing_files where {gone}")
             connection.execute(
                 "delete from core.rejections where stage = ? and list_contains(?::varchar[], measured->>'path')", [STAGE, paths]
             )
+            if is_any_lost:
+                _forget_packets(connection, never_stored, stages)
             bump_change(connection)
     connection.unregister("there")
+
+
+def _forget_packets(connection: duckdb.DuckDBPyConnection, lost: str, stages: Sequence[Stage]) -> None:
+    connection.execute(f"create or replace temp table lost as {lost}")
+    connection.execute("create or replace temp table touched as select distinct ztf_id from lost")
+    connection.execute(
+        "insert into core.rejections select ?, ztf_id, candid, path || ' vanished before this packet was stored; put it back and refresh "
+        "again.', json_object('path', path, 'member', member, 'sha256', sha256), ? from lost",
+        [STAGE, now()],
+    )
+    connection.execute(
+        "delete from lineage.landing_packets where (path, member, ztf_id, candid) in (select path, member, ztf_id, candid from lost)"
+    )
+    connection.execute("delete from lineage.landing_files where path in (select path from lost)")
+    _rehash(connection, "landing.packets", stages)
 
 
 def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[FileReport], stages: Sequence[Stage]) -> None:
