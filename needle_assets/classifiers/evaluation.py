@@ -80,7 +80,32 @@ def all_measures(
     if part == "untouched":
         n_of_class = {label: int((together.y == k).sum()) for k, label in enumerate(LABELS)}
         found = [replace(a, measure=_withheld(a.measure, n_of_class, settings.min_untouched)) for a in found]
-    return found
+    return [_explained(a, len(by_model)) for a in found]
+
+
+def _explained(found: Aggregated, n_models: int) -> Aggregated:
+    """The same, with a reason where there is a value and no interval."""
+    measure = found.measure
+    ends = [end for end in (measure.ci_low, measure.ci_high) if end is not None and np.isfinite(end)]
+    if measure.reason or len(ends) == 2:
+        return found
+    return replace(found, measure=replace(measure, ci_low=None, ci_high=None, reason=f"no interval: {_why(found, n_models)}"))
+
+
+def _why(found: Aggregated, n_models: int) -> str:
+    if found.aggregate == "std":
+        return f"it says itself how much {found.measure.n} models differ"
+    if found.aggregate == "mean" and found.measure.n < 2:
+        return f"only {found.measure.n} of {n_models} models has a value, so that nothing says how much models differ"
+    if found.aggregate == "mean":
+        return "the standard deviation beside it says how much models differ"
+    if found.aggregate == "model":
+        return "it is asked of the ensemble and of the scatter over models, not of one model"
+    if found.measure.metric.startswith(COUNTS):
+        return "it is a count of these very objects"
+    if found.measure.ci_low is not None or found.measure.ci_high is not None:
+        return "no resample of the objects gives a finite value"
+    return "it describes these very objects, or what was fitted to them"
 
 
 def ensemble(by_model: Mapping[int, Scores]) -> Scores:

@@ -28,7 +28,7 @@ class Measure:
     """
     One number with its 95 % interval.
 
-    ``n`` is the number of objects it rests on (for a rate, the denominator). Where ``value`` is None, ``reason`` says why.
+    ``n`` is the number of objects it rests on (for a rate, the denominator). Where ``value`` is None, or the interval, ``reason`` says why.
     """
 
     metric: str

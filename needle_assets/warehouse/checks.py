@@ -76,7 +76,7 @@ CHECKS = (
         "= (p.ztf_id, p.candid, p.path, p.member, p.sha256)) "
         "and not exists (select 1 from core.rejections r where r.stage = 'raw.alerts' and r.ztf_id = p.ztf_id and r.candid = p.candid "
         "and (r.measured->>'path') = p.path and coalesce(r.measured->>'member', '') = p.member "
-        "and (r.measured->>'sha256') = p.sha256)",
+        "and coalesce(r.measured->>'sha256', p.sha256) = p.sha256)",  # older rejections do not say it
     ),
     Check(
         "detections_are_plausible",

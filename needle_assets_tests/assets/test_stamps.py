@@ -15,7 +15,8 @@ from needle_assets_tests import packets
 from needle_assets_tests.packets import ZTF_ID, cutout
 
 HOSTS = {"ztf_id": pl.String, "host_ra_deg": pl.Float64, "host_dec_deg": pl.Float64}
-BEFORE = {"ztf_id": pl.String, "candid": pl.Int64}
+BEFORE = {"ztf_id": pl.String, "candid": pl.Int64, "target_x_px": pl.Float64, "target_y_px": pl.Float64}
+REFUSED = {"stage": pl.String, "ztf_id": pl.String, "candid": pl.Int64, "reason": pl.String, "measured": pl.String}
 
 
 def image(value: float) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def tables(tmp_path: Path) -> dict[str, pl.DataFrame]:
         "landing.packets": pl.DataFrame(landed),
         "core.hosts": pl.DataFrame(schema=HOSTS),
         "core.stamps": pl.DataFrame(schema=BEFORE),
+        "core.rejections": pl.DataFrame(schema=REFUSED),
     }
 
 
@@ -71,14 +73,15 @@ def test_half_a_place_of_a_host_is_none(unknown, tables):
 
 
 def test_a_packet_whose_file_is_gone_keeps_its_stamp_and_one_that_is_no_alert_any_more_loses_it(tables):
-    before = pl.DataFrame({"ztf_id": [ZTF_ID] * 2, "candid": [1, 77]})
+    before = stamped(1, 77)
     gone = {**tables, "landing.packets": tables["landing.packets"].filter(pl.col("candid") == 2), "core.stamps": before}
     assert sorted(row["candid"] for row in stamps(gone, Settings()).rows) == [1, 2]
 
 
 def test_a_copy_that_the_alerts_left_out_makes_no_stamp(tables):
     elsewhere = tables["raw.alerts"].with_columns(path=pl.lit("another.avro"))
-    assert stamps({**tables, "raw.alerts": elsewhere}, Settings()).rows == []
+    kept = stamps({**tables, "raw.alerts": elsewhere, "core.stamps": stamped(1, 2)}, Settings()).rows
+    assert [(row["candid"], row.get("science")) for row in kept] == [(1, None), (2, None)]
 
 
 def test_a_packet_without_images_is_told_and_one_bad_image_does_not_take_the_other(tables, tmp_path):
@@ -92,6 +95,49 @@ def test_a_packet_without_images_is_told_and_one_bad_image_does_not_take_the_oth
     assert [(row["candid"], row["science"], np.nanmedian(row["reference"])) for row in product.rows] == [(2, None, 4.0)]
 
 
+@pytest.mark.parametrize("other", [None, packet(1, cutoutScience=image(8.0))], ids=["vanished", "other content"])
+def test_a_file_that_is_not_what_was_scanned_fails_unless_its_stamp_or_refusal_is_known(other, tables, tmp_path):
+    (tmp_path / "1.avro").unlink() if other is None else (tmp_path / "1.avro").write_bytes(other)
+    with pytest.raises(FileNotFoundError, match=r"1\.avro vanished or changed before the stamp of its packet 1 .* put it back"):
+        stamps(tables, Settings())
+    assert stamps({**tables, "core.stamps": stamped(1)}, Settings()).rows[-1]["candid"] == 1
+    refused = pl.DataFrame([("core.stamps", ZTF_ID, 1, "no image", '{"n": 2}')], schema=REFUSED, orient="row")
+    product = stamps({**tables, "core.rejections": refused}, Settings())
+    assert [(why.candid, why.reason, why.measured["n"]) for why in product.rejections] == [(1, "no image", 2)]
+
+
+def test_a_kept_stamp_has_the_host_where_it_is_now(tables, tmp_path):
+    (tmp_path / "1.avro").unlink()
+    alert = tables["raw.alerts"].row(0, named=True)
+    host = pl.DataFrame([{"ztf_id": ZTF_ID, "host_ra_deg": alert["ra"], "host_dec_deg": alert["dec"]}], schema=HOSTS)
+    row = stamps({**tables, "core.hosts": host, "core.stamps": stamped(1)}, Settings()).rows[-1]
+    assert (row["host_x_px"], row["host_y_px"]) == pytest.approx((29.0, 30.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_file_that_is_there_and_cannot_be_read_fails_though_a_stamp_is_known(error, tables, monkeypatch):
+    monkeypatch.setattr("needle_assets.landing.os.open", lambda *_a, **_k: (_ for _ in ()).throw(error))
+    with pytest.raises(OSError, match=error.strerror):
+        stamps({**tables, "core.stamps": stamped(1, 2)}, Settings())
+
+
+def test_a_landing_folder_that_is_gone_fails_though_every_stamp_is_known(tables, tmp_path):
+    tmp_path.rename(tmp_path.with_name("moved"))
+    with pytest.raises(FileNotFoundError, match=r"the landing folder .* is not there"):
+        stamps({**tables, "core.stamps": stamped(1, 2)}, Settings())
+    tmp_path.with_name("moved").rename(tmp_path)
+
+
+def stamped(*candids: int) -> pl.DataFrame:
+    """What core.stamps holds of these packets already."""
+    n = len(candids)
+    places = {"target_x_px": [29.0] * n, "target_y_px": [30.0] * n}
+    return pl.DataFrame({"ztf_id": [ZTF_ID] * n, "candid": list(candids), **places}, schema=BEFORE)
+
+
 def rewrite(tables, folder: Path, candid: int, **changes: Any) -> None:
-    """The same packet with other images; nobody looks at its hash again."""
-    (folder / f"{candid}.avro").write_bytes(packet(candid, **changes))
+    """The same packet with other images, scanned anew."""
+    content = packet(candid, **changes)
+    (folder / f"{candid}.avro").write_bytes(content)
+    anew = pl.when(pl.col("candid") == candid).then(pl.lit(hashlib.sha256(content).hexdigest())).otherwise("sha256")
+    tables["landing.packets"] = tables["landing.packets"].with_columns(sha256=anew)

@@ -95,6 +95,25 @@ def test_a_score_that_no_model_has_has_no_mean_and_says_why():
     assert not [a for a in found if a.aggregate == "std"]
 
 
+@pytest.mark.parametrize(
+    "models", [MODELS, {0: MODELS[0]}, {1: MODELS[1]}], ids=["three models", "one model", "one class missing"]
+)
+@pytest.mark.parametrize("part", ["validation", "untouched"])
+def test_a_number_without_an_interval_says_why(models, part):
+    attention = {"SN": np.array([[0.5, 0.1]]), "TDE": np.array([[np.nan, 0.1]])}
+    found = measured(part, attention=attention, temperature=2.0, models=models)
+    bare = [a for a in found if not np.all(np.isfinite(np.array([a.measure.ci_low, a.measure.ci_high], dtype=float)))]
+    assert bare
+    assert [a for a in bare if not a.measure.reason] == []
+    assert [a for a in found if a not in bare and a.measure.reason] == []
+
+
+def test_a_mean_over_one_model_says_that_it_is_of_one():
+    mean = of(measured(models={0: MODELS[0]}), "macro_confidence", "mean")
+    assert (mean.ci_low, mean.n) == (None, 1)
+    assert mean.reason == "no interval: only 1 of 1 models has a value, so that nothing says how much models differ"
+
+
 def test_one_model_is_said_to_be_closest_to_the_mean_and_the_others_how_far():
     found = measured()
     said = [(a.fold, a.measure.metric) for a in found if a.measure.metric in ("is_closest_to_mean", "distance_to_mean")]

@@ -27,9 +27,9 @@ comment on column results.metrics.class is 'Class the metric is about; null for 
 comment on column results.metrics.threshold is 'Confidence threshold; 0 = every object counts. For reliability: lower edge of the bin; for curve_*: threshold on the probability of the class.';
 comment on column results.metrics.metric is 'purity, completeness_all, completeness_of_covered, f1, coverage, pr_area, macro_confidence, b_confidence, b_entropy, ...: docs/classifiers.md defines each.';
 comment on column results.metrics.value is 'The number; null where reason says why.';
-comment on column results.metrics.ci_low is 'Lower end of the 95 % interval: exact for rates, bootstrap over objects otherwise; null for counts and standard deviations.';
+comment on column results.metrics.ci_low is 'Lower end of the 95 % interval: exact for rates, bootstrap over objects otherwise; null where reason says why.';
 comment on column results.metrics.ci_high is 'Upper end of the 95 % interval.';
 comment on column results.metrics.n is 'Objects it rests on: the denominator of a rate.';
-comment on column results.metrics.reason is 'Why there is no value.';
+comment on column results.metrics.reason is 'Why there is no value, or no interval beside it.';
 comment on column results.metrics.warning is 'What to know before believing it: for example that classes and sources of photometry go together.';
 comment on column results.metrics.is_simulated is 'Whether simulated objects are among those it rests on.';
