@@ -80,7 +80,7 @@ def test_a_changed_extinction_computes_what_reads_it_for_that_object(own, someon
 
 
 def test_a_raised_code_version_stops_where_the_outputs_are_equal(own, monkeypatch):
-    raised = [dataclasses.replace(s, code_version="2") if s.table == "core.detections" else s for s in STAGES]
+    raised = [dataclasses.replace(s, code_version="raised") if s.table == "core.detections" else s for s in STAGES]
     monkeypatch.setattr("needle_assets.commands.STAGES", raised)
     monkeypatch.setattr(refresh.Session, "__init__", _with_stages(refresh.Session.__init__, raised))
     assert refreshed(own[1]) == {"core/detections": n_objects(own[1])}
