@@ -101,16 +101,3 @@ def test_a_packet_that_cannot_be_read_when_looked_at_is_tried_again_though_it_ne
     assert ask(home.published, "select count(*) from raw.alerts") == [(0,)]
     fill(home.path, landing, select=("raw/alerts",))
     assert ask(home.published, "select count(*) from raw.alerts") == [(len(list((landing / "alerts").rglob("*.avro"))),)]
-
-
-def test_a_table_that_cannot_be_read_when_looked_at_is_told_and_keeps_its_rows(landing, tmp_path, monkeypatch):
-    home = Home(tmp_path / "home")
-    fill(home.path, landing, select=RAW)
-    before = content(home.published)
-    (landing / "hosts.csv").touch()
-    monkeypatch.setitem(
-        Session.scan.__globals__, "read_whole_file", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
-    )
-    result = fill(home.path, landing, select=RAW)
-    assert "hosts.csv cannot be read (Permission denied; make it readable" in result["problems"][0]
-    assert content(home.published) == before
