@@ -25,8 +25,8 @@ def after_scan(monkeypatch):
     def arrange(action) -> None:
         scan, waiting = Session.scan, [action]
 
-        def scanned(session, folder):
-            n_files = scan(session, folder)
+        def scanned(session, folder, **how):
+            n_files = scan(session, folder, **how)
             if waiting:
                 waiting.pop()()
             return n_files
