@@ -18,6 +18,8 @@ from needle_assets.refresh import Session
 from needle_assets.stages import STAGES, Stage
 from needle_assets.warehouse import schema
 from needle_assets.warehouse.connection import WarehouseError, writing
+from needle_assets_tests.folders import refreshed
+from needle_assets_tests.folders import rows as published_rows
 from needle_assets_tests.homes import environment_of
 
 Described = Callable[..., Path]
@@ -77,6 +79,14 @@ def test_a_changed_schema_is_published_by_the_same_refresh_and_the_log_holds_non
         assert "n_extra" in schema.columns_of(directly, "core.epochs")
     assert session.publish()
     assert not session.publish()
+
+
+def test_a_home_of_older_descriptions_is_refreshed_and_published_and_then_idle(own, described):
+    home = own[1]
+    described(core__epochs=ADDED)
+    assert "core/epochs" in refreshed(home)
+    assert published_rows(home, "select count(*) from core.epochs where n_extra is null")[0][0] > 0
+    assert refreshed(home) == {}
 
 
 def test_a_removed_column_goes_and_the_other_columns_stay(own, described):
