@@ -1,6 +1,7 @@
 """Looks into landed files to learn which packet or row belongs to which object. Runs in workers; stores nothing."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -99,8 +100,10 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
         return FileReport(file, refused=[_refused(refusal, file.path, None)], is_readable=False), {}
     frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
     held = {"rows": len(frame), **{name: len(frame) - frame[name].null_count() for name in frame.columns}}
+    rows_of = Counter(frame["ztf_id"].to_list() if len(frame) else [])
     said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
-    return FileReport(file, refused=[_refused(why, file.path, None) for why in unnamed], notices=notices, held=held), said
+    refused = [_refused(why, file.path, None) for why in unnamed]
+    return FileReport(file, refused=refused, notices=notices, held=held, rows_of=rows_of), said
 
 
 def what_is_said(

@@ -105,7 +105,7 @@ def test_a_row_that_vanishes_from_the_catalogue_is_removed_with_what_hangs_on_it
     landing, home = own
     lines = (landing / "bts.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (landing / "bts.csv").write_text("".join(line for line in lines if someone not in line), encoding="utf-8")
-    refreshed(home, accept_shrunken=True)
+    refreshed(home)
     assert rows(home, f"select is_candidate, label from core.objects where ztf_id = '{someone}'") == [(True, None)]
 
 

@@ -3,11 +3,12 @@
 import gzip
 import os
 
+import polars as pl
 import pytest
 
 from needle_assets.home import Home
 from needle_assets.refresh import Session
-from needle_assets_tests.homes import ask
+from needle_assets_tests.homes import ask, fill
 
 IDS = [f"ZTF21aaaaa{a}{b}" for a in "abcdefgh" for b in "vwxyz"]
 NAMES = {"catalogue": "bts.csv", "photometry": "photometry.csv", "hosts": "hosts.csv"}
@@ -101,7 +102,75 @@ def test_a_catalogue_whose_types_are_gone_is_not_believed(session):
     (session.home.landing() / "bts.csv").write_text(catalogue(kind=""), encoding="utf-8")
     n_objects, (told,) = scanned(session, "catalogue")
     assert n_objects == 40
-    assert "lost all values of label, label_source, type" in told
+    assert "lost 40 of its 40 values of label (100%, the limit is 5%), 40 of its 40 values of label_source" in told
+
+
+def test_a_catalogue_that_lost_a_tenth_of_its_types_is_not_believed(session):
+    text = catalogue(IDS[:36]) + catalogue(IDS[36:], kind="-").partition("\n")[2]
+    (session.home.landing() / "bts.csv").write_text(text, encoding="utf-8")
+    assert "4 of its 40 values of type" in scanned(session, "catalogue")[1][0]
+
+
+def test_objects_that_get_a_type_and_new_ones_without_are_no_loss(session):
+    untyped = catalogue(IDS[:20], kind="-") + catalogue(IDS[20:]).partition("\n")[2]
+    (session.home.landing() / "bts.csv").write_text(untyped, encoding="utf-8")
+    assert scanned(session, "catalogue", accept_shrunken=True) == (40, [])
+    grown = catalogue() + catalogue([f"ZTF22aaaaaa{c}" for c in "abcdefgh"], kind="-").partition("\n")[2]
+    (session.home.landing() / "bts.csv").write_text(grown, encoding="utf-8")
+    assert scanned(session, "catalogue") == (48, [])
+
+
+def test_rows_of_other_objects_do_not_make_up_for_lost_ones(session):
+    text = (
+        photometry(n=1) + photometry([f"ZTF22aaaa{a}{b}{c}" for a in "ab" for b in "cd" for c in "efghi"], n=4).partition("\n")[2]
+    )
+    (session.home.landing() / "photometry.csv").write_text(text, encoding="utf-8")
+    n_objects, (told,) = scanned(session, "photometry")
+    assert n_objects == 40
+    assert "40 of its 80 rows" in told
+
+
+def test_a_file_of_another_survey_is_not_believed_however_long(session):
+    (session.home.landing() / "bts.csv").write_text(catalogue([f"ZTF23bbbbb{a}{b}" for a in "abcdefgh" for b in "vwxyz"]))
+    assert "40 of its 40 objects" in scanned(session, "catalogue")[1][0]
+
+
+@pytest.mark.parametrize(
+    ("n_before", "n_now", "is_believed"), [(1, 0, False), (2, 1, True), (6, 5, True), (6, 4, False), (6, 0, False)]
+)
+@pytest.mark.parametrize("kind", NAMES)
+def test_of_few_objects_one_may_go_but_not_the_last(session, kind, n_before, n_now, is_believed):
+    text = {"catalogue": catalogue, "photometry": photometry, "hosts": hosts}[kind]
+    path = session.home.landing() / NAMES[kind]
+    path.write_text(text(IDS[:n_before]), encoding="utf-8")
+    scanned(session, kind, accept_shrunken=True)
+    path.write_text(text(IDS[:n_now]), encoding="utf-8")
+    n_objects, told = scanned(session, kind)
+    assert (n_objects, not told) == ((n_now, True) if is_believed else (n_before, False))
+
+
+def test_of_two_files_of_a_kind_the_one_that_is_there_is_read_however_often_the_other_comes_and_goes(session):
+    folder = session.home.landing()
+    parquet, kept = folder / "photometry.parquet", folder / "kept"
+    pl.read_csv(folder / "photometry.csv").head(78).write_parquet(parquet)
+    assert scanned(session, "photometry") == (39, [])
+    parquet.rename(kept)
+    assert scanned(session, "photometry") == (40, [])
+    kept.rename(parquet)
+    assert scanned(session, "photometry") == (39, [])
+    parquet.unlink()
+    assert scanned(session, "photometry") == (40, [])
+
+
+def test_a_refusal_of_the_catalogue_is_stored_once(tmp_path):
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    broken = "no id,1,2,SN Ia\nZTF21aaaaaaa,1\nZTF21aaaaaab,north,+10:00:00,SN Ia?\n"
+    (folder / "bts.csv").write_text(catalogue() + broken, encoding="utf-8")
+    fill(tmp_path / "home", folder, select=("raw/objects",))
+    refused = ask(tmp_path / "home" / "needle.duckdb", "select reason from core.rejections")
+    assert len(refused) == len(set(refused))
+    assert sum("no usable ZTFID" in reason or "2 fields" in reason or "not certain" in reason for (reason,) in refused) == 3
 
 
 @pytest.mark.parametrize("kind", ["photometry", "hosts"])

@@ -158,7 +158,7 @@ def test_the_documented_name_goes_before_another_and_the_other_is_told(tmp_path)
     frame.write_parquet(tmp_path / "photometry.parquet")
     notices = []
     assert read_photometry(tmp_path / "photometry.parquet", notices)[0]["mag"].min() == 18.0
-    assert notices == ["photometry.parquet: 2 columns are not read: jd, magpsf."]
+    assert notices == ["2 columns are not read: jd, magpsf."]
 
 
 def test_a_missing_column_is_told_with_its_other_names_and_what_is_there(tmp_path):

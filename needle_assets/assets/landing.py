@@ -20,12 +20,16 @@ Place = tuple[str, str, str, int]
 
 
 def objects(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
-    """The Bright Transient Survey's catalogue with the class label NEEDLE gives each type (paper, section 2)."""
+    """
+    The Bright Transient Survey's catalogue with the class label NEEDLE gives each type (paper, section 2).
+
+    Refusals that name no object were stored when the file was looked at.
+    """
     said = tables["landing.catalogue"]
     if said.is_empty():
         return Product()
     rows, rejections = read_catalogue(_as_it_was_read(said))
-    return Product(rows, rejections)
+    return Product(rows, [why for why in rejections if "ztf_id" in why.measured])
 
 
 def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:

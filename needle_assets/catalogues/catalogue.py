@@ -90,7 +90,7 @@ def read_catalogue(path: Path, notices: list[str] | None = None) -> tuple[list[M
     table = read_csv(path, ids=NAMES["ztfid"])
     picked = chosen(table.header, NAMES)
     if notices is not None:
-        notices += [*skipped_lines(path, table), *told_of(path, table.header, picked, NAMES)]
+        notices += [*skipped_lines(table), *told_of(table.header, picked, NAMES)]
     rejections = list(table.rejections)
     missing = [name for name in _CATALOGUE_COLUMNS if name not in picked]
     rejections += [Rejection(f"{path.name} has no column {name}; it is null for every object.", column=name) for name in missing]

@@ -34,7 +34,7 @@ def chosen(header: Sequence[str], names: Names) -> dict[str, str]:
     return {ours: name for ours, name in found.items() if name is not None}
 
 
-def told_of(path: Path, header: Sequence[str], picked: Mapping[str, str], names: Names) -> list[str]:
+def told_of(header: Sequence[str], picked: Mapping[str, str], names: Names) -> list[str]:
     """Sentences on the columns of a file: which are not read, and which are read under another name than the documented one."""
     left = list(header)
     for name in picked.values():
@@ -44,10 +44,10 @@ def told_of(path: Path, header: Sequence[str], picked: Mapping[str, str], names:
         for ours, name in picked.items()
         if _plain(name) not in (names[ours][0], ours)
     ]
-    sentences = [f"{path.name}: {'; '.join(renamed)}."] if renamed else []
+    sentences = [f"{'; '.join(renamed)}."] if renamed else []
     if left:
         kind = "column is" if len(left) == 1 else "columns are"
-        sentences.append(f"{path.name}: {len(left)} {kind} not read: {', '.join(shown(name) for name in left)}.")
+        sentences.append(f"{len(left)} {kind} not read: {', '.join(shown(name) for name in left)}.")
     return sentences
 
 
@@ -70,17 +70,17 @@ def read_columns(
         picked = chosen(header, names)
         _require(path, header, picked, required, names)
         frame = table.columns(picked.values())
-        notices += skipped_lines(path, table)
-    notices += told_of(path, header, picked, names)
+        notices += skipped_lines(table)
+    notices += told_of(header, picked, names)
     converted = {ours: CONVERSIONS[_plain(name)] for ours, name in picked.items() if _plain(name) in CONVERSIONS}
     ours = frame.select("row", *(pl.col(name).alias(column) for column, name in picked.items()))
     ours = ours.with_columns(_converted(ours, name, *converted[name]) for name in converted)
     return ours.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in ours.columns), broken
 
 
-def skipped_lines(path: Path, table: TextTable) -> list[str]:
+def skipped_lines(table: TextTable) -> list[str]:
     """A sentence on lines that are no rows, if there are any."""
-    return [f"{path.name}: {table.n_skipped} lines are comments or markup and are not read."] if table.n_skipped else []
+    return [f"{table.n_skipped} lines are comments or markup and are not read."] if table.n_skipped else []
 
 
 def _plain(name: str) -> str:

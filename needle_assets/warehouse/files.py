@@ -95,7 +95,11 @@ class FilesTold:
 
 
 def as_lines(told: dict[str, Any], most: int = 20) -> list[str]:
-    """What :meth:`FilesTold.as_dict` says as lines of text: what has one reason together, no reason cut, at most ``most`` lines."""
+    """
+    What :meth:`FilesTold.as_dict` says as lines of text: what has one reason together, no reason cut.
+
+    There are at most ``most`` lines each of what is refused, not read and to be known: many bad rows hide no unread column.
+    """
     counted = (
         f"files: {told['read']} read, {told['packets']} packets, {len(told['refused'])} refused, {len(told['unread'])} not read"
     )
@@ -104,9 +108,9 @@ def as_lines(told: dict[str, Any], most: int = 20) -> list[str]:
         by_reason: dict[str, list[str]] = {}
         for entry in entries:
             by_reason.setdefault(entry["reason"], []).append(_named(entry))
-        lines += [f"  {title}: {_shortened(names)}: {reason.removeprefix('not read: ')}" for reason, names in by_reason.items()]
-    if len(lines) > most:
-        lines[most:] = [f"  and {len(lines) - most} more reasons; --json gives them all."]
+        said = [f"  {title}: {_shortened(names)}: {reason.removeprefix('not read: ')}" for reason, names in by_reason.items()]
+        more = [f"  and {len(said) - most} more reasons; --json gives them all."] if len(said) > most else []
+        lines += [*said[:most], *more]
     return [counted, *lines]
 
 

@@ -33,7 +33,8 @@ class FileReport:
     What was found in one file.
 
     ``notices`` are sentences to tell that are no refusals: columns or a file that is not read. Of a snapshot, ``held`` counts the
-    rows and the values of each column, and ``is_readable`` is False if it could not be read as a whole.
+    rows and the values of each column, ``rows_of`` the rows of each object, and ``is_readable`` is False if it could not be read as a
+    whole.
     """
 
     file: LandingFile
@@ -41,6 +42,7 @@ class FileReport:
     refused: list[Refused] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     held: Mapping[str, int] = field(default_factory=dict)
+    rows_of: Mapping[str, int] = field(default_factory=dict)
     is_readable: bool = True
 
     @property
@@ -73,20 +75,16 @@ def forget_vanished(connection: duckdb.DuckDBPyConnection, files: Iterable[Landi
     """
     connection.register("there", pa.table({"path": pa.array([file.path for file in files], pa.string())}))
     gone = "kind in ('packet', 'archive', 'unknown') and n_packets = 0 and path not in (select path from there)"
-    paths = [row[0] for row in connection.execute(f"select path from lineage.landing_files where {gone}").fetchall()]
     never_stored = (
         "select * from lineage.landing_packets p where path not in (select path from there) "
         "and not exists (select 1 from raw.alerts a where (a.ztf_id, a.candid) = (p.ztf_id, p.candid))"
     )
-    is_any_lost = connection.execute(f"select exists ({never_stored})").fetchone() == (True,)
-    if paths or is_any_lost:
-        with transaction(connection):
-            connection.execute(f"delete from lineage.landing_files where {gone}")
-            connection.execute(
-                "delete from core.rejections where stage = ? and list_contains(?::varchar[], measured->>'path')", [STAGE, paths]
-            )
-            if is_any_lost:
-                _forget_packets(connection, never_stored, stages)
+    with transaction(connection):
+        is_any_gone = _forget_files(connection, gone)
+        is_any_lost = connection.execute(f"select exists ({never_stored})").fetchone() == (True,)
+        if is_any_lost:
+            _forget_packets(connection, never_stored, stages)
+        if is_any_gone or is_any_lost:
             bump_change(connection)
     connection.unregister("there")
 
@@ -104,6 +102,18 @@ def _forget_packets(connection: duckdb.DuckDBPyConnection, lost: str, stages: Se
     )
     connection.execute("delete from lineage.landing_files where path in (select path from lost)")
     _rehash(connection, "landing.packets", stages)
+
+
+def _forget_files(connection: duckdb.DuckDBPyConnection, which: str, values: Sequence[str] = ()) -> bool:
+    """Forget the files for which the condition holds, with what was refused in them; False if there are none."""
+    found = connection.execute(f"select path from lineage.landing_files where {which}", values).fetchall()
+    if found:
+        connection.execute(f"delete from lineage.landing_files where {which}", values)
+        connection.execute(
+            "delete from core.rejections where stage = ? and list_contains(?::varchar[], measured->>'path')",
+            [STAGE, [row[0] for row in found]],
+        )
+    return bool(found)
 
 
 def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[FileReport], stages: Sequence[Stage]) -> None:
@@ -142,9 +152,14 @@ def record_rows(
 ) -> None:
     """Store what a whole-file source (the catalogue, photometry, hosts) says of each object: ``hashes`` by ztf_id."""
     source = report.file.kind
-    columns = {"ztf_id": pa.array(list(hashes), pa.string()), "content_hash": pa.array(list(hashes.values()), pa.string())}
+    columns = {
+        "ztf_id": pa.array(list(hashes), pa.string()),
+        "content_hash": pa.array(list(hashes.values()), pa.string()),
+        "n_rows": pa.array([report.rows_of.get(ztf_id, 0) for ztf_id in hashes], pa.int32()),
+    }
     with transaction(connection):
         _replace_files(connection, [report])
+        _forget_files(connection, "kind = ? and path <> ?", [source, report.file.path])  # of each kind one file counts
         connection.register("said", pa.table(columns))
         connection.execute(
             "create or replace temp table touched as select ztf_id from (select ztf_id, content_hash from lineage.landing_rows "
@@ -153,7 +168,7 @@ def record_rows(
         )
         connection.execute("delete from lineage.landing_rows where source = ?", [source])
         connection.execute(
-            "insert into lineage.landing_rows select ?, ztf_id, ?, content_hash from said", [source, report.file.path]
+            "insert into lineage.landing_rows by name select ? as source, ? as path, * from said", [source, report.file.path]
         )
         _rehash(connection, f"landing.{source}", stages)
         if source == "photometry":

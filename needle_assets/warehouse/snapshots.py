@@ -14,8 +14,10 @@ from needle_assets.warehouse.rows import as_json, now
 from needle_assets.warehouse.schema import bump_change
 
 SOURCES = ("catalogue", "photometry", "hosts")
-# A column whose few values go may have lost them for good; one that held more has been lost.
-LEAST_VALUES_LOST = 3
+# One object, one row or two values of a column may always go: of few, one is more than any share.
+LEAST_LOST, LEAST_VALUES_LOST = 2, 3
+# An object that gets its label has no reason any more to have none.
+_NOT_COUNTED = ("rows", "label_reason")
 _KEPT = "stage = ? and (measured->>'is_kept') = 'true'"
 
 
@@ -40,8 +42,8 @@ def doubt(
     """
     Why a snapshot that says something of ``objects`` is not believed, in a sentence; None if it is.
 
-    It is not if it cannot be read, or if it is gone or lost more than the share ``largest_loss`` of the objects or rows it had, or
-    a whole column, unless somebody said that this is right (``accept``).
+    It is not if it cannot be read, or if it is gone or lost more than the share ``largest_loss`` of the objects it had, of the rows of
+    those that are still there, or of the values of a column, unless somebody said that this is right (``accept``).
     """
     before, held = _before(connection, report.file.kind)
     if not report.is_readable:
@@ -51,13 +53,12 @@ def doubt(
         return None
     if report.is_vanished:
         return _gone(report.file)
-    lost = len(before - set(objects))
-    n_rows, n_rows_before = report.held.get("rows", 0), held.get("rows", 0)
-    columns = [n for n, count in held.items() if n != "rows" and count >= LEAST_VALUES_LOST and not report.held.get(n, 0)]
+    n_lost = len(before.keys() - set(objects))
+    least = LEAST_LOST if objects else 1
     said = (
-        _share(lost, len(before), "objects", largest_loss)
-        or _share(n_rows_before - n_rows, n_rows_before, "rows", largest_loss)
-        or (f"all values of {', '.join(columns)}" if columns else None)
+        _share(n_lost, len(before), "objects", largest_loss, least=least)
+        or _lost_rows(before, report.rows_of, largest_loss)
+        or _lost_values(held, report.held, largest_loss)
     )
     return said and (
         f"{report.file.path} lost {said}, and that is not believed; the rows read before are kept. "
@@ -65,18 +66,37 @@ def doubt(
     )
 
 
-def _share(n_lost: int, n_before: int, what: str, largest_loss: float) -> str | None:
-    if n_lost <= 0 or n_lost <= largest_loss * n_before:
+def _lost_rows(before: Mapping[str, int | None], now: Mapping[str, int], largest_loss: float) -> str | None:
+    """What went of the objects that are still there; new rows of others do not make up for it."""
+    counted = [(n, now[ztf_id]) for ztf_id, n in before.items() if n is not None and ztf_id in now]
+    n_lost = sum(max(n_before - n_now, 0) for n_before, n_now in counted)
+    return _share(n_lost, sum(n for n, _ in counted), "rows", largest_loss)
+
+
+def _lost_values(before: Mapping[str, int], now: Mapping[str, int], largest_loss: float) -> str | None:
+    """What went of the columns, beyond what went with the rows."""
+    kept = min(now.get("rows", 0) / max(before.get("rows", 0), 1), 1.0)
+    expected = {name: int(count * kept) for name, count in before.items() if name not in _NOT_COUNTED}
+    said = [
+        _share(count - now.get(name, 0), count, f"values of {name}", largest_loss, least=LEAST_VALUES_LOST)
+        for name, count in expected.items()
+    ]
+    return ", ".join(filter(None, said)) or None
+
+
+def _share(n_lost: int, n_before: int, what: str, largest_loss: float, *, least: int = LEAST_LOST) -> str | None:
+    if n_lost < least or n_lost <= largest_loss * n_before:
         return None
     return f"{n_lost} of its {n_before} {what} ({n_lost / n_before:.0%}, the limit is {largest_loss:.0%})"
 
 
-def _before(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[set[str], Mapping[str, int]]:
-    known = connection.execute("select ztf_id from lineage.landing_rows where source = ?", [source]).fetchall()
+def _before(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[dict[str, int | None], Mapping[str, int]]:
+    """How many rows each object had (None: not counted then), and how many rows and values of each column the file held."""
+    known = connection.execute("select ztf_id, n_rows from lineage.landing_rows where source = ?", [source]).fetchall()
     held = connection.execute(
         "select held from lineage.landing_files where kind = ? order by scanned_at desc limit 1", [source]
     ).fetchone()
-    return {row[0] for row in known}, json.loads(held[0]) if held and held[0] else {}
+    return dict(known), json.loads(held[0]) if held and held[0] else {}
 
 
 def settle(connection: duckdb.DuckDBPyConnection, doubts: Mapping[str, tuple[str, str]]) -> None:
