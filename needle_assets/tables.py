@@ -29,7 +29,9 @@ MAX_COLUMNS = 1_000
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_WITHIN_LINES = 100
 
-_TAGS = re.compile(r"(\s*</?[A-Za-z!][^<>]*>\s*)+")
+_TAGS = re.compile(r"(\s*</?[A-Za-z!][^<>]*>)+\s*")
+_LINE_END = re.compile(r"\s*(<br\s*/?>|</pre>)\s*$", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[<>]?\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 _DECIMAL_COMMA = re.compile(r"[<>]?\s*[+-]?([0-9]{1,3}[: ][0-9]{1,2}[: ])?[0-9]*,[0-9]+([eE][+-]?[0-9]{1,3})?")
 
 
@@ -67,10 +69,10 @@ def read_csv(path: Path, ids: Collection[str]) -> TextTable:
     """
     A text table with a header line: the first line that has one of ``ids`` as a field.
 
-    Fields are separated by commas, semicolons, tabs or |; with anything but commas, numbers may have decimal commas, which become
-    points. Byte order marks, UTF-16, Latin-1, gzip, any line ends, blank lines, quoted separators, comment lines (#), markup lines
-    (<pre>) and lines before the header are read or passed over. A line with an unclosed quote, a NUL, or another number of fields
-    than the header is a rejection.
+    Fields are separated by commas, semicolons, tabs or |. Numbers may have decimal commas, which become points: between commas only
+    in quotes, and not where they may part thousands (1,234). Byte order marks, UTF-16, Latin-1, gzip, any line ends, blank lines,
+    quoted separators, comment lines (#), markup (<pre>, <br> at the end) and lines before the header are read or passed over. A line
+    with an unclosed quote, a NUL, or another number of fields than the header is a rejection.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def read_csv(path: Path, ids: Collection[str]) -> TextTable:
     table = TextTable(tuple(name.strip().lower() for name in names), [], [], [])
     n_skipped = place
     for number, line in numbered[place + 1 :]:
-        row, values = number - numbered[place][0], _fields(line, delimiter)
+        row, values = number - numbered[place][0], _fields(_LINE_END.sub("", line), delimiter)
         if is_no_row(line):
             n_skipped += 1
         elif values is None:
@@ -104,7 +106,8 @@ def is_no_row(line: str) -> bool:
 
 def _header(path: Path, numbered: Sequence[tuple[int, str]], ids: Collection[str]) -> tuple[int, str, list[str]]:
     """Place among the lines, delimiter and fields of the header."""
-    for place, (_, line) in enumerate(numbered[:HEADER_WITHIN_LINES]):
+    for place, (_, whole) in enumerate(numbered[:HEADER_WITHIN_LINES]):
+        line = _LINE_END.sub("", whole)
         text = _TAGS.sub("", line, count=1) if line.lstrip().startswith("<") else line.lstrip().lstrip("#")
         taken_apart = [(delimiter, _fields(text, delimiter) or []) for delimiter in DELIMITERS]
         fitting = [(d, names) for d, names in taken_apart if any(name.strip().lower() in ids for name in names)]
@@ -222,9 +225,13 @@ def _fields(line: str, delimiter: str) -> list[str] | None:
             fields = next(csv.reader([line], strict=True, delimiter=delimiter))
         except csv.Error:
             return None
-    if delimiter == "," or "," not in line:
+    if "," not in line or (delimiter == "," and '"' not in line):
         return fields
-    return [value.replace(",", ".") if _DECIMAL_COMMA.fullmatch(value.strip()) else value for value in fields]
+    return [value.replace(",", ".") if _has_decimal_comma(value.strip(), delimiter) else value for value in fields]
+
+
+def _has_decimal_comma(value: str, delimiter: str) -> bool:
+    return bool(_DECIMAL_COMMA.fullmatch(value)) and not (delimiter == "," and _THOUSANDS.fullmatch(value))
 
 
 def _bad_line(path: Path, row: int, line: int) -> Rejection:

@@ -75,6 +75,16 @@ def test_a_refusal_knows_of_its_packet_what_can_be_known(changes, known):
     assert (why.candid, why.measured.get("ztf_id")) == known
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("ZTF (www.ztf.caltech.edu)", True), ("M\u00fcller & <b>Co</b>", True), ("a\x07b", False), ("x" * 501, False)],
+)
+def test_a_publisher_is_kept_as_it_came_or_is_a_refusal(given, kept):
+    found = read_packet(avro(record() | {"publisher": given}))
+    assert found.publisher == (given if kept else "")
+    assert [why.measured["field"] for why in found.refused] == ([] if kept else ["publisher"])
+
+
 def test_texts_that_are_none_do_not_spoil_what_is_read():
     plan = schema()
     plan["fields"].insert(0, {"name": "note", "type": "bytes"})

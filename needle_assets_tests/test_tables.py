@@ -33,6 +33,7 @@ def expected(tmp_path):
         f"# https://example.org/?a=1,2\n# Oct 6, 2021\n{HEADER}\n{ROW}\n",
         f"<pre>\n{HEADER}\n{ROW}\n</pre>\n",
         f"<html><body><pre>{HEADER}\n{ROW}\n</pre></body></html>",
+        f"<pre>{HEADER}<br>\n{ROW}<br/>\n</pre>\n",
         f"Query of Oct 6, 2021\n\n{HEADER}\n{ROW}\n# end\n",
         f"# {HEADER}\n{ROW}\n",
         f"{HEADER}\n{ROW}\n".replace(",", ";"),
@@ -52,6 +53,12 @@ def test_decimal_commas_between_semicolons_are_points_and_commas_in_text_stay(tm
     assert row["type"] == "SN Ia, odd"
     same = [name for name in expected if name not in ("type", "label", "label_reason", "label_source")]
     assert {name: row[name] for name in same} == {name: expected[name] for name in same}
+
+
+@pytest.mark.parametrize(("given", "redshift"), [('"0,06922"', 0.06922), ('"0,092"', 0.092), ('"1,234"', None)])
+def test_a_decimal_comma_in_quotes_is_a_point_unless_it_may_part_thousands(tmp_path, given, redshift):
+    (row,), rejections = read_catalogue(file(tmp_path, f"{HEADER}\n{ROW.replace('0.06922', given)}\n"))
+    assert (row["redshift"], len(rejections)) == (redshift, redshift is None)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +171,11 @@ def test_the_documented_name_goes_before_another_and_the_other_is_told(tmp_path)
 def test_a_missing_column_is_told_with_its_other_names_and_what_is_there(tmp_path):
     with pytest.raises(Rejection, match=r"no column host_ra.*raMean.*It has ztf_id, ra, dec".replace("raMean", "ramean")):
         read_hosts(file(tmp_path, "ztf_id,ra,dec\nZTF18abcdefg,1,2\n", "hosts.csv"))
+
+
+def test_a_line_of_many_tags_takes_no_time(tmp_path):
+    rows, _ = read_catalogue(file(tmp_path, f"{HEADER}\n{ROW}\n{'<a>  ' * 39}x\n"))
+    assert len(rows) == 1
 
 
 def test_texts_of_raw_stay_as_they_came(tmp_path):

@@ -80,7 +80,8 @@ def read_columns(
 
 def skipped_lines(table: TextTable) -> list[str]:
     """A sentence on lines that are no rows, if there are any."""
-    return [f"{table.n_skipped} lines are comments or markup and are not read."] if table.n_skipped else []
+    kind = "line is comment or markup and is" if table.n_skipped == 1 else "lines are comments or markup and are"
+    return [f"{table.n_skipped} {kind} not read."] if table.n_skipped else []
 
 
 def _plain(name: str) -> str:
