@@ -87,7 +87,8 @@ class Unpacked:
     """
     Reads a file as it unpacks, plain or compressed by gzip, bzip2 or xz, and stops where it unpacks to far more than it is.
 
-    ``read`` gives fewer bytes than asked for only at the end, and raises Rejection, with ``what`` the file is, where it is damaged.
+    ``read`` gives fewer bytes than asked for only at the end, and raises Rejection, with ``what`` the file is, where it is damaged;
+    OSError where the system cannot read it.
     """
 
     def __init__(self, file: BinaryIO, what: str) -> None:
@@ -110,6 +111,8 @@ class Unpacked:
         except EOFError as error:
             raise self.ends_early() from error
         except (OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # the disk or the mount, not the file: it says nothing of what the file holds
             raise Rejection(f"the {self._what} is damaged ({type(error).__name__}); what comes before is used.") from error
         self.n_read += len(data)
         if self.n_read > FREE_UNPACKED_BYTES + MAX_UNPACKED_RATIO * self._raw.tell():

@@ -1,5 +1,6 @@
 """Tar archives from strangers, read as a stream."""
 
+import errno
 import gzip
 import io
 import tarfile
@@ -171,3 +172,18 @@ def test_a_directory_with_content_is_refused():
     _sum_up(header)
     (found,) = members(bytes(header) + data[512:])
     assert "directory with content" in found.refusal.reason
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b", b"BZh91AY&SY", b"\xfd7zXZ\0", b"plain"])
+def test_a_disk_that_fails_is_no_damage_of_the_file(start):
+    class Failing(io.BytesIO):
+        def read(self, n_bytes=-1):
+            if self.tell() or n_bytes != 6:
+                raise OSError(errno.ESTALE, "Stale file handle")
+            return super().read(n_bytes)
+
+        def seek(self, *_given):
+            return super().seek(1)
+
+    with pytest.raises(OSError, match="Stale file handle"):
+        archives.Unpacked(Failing(start), "file").read(100)

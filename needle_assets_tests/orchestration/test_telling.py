@@ -1,0 +1,123 @@
+"""Every failure of a run is told, and what only shows something stops nothing."""
+
+import pytest
+
+from needle_assets.assets import detections, stamps
+from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.gates import GateError
+from needle_assets.home import Home
+from needle_assets.orchestration import pictures
+from needle_assets.refresh import RefreshError, Session
+from needle_assets.stages import stage_named
+from needle_assets.training import train_folds
+from needle_assets.training_quality import train_quality
+from needle_assets.warehouse import ledger
+from needle_assets.warehouse.connection import writing
+from needle_assets_tests.homes import ask, last_event
+
+QUIETLY = {"workers": 1}
+
+
+def fails_for(monkeypatch, module, name: str, ztf_id: str) -> None:
+    """The code of a stage fails on one object."""
+    original = getattr(module, name)
+
+    def compute(tables, settings):
+        if any(ztf_id in frame["ztf_id"] for frame in tables.values() if "ztf_id" in frame.columns):
+            raise ZeroDivisionError("a bug of ours")
+        return original(tables, settings)
+
+    monkeypatch.setattr(module, name, compute)
+
+
+def someone(home: Home) -> str:
+    return str(ask(home.published, "select min(ztf_id) from core.masked_stamps")[0][0])
+
+
+def test_a_failing_object_keeps_its_rows_stays_stale_and_is_told(own, monkeypatch) -> None:
+    home, ztf_id = own[1], someone(own[1])
+    before = ask(home.published, f"from core.hosts where ztf_id = '{ztf_id}'")
+    home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.05\n", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        fails_for(patch, detections, "hosts", ztf_id)
+        done = run_refresh(home, RefreshOptions(**QUIETLY))["assets"]["core/hosts"]
+    assert (done["failed"], done["computed"]) == (1, len(ask(home.published, "from lineage.objects")) - 1)
+    assert ask(home.published, f"from core.hosts where ztf_id = '{ztf_id}'") == before
+    reasons = ask(home.published, f"select reason from core.rejections where stage = 'core.hosts' and ztf_id = '{ztf_id}'")
+    assert reasons == [("the code failed (ZeroDivisionError: a bug of ours); what was stored before is kept",)]
+    assert Session(home, home.settings()).stale()["core.hosts"] == [ztf_id]
+    assert run_refresh(home, RefreshOptions(**QUIETLY))["assets"]["core/hosts"]["computed"] == 1
+
+
+def test_failing_objects_broken_claims_and_steps_that_fail_are_told_together(own, monkeypatch) -> None:
+    home = own[1]
+    fails_for(monkeypatch, detections, "hosts", someone(home))
+    original, refresh_stage = stamps.stamps, Session.refresh_stage
+
+    def elsewhere(tables, settings):
+        product = original(tables, settings)
+        product.rows[:] = [{**row, "target_x_px": 40.0} for row in product.rows]
+        return product
+
+    def one_step_fails(self, stage, **given):
+        if stage.table in ("core.gp_fits", "core.upper_limits"):
+            raise RefreshError(f"{stage.table} broke its step.")
+        return refresh_stage(self, stage, **given)
+
+    monkeypatch.setattr(stamps, "stamps", elsewhere)
+    monkeypatch.setattr(Session, "refresh_stage", one_step_fails)
+    before = home.published.stat().st_ino
+    with pytest.raises(RefreshError) as told:
+        run_refresh(home, RefreshOptions(recompute=("core/hosts", "core/stamps"), **QUIETLY))
+    for part in ("core.gp_fits broke", "core.upper_limits broke", "1 of core.hosts could not be computed", "targets_are_central"):
+        assert part in str(told.value)
+    assert home.published.stat().st_ino == before
+
+
+def test_a_picture_or_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None:
+    def fail(*_given):
+        raise ValueError("no such colour")
+
+    home = own[1]
+    monkeypatch.setattr(pictures, "OBJECTS_PER_RUN", 1)
+    monkeypatch.setattr(pictures, "_markdown", fail)
+    monkeypatch.setattr(Session, "tallies", fail)
+    done = run_refresh(home, RefreshOptions(recompute=("core/stamp_quality", "core/splits"), **QUIETLY))
+    assert done["assets"]["core/stamp_quality"]["computed"] == len(ask(home.published, "from lineage.objects"))
+    assert ask(home.published, "select count(*) from lineage.ledger where not is_published") == [(0,)]
+    assert last_event(home, "core.splits").metadata["picture"].value == (
+        "the picture could not be drawn (ValueError: no such colour)"
+    )
+
+
+def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkeypatch) -> None:
+    home, ztf_id = own[1], someone(own[1])
+    session = Session(home, home.settings(), workers=1).open()
+    assert session.may_train("results.fold_models") == {}
+    home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.05\n", encoding="utf-8")
+    stricter = Session(home, home.settings(), workers=1)
+    with pytest.raises(GateError, match=r"results.fold_models is not trained.* core.hosts \(\d\); run `needle refresh` first"):
+        train_folds(stricter)
+    with pytest.raises(GateError, match=r"results.quality_models is not trained.* core.hosts \(\d\), .*run `needle refresh` first"):
+        train_quality(stricter)
+    fails_for(monkeypatch, detections, "hosts", ztf_id)
+    run_refresh(home, RefreshOptions(**QUIETLY))
+    assert stricter.may_train("results.fold_models") == {"core.hosts": [ztf_id]}
+    home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.06\n", encoding="utf-8")
+    with pytest.raises(GateError, match=r"core\.hosts"):
+        Session(home, home.settings(), workers=1).may_train("results.fold_models")
+
+
+def test_another_checker_makes_its_own_training_not_stale_and_that_of_classifiers_stale(own) -> None:
+    home, read = own[1], ledger.columns_key(stage_named("core.stamp_quality").reads["results.quality_models"])
+    with writing(home.working) as connection:
+        connection.execute("insert into lineage.contents values ('results.quality_models', ?, '', 'another')", [read])
+    session = Session(home, home.settings(), workers=1)
+    assert "core.stamp_quality" in session.stale()
+    assert session.may_train("results.quality_models", ignoring="results.quality_models") == {}
+    with pytest.raises(GateError, match=r"core\.stamp_quality"):
+        session.may_train("results.fold_models")
+    with writing(home.working) as connection:
+        connection.execute("update lineage.contents set content_hash = 'other' where asset = 'core.stamps'")
+    with pytest.raises(GateError, match=r"core\.stamp_quality"):
+        session.may_train("results.quality_models", ignoring="results.quality_models")
