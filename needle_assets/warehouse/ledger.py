@@ -107,7 +107,7 @@ def _literal(value: str | bool) -> str:
 
 def stale(connection: duckdb.DuckDBPyConnection, *, ignoring: str = "") -> list[tuple[str, str | None]]:
     """Every (stage, ztf_id) whose fingerprint differs from the ledger's, after :func:`register_graph`; not for ``ignoring`` alone."""
-    apart = f"regexp_replace({{}}, '{re.escape(ignoring)}=[0-9a-f]*', '', 'g')"
+    apart = f"trim(regexp_replace({{}}, '\\|?{re.escape(ignoring)}=[0-9a-f]*', '', 'g'), '|')"
     alone = f"l.fingerprint = md5(n.salt || '|' || l.parents) and {apart.format('l.parents')} = {apart.format('w.parents')}"
     return connection.execute(
         f"select w.stage, w.ztf_id from ({WANTED}) w left join lineage.ledger l "
