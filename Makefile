@@ -28,7 +28,7 @@ $(READY): constraints.txt pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m needle_assets.demo
+	$(BIN)/python -m needle_assets.cli.demonstration
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._utils.warnings import disable_dagster_warnings
 
-from needle_assets import events
+from needle_assets.orchestration.records import events
 
 PARENTS = {
     "raw": [],
@@ -26,7 +26,12 @@ PARENTS = {
     "synthetic": ["gp", "mask"],
 }
 OBJECTS = dg.DynamicPartitionsDefinition(name="ztf_object")
-WAL = "event_log_storage: {{module: needle_assets.event_storage, class: WalEventLogStorage, config: {{base_dir: {home}/events}}}}"
+WAL = """
+event_log_storage:
+  module: needle_assets.orchestration.records.event_storage
+  class: WalEventLogStorage
+  config: {{base_dir: {home}/events}}
+"""
 
 
 def record(context: dg.AssetExecutionContext, asset: str) -> float:

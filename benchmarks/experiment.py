@@ -20,10 +20,10 @@ from scipy import stats
 
 from needle_assets.classifiers.intervals import bootstrap_weights, percentile_interval
 from needle_assets.classifiers.metrics import RARE, confidences, pr_area
-from needle_assets.commands import RefreshOptions, TrainOptions, run_refresh, run_simulate, run_train
+from needle_assets.cli.verbs import RefreshOptions, TrainOptions, run_refresh, run_simulate, run_train
 from needle_assets.home import Home
 from needle_assets.settings import TrainingSettings
-from needle_assets.survey import LABELS
+from needle_assets.surveys.ztf import LABELS
 from needle_assets.warehouse import exploring
 
 SEED = 2026
@@ -117,9 +117,9 @@ def scores(home: Home, part: str) -> dict[str, pl.DataFrame]:
     """Mean probabilities of each object by ablation, sorted by id, of the models that may judge it."""
     found = exploring.frame(
         home.published,
-        "select p.ablation, ztf_id, s.label, avg(p_sn) as p_sn, avg(p_slsn) as p_slsn, avg(p_tde) as p_tde, "
+        "select p.ablation, object_id, s.label, avg(p_sn) as p_sn, avg(p_slsn) as p_slsn, avg(p_tde) as p_tde, "
         "avg(attention_fraction) as attention, avg(source_fraction) as area from results.predictions p "
-        f"join core.splits s using (ztf_id) where model_kind <> 'T' and \"set\" = '{part}' group by all order by all",
+        f"join core.splits s using (object_id) where model_kind <> 'T' and \"set\" = '{part}' group by all order by all",
     )
     return {str(key[0]): rows for key, rows in found.partition_by("ablation", as_dict=True, maintain_order=True).items()}
 
@@ -199,7 +199,7 @@ def _half_width(values: np.ndarray) -> float:
 
 def _over_objects(by_seed: Sequence[Mapping[str, pl.DataFrame]], one: str, other: str) -> np.ndarray:
     """Mean difference over seeds in 200 resamples of the objects; each object is drawn for all seeds together."""
-    ids = by_seed[0][one].select("ztf_id", "label")
+    ids = by_seed[0][one].select("object_id", "label")
     weights = bootstrap_weights(np.unique(ids["label"].to_numpy(), return_inverse=True)[1], 200, np.random.default_rng(SEED))
     drawn = []
     for row in weights:
@@ -209,7 +209,9 @@ def _over_objects(by_seed: Sequence[Mapping[str, pl.DataFrame]], one: str, other
 
 
 def _weighted(rows: pl.DataFrame, counted: pl.DataFrame) -> np.ndarray:
-    joined = rows.join(counted.select("ztf_id", "weight"), on="ztf_id", how="left").with_columns(pl.col("weight").fill_null(0))
+    joined = rows.join(counted.select("object_id", "weight"), on="object_id", how="left").with_columns(
+        pl.col("weight").fill_null(0)
+    )
     return measured(joined, joined["weight"].to_numpy())
 
 

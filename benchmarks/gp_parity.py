@@ -2,7 +2,7 @@
 
     python benchmarks/gp_parity.py NPZ WAREHOUSE_OR_LANDING_FOLDER [--sources REGEX] [--preset needle2]
 
-NPZ holds ``ztf_id``, ``offset``, ``t`` [d since first detection], ``g``, ``r`` [mag]: object k spans ``offset[k]:offset[k + 1]``.
+NPZ holds ``object_id``, ``offset``, ``t`` [d since first detection], ``g``, ``r`` [mag]: object k spans ``offset[k]:offset[k + 1]``.
 With a warehouse (``needle.duckdb``, made with the preset needle2) its core.gp_fits is compared; with a landing folder the
 photometry in it is cleaned and fitted here. Objects count whose g and r detections are all of alert type (their source matches
 the regular expression) and at least eight.
@@ -20,8 +20,8 @@ from needle_assets.assets.light_curves import gp_fits, light_curves
 from needle_assets.settings import Settings, preset_settings
 
 MEDIAN_LIMIT_MAG, P90_LIMIT_MAG, MIN_DETECTIONS = 0.01, 0.05, 8
-DETECTIONS = "select ztf_id, mjd, band, mag, mag_err, is_positive, is_mw_corrected, source from core.detections"
-FITS = "select ztf_id, days_since_first, mag_g, mag_r from core.gp_fits"
+DETECTIONS = "select object_id, mjd, band, mag, mag_err, is_positive, is_mw_corrected, source from core.detections"
+FITS = "select object_id, days_since_first, mag_g, mag_r from core.gp_fits"
 
 
 def from_warehouse(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -33,31 +33,31 @@ def from_warehouse(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 def from_landing(folder: Path, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Detections of a landing folder's photometry, and fits made of them here."""
     detections = pl.read_parquet(folder / "photometry.parquet").rename({"mw_corrected": "is_mw_corrected"})
-    detections = detections.with_columns(is_positive=pl.lit(value=True)).unique(["ztf_id", "band", "mjd"], maintain_order=True)
+    detections = detections.with_columns(is_positive=pl.lit(value=True)).unique(["object_id", "band", "mjd"], maintain_order=True)
     catalogue = pl.read_csv(folder / "bts.csv", infer_schema_length=0)
-    objects = catalogue.select(ztf_id="ZTFID", a_v_mag=pl.col("A_V").cast(pl.Float64, strict=False))
+    objects = catalogue.select(object_id="ZTFID", a_v_mag=pl.col("A_V").cast(pl.Float64, strict=False))
     rows: list = []
-    for (ztf_id,), frame in detections.partition_by("ztf_id", as_dict=True, maintain_order=True).items():
-        tables = {"core.detections": frame, "raw.objects": objects.filter(pl.col("ztf_id") == ztf_id)}
+    for (object_id,), frame in detections.partition_by("object_id", as_dict=True, maintain_order=True).items():
+        tables = {"core.detections": frame, "raw.objects": objects.filter(pl.col("object_id") == object_id)}
         rows.extend(light_curves(tables, settings).rows)
     fits = gp_fits({"core.light_curves": pl.DataFrame(rows)}, settings).rows
-    return detections, pl.DataFrame(fits).select("ztf_id", "days_since_first", "mag_g", "mag_r")
+    return detections, pl.DataFrame(fits).select("object_id", "days_since_first", "mag_g", "mag_r")
 
 
 def alert_objects(detections: pl.DataFrame, sources: str) -> list[str]:
     """Objects with at least eight detections in g and r, all from sources that match."""
-    in_fit_bands = detections.filter(pl.col("band").is_in(["g", "r"])).group_by("ztf_id")
+    in_fit_bands = detections.filter(pl.col("band").is_in(["g", "r"])).group_by("object_id")
     counts = in_fit_bands.agg(n=pl.len(), is_alert=pl.col("source").str.contains(sources).all())
-    return counts.filter(pl.col("is_alert") & (pl.col("n") >= MIN_DETECTIONS))["ztf_id"].sort().to_list()
+    return counts.filter(pl.col("is_alert") & (pl.col("n") >= MIN_DETECTIONS))["object_id"].sort().to_list()
 
 
-def differences(npz: Path, fits: pl.DataFrame, ztf_ids: list[str]) -> dict[str, float]:
+def differences(npz: Path, fits: pl.DataFrame, object_ids: list[str]) -> dict[str, float]:
     """Median over days and bands of |ours - theirs| [mag] for each object that both have."""
     theirs = np.load(npz)
-    index = {str(ztf_id): k for k, ztf_id in enumerate(theirs["ztf_id"])}
+    index = {str(object_id): k for k, object_id in enumerate(theirs["object_id"])}
     found = {}
-    for row in fits.filter(pl.col("ztf_id").is_in(set(ztf_ids) & set(index))).iter_rows(named=True):
-        k = index[row["ztf_id"]]
+    for row in fits.filter(pl.col("object_id").is_in(set(object_ids) & set(index))).iter_rows(named=True):
+        k = index[row["object_id"]]
         part = slice(*theirs["offset"][k : k + 2])
         _, a, b = np.intersect1d(np.asarray(row["days_since_first"]), theirs["t"][part], return_indices=True)
         per_band = [
@@ -65,7 +65,7 @@ def differences(npz: Path, fits: pl.DataFrame, ztf_ids: list[str]) -> dict[str, 
         ]
         values = np.concatenate([*per_band, np.empty(0)])
         if np.isfinite(values).any():
-            found[row["ztf_id"]] = float(np.nanmedian(values))
+            found[row["object_id"]] = float(np.nanmedian(values))
     return found
 
 

@@ -23,10 +23,9 @@ import pyarrow as pa
 from astropy.stats import sigma_clipped_stats
 from numpy.typing import NDArray
 
-from needle_assets.alerts import Packet, read_packet
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
-from needle_assets.compute import Task, run_task
+from needle_assets.errors import Rejection
 from needle_assets.home import Home
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.defects import find_defects
@@ -36,8 +35,9 @@ from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import restore
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.images.stamps import PlacedCutout, place_cutout
-from needle_assets.refresh import Session
-from needle_assets.rejections import Rejection
+from needle_assets.landing.packets import Packet, read_packet
+from needle_assets.pipeline.compute import Task, run_task
+from needle_assets.pipeline.session import Session
 from needle_assets.settings import Settings, preset_settings
 from needle_assets.simulation import simulate
 from needle_assets.stages import stage_named
@@ -263,7 +263,7 @@ def chunk_of(pairs: list[Pair], first: int, n: int) -> pl.DataFrame:
     pixels = {"science": science, "reference": np.stack([pair.reference for pair in chosen])}
     return pl.DataFrame(
         {
-            "ztf_id": [f"ZTF20{k:07d}" for k in range(first, first + n)],
+            "object_id": [f"ZTF20{k:07d}" for k in range(first, first + n)],
             "candid": list(range(first, first + n)),
             "band": ["r"] * n,
             "mjd": [59_000.0] * n,
@@ -283,7 +283,7 @@ def through_the_stages(pairs: list[Pair], first: int, n_stamps: int, schemas: Ma
         tables = {"core.stamps": chunk_of(pairs, start, min(size, first + n_stamps - start))}
         for name in ("core.stamp_quality", "core.restored_stamps", "core.masks"):
             stage = stage_named(name)
-            keys = tuple(tables["core.stamps"]["ztf_id"])
+            keys = tuple(tables["core.stamps"]["object_id"])
             done = run_task(Task(stage.compute, keys, dict(tables), OURS, schemas[name], stage.is_bulk))
             assert not done.failures, next(iter(done.failures.values()))
             tables[name] = pl.from_arrow(done.rows)

@@ -33,7 +33,7 @@ from needle_assets.simulation.folder import _rendered
 from needle_assets.simulation.objects import draw_object
 from needle_assets.simulation.sky import Galaxies, Stars
 from needle_assets.simulation.stamps import Stamp
-from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
 
 OURS, AUTHORS = preset_settings("default"), preset_settings("needle2")
 INNER = slice(1, 61)
@@ -54,7 +54,7 @@ class Light(NamedTuple):
 class Known(NamedTuple):
     """A simulated good pair and its truth; the host's position is None without one."""
 
-    ztf_id: str
+    object_id: str
     candid: int
     band: str
     mjd: float
@@ -72,7 +72,7 @@ class Judged(NamedTuple):
     the noise which is removed, and all of it.
     """
 
-    ztf_id: str
+    object_id: str
     flux: NDArray[np.float64]
     is_blended: bool
     is_flagged: bool
@@ -94,7 +94,7 @@ def known_pairs(folder: Path) -> list[Known]:
         target = (science.target_x_px, science.target_y_px)
         host = None if row["host_x_px"] is None else (row["host_x_px"] - 1, row["host_y_px"] - 1)
         light = {name: _light(name, row, images[name], own, bare) for name in images}
-        pairs.append(Known(packet.ztf_id, candid, band, mjd, images, target, host, light))
+        pairs.append(Known(packet.object_id, candid, band, mjd, images, target, host, light))
     return pairs
 
 
@@ -134,7 +134,7 @@ def judged(pair: Known, settings: Settings) -> Judged:
         flux += [
             own[ours & ~found.replaced].sum(), own[ours].sum(), neighbours[theirs & found.replaced].sum(), neighbours[theirs].sum()
         ]  # fmt: skip
-    return Judged(pair.ztf_id, flux, is_blended, found.is_blended, is_outside(pair))
+    return Judged(pair.object_id, flux, is_blended, found.is_blended, is_outside(pair))
 
 
 def is_outside(pair: Known) -> bool:
@@ -144,7 +144,7 @@ def is_outside(pair: Known) -> bool:
 
 def share_with_interval(entries: Sequence[Judged], part: int) -> str:
     """Flux ``part`` over the next one, of all pairs together, and its 95 % interval from 2000 resamples of the objects."""
-    names, object_of = np.unique([entry.ztf_id for entry in entries], return_inverse=True)
+    names, object_of = np.unique([entry.object_id for entry in entries], return_inverse=True)
     flux = np.zeros((len(names), 4))
     np.add.at(flux, object_of, [entry.flux for entry in entries])
     sums = flux[np.random.default_rng(0).integers(0, len(names), (2000, len(names)))].sum(axis=1)
@@ -164,7 +164,7 @@ def report_masks(pairs: Sequence[Known]) -> None:
         for title, chosen in groups.items():
             if not chosen:
                 continue
-            n_flagged, n_objects = sum(entry.is_flagged for entry in chosen), len({entry.ztf_id for entry in chosen})
+            n_flagged, n_objects = sum(entry.is_flagged for entry in chosen), len({entry.object_id for entry in chosen})
             low, high = clopper_pearson(n_flagged, len(chosen))
             print(
                 f"  {whose:8s}{title:13s}{len(chosen):4d} pairs of {n_objects:3d} objects: kept {share_with_interval(chosen, 0)}  "
@@ -199,7 +199,7 @@ def report_earlier(pairs: list[Known]) -> None:
     rms, ratios, n_refused, n_wrong = [], [], 0, 0
     groups: dict[tuple[str, str], list[Known]] = {}
     for pair in pairs:
-        groups.setdefault((pair.ztf_id, pair.band), []).append(pair)
+        groups.setdefault((pair.object_id, pair.band), []).append(pair)
     for n, members in enumerate(groups.values()):
         members.sort(key=lambda pair: pair.mjd)
         for k in range(1, len(members)):
@@ -234,7 +234,7 @@ def _repaired_row(members: list[Known], bad: NDArray[np.float32]) -> dict[str, A
     pixels = {"science": science, "reference": [pair.images["reference"] for pair in members]}
     stamps = pl.DataFrame(
         {
-            **{name: [getattr(pair, name) for pair in members] for name in ("ztf_id", "candid", "band", "mjd")},
+            **{name: [getattr(pair, name) for pair in members] for name in ("object_id", "candid", "band", "mjd")},
             "target_x_px": [pair.target_px[0] for pair in members],
             "target_y_px": [pair.target_px[1] for pair in members],
             **{name: pl.Series(np.stack(v).reshape(len(v), -1), dtype=pl.Array(pl.Float32, 3600)) for name, v in pixels.items()},

@@ -20,6 +20,7 @@ from george import kernels
 from scipy.optimize import minimize
 
 from needle_assets.assets.light_curves import epochs, features, gp_fits, light_curves
+from needle_assets.errors import Rejection
 from needle_assets.light_curves.batched_fits import fit_many
 from needle_assets.light_curves.extinction import ZTF_EXTINCTION_PER_A_V
 from needle_assets.light_curves.gaussian_process import (
@@ -31,7 +32,6 @@ from needle_assets.light_curves.gaussian_process import (
 )
 from needle_assets.light_curves.light_curve import LightCurve, flux_from_mag, mag_from_flux, peak_mjd
 from needle_assets.light_curves.usability import daily_curve, judge
-from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings, preset_settings
 from needle_assets.simulation.objects import DEMO_MIX, SimulatedObject, draw_object
 
@@ -72,25 +72,25 @@ def simulated(n: int) -> list[tuple[SimulatedObject, pl.DataFrame]]:
 def _detections(found: SimulatedObject) -> pl.DataFrame:
     at, seen = found.detections(np.inf), found.photometry
     columns = {"mjd": found.exposures.mjd[at], "band": found.exposures.band[at], "mag": seen.mag[at], "mag_err": seen.mag_err[at]}
-    flags = {"is_positive": pl.lit(value=True), "is_mw_corrected": pl.lit(value=False), "ztf_id": pl.lit(found.ztf_id)}
+    flags = {"is_positive": pl.lit(value=True), "is_mw_corrected": pl.lit(value=False), "object_id": pl.lit(found.object_id)}
     return pl.DataFrame(columns).with_columns(**flags)
 
 
 def landed(folder: Path) -> tuple[list[pl.DataFrame], dict[str, float | None]]:
     """Detections of each object of a landing folder, and A_V."""
     frame = pl.read_parquet(folder / "photometry.parquet").rename({"mw_corrected": "is_mw_corrected"})
-    frame = frame.unique(["ztf_id", "band", "mjd"], maintain_order=True).with_columns(is_positive=pl.lit(value=True))
+    frame = frame.unique(["object_id", "band", "mjd"], maintain_order=True).with_columns(is_positive=pl.lit(value=True))
     catalogue = pl.read_csv(folder / "bts.csv", infer_schema_length=0)
     a_v_mag = dict(zip(catalogue["ZTFID"], catalogue["A_V"].cast(pl.Float64, strict=False), strict=True))
-    return frame.partition_by("ztf_id", maintain_order=True), a_v_mag
+    return frame.partition_by("object_id", maintain_order=True), a_v_mag
 
 
 def chain(
     frames: list[pl.DataFrame], a_v_mag: dict[str, float | None], settings: Settings
 ) -> tuple[dict[str, float], pl.DataFrame]:
     """Seconds of processor time of each product, and the cleaned light curves."""
-    schema = {"ztf_id": pl.String, "a_v_mag": pl.Float64, "label": pl.String, "redshift": pl.Float64}
-    names = [str(frame["ztf_id"][0]) for frame in frames]
+    schema = {"object_id": pl.String, "a_v_mag": pl.Float64, "label": pl.String, "redshift": pl.Float64}
+    names = [str(frame["object_id"][0]) for frame in frames]
     objects = [pl.DataFrame([(name, a_v_mag.get(name), "SN", 0.1)], schema=schema, orient="row") for name in names]
     no_host = pl.DataFrame(schema=HOSTS)
     seconds: dict[str, float] = {}
@@ -122,7 +122,7 @@ def compare_fits(curves: pl.DataFrame, n_single: int) -> None:
     """Fits a second of the batch, of george alone and of the plain procedure on the same light curves."""
     settings = preset_settings("needle2").gaussian_process
     chosen, points = [], []
-    for frame in curves.partition_by("ztf_id", maintain_order=True):
+    for frame in curves.partition_by("object_id", maintain_order=True):
         light_curve = LightCurve.of(*(frame[c].to_numpy() for c in ("days_since_first", "band", "mag", "mag_err"))).in_fit_bands()
         light_curve = light_curve[light_curve.mjd <= settings.max_days_since_first]
         try:
@@ -210,7 +210,7 @@ def main() -> None:
     frames, a_v_mag = (
         landed(Path(given.folder))
         if given.folder
-        else ([frame for _, frame in objects if len(frame)], {o.ztf_id: 0.1 for o, _ in objects})
+        else ([frame for _, frame in objects if len(frame)], {o.object_id: 0.1 for o, _ in objects})
     )
     seconds, curves = chain(frames, a_v_mag, settings)
     each = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())

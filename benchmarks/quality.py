@@ -18,17 +18,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.alerts import read_packet
 from needle_assets.assets.stored_stamps import IMAGES
 from needle_assets.classifiers import quality
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, damaged
 from needle_assets.classifiers.intervals import clopper_pearson
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.stamps import place_cutout
-from needle_assets.rejections import Rejection
+from needle_assets.landing.packets import read_packet
 from needle_assets.settings import CheckerSettings, QualitySettings
-from needle_assets.survey import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 LABELS = Path(__file__).parents[1] / "needle_assets_tests" / "images" / "stamp_labels.csv"
 COPIES = 2
@@ -38,7 +38,7 @@ NOTHING = np.full((STAMP_SIZE_PX, STAMP_SIZE_PX), np.nan, dtype=np.float32)
 class Real(NamedTuple):
     """A finite real image, whose it is, the other image of its pair, whether a rule objects, and its label: part, verdict, why."""
 
-    ztf_id: str
+    object_id: str
     candid: int
     name: str
     pixels: NDArray[np.float32]
@@ -60,7 +60,7 @@ def real_images(landing: Path, labels: Path) -> list[Real]:
             if np.isfinite(pair[name]).all():
                 label = known.get((packet.candid, name), ("", "", ""))
                 refused = breaks_rule(pair[name], pair[partner], name)
-                found.append(Real(packet.ztf_id, packet.candid, name, pair[name], pair[partner], refused, label))
+                found.append(Real(packet.object_id, packet.candid, name, pair[name], pair[partner], refused, label))
     return found
 
 
@@ -86,9 +86,9 @@ def rate(hits: NDArray[np.bool_]) -> str:
 
 def parts_of(images: list[Real]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Good images to train on and to set the threshold with: nothing of an object in the judging part, nothing labelled bad."""
-    kept_out = {image.ztf_id for image in images if image.label[0] == "judging"}
-    free = [i for i in images if i.ztf_id not in kept_out and not i.is_refused and i.label[1] not in ("bad", "unsure")]
-    is_calibration = [hashlib.sha256(i.ztf_id.encode()).digest()[0] < 256 // 5 for i in free]
+    kept_out = {image.object_id for image in images if image.label[0] == "judging"}
+    free = [i for i in images if i.object_id not in kept_out and not i.is_refused and i.label[1] not in ("bad", "unsure")]
+    is_calibration = [hashlib.sha256(i.object_id.encode()).digest()[0] < 256 // 5 for i in free]
     training, calibration = (
         np.stack([i.pixels for i, c in zip(free, is_calibration, strict=True) if c == wanted]) for wanted in (False, True)
     )

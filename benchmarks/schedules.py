@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import experiment
 import polars as pl
 
-from needle_assets.commands import TrainOptions, run_train
+from needle_assets.cli.verbs import TrainOptions, run_train
 from needle_assets.home import Home
 from needle_assets.settings import TrainingSettings
 from needle_assets.warehouse import exploring

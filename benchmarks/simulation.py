@@ -30,7 +30,7 @@ from needle_assets.figures.realism import StampImages, realism_montage
 from needle_assets.images.noise import measure_sky
 from needle_assets.simulation import DEMO_MIX, simulate
 from needle_assets.simulation.realism import StampPair, labelled_objects, read_pairs
-from needle_assets.survey import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
 
 SIMULATED_PER_REAL_OBJECT = 4
 N_DRAWS = 3
@@ -85,8 +85,8 @@ def draw_montage(path: Path, real: Sequence[StampPair], simulated: Sequence[Stam
     sides = []
     for pairs, wanted in ((real, [ids[0] for ids in chosen]), (simulated, [ids[1] for ids in chosen])):
         by_object = _by_object(pairs)
-        shown = [by_object[ztf_id][int(rng.integers(len(by_object[ztf_id])))] for ztf_id in wanted]
-        sides.append([StampImages(f"{p.ztf_id} {p.label} {p.band}", p.science, p.reference) for p in shown])
+        shown = [by_object[object_id][int(rng.integers(len(by_object[object_id])))] for object_id in wanted]
+        sides.append([StampImages(f"{p.object_id} {p.label} {p.band}", p.science, p.reference) for p in shown])
     FigureCanvasAgg(realism_montage(*sides)).print_figure(path, dpi=90)
 
 
@@ -94,7 +94,7 @@ def _chosen_objects(real: Sequence[StampPair], simulated: Sequence[StampPair], r
     """Pairs of a real and a simulated object of the same class, in random order."""
     out = []
     for label in sorted({p.label for p in real}):
-        sides = [rng.permutation(sorted({p.ztf_id for p in pairs if p.label == label})) for pairs in (real, simulated)]
+        sides = [rng.permutation(sorted({p.object_id for p in pairs if p.label == label})) for pairs in (real, simulated)]
         out += [(str(a), str(b)) for a, b in zip(*sides, strict=False)]
     return [out[i] for i in rng.permutation(len(out))]
 
@@ -102,7 +102,7 @@ def _chosen_objects(real: Sequence[StampPair], simulated: Sequence[StampPair], r
 def _by_object(pairs: Sequence[StampPair]) -> dict[str, list[StampPair]]:
     groups = defaultdict(list)
     for pair in pairs:
-        groups[pair.ztf_id].append(pair)
+        groups[pair.object_id].append(pair)
     return groups
 
 
@@ -134,16 +134,16 @@ def _sample(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.str_], NDArray[np.float64]]:
     """Indices of all real stamps and of those of several simulated objects of the same class for each real one."""
     everything = [*real, *simulated]
-    labels = {p.ztf_id: p.label for p in simulated}
-    wanted = {p.ztf_id for p in real}
+    labels = {p.object_id: p.label for p in simulated}
+    wanted = {p.object_id for p in real}
     for label in sorted({p.label for p in real}):
-        n = SIMULATED_PER_REAL_OBJECT * len({p.ztf_id for p in real if p.label == label})
+        n = SIMULATED_PER_REAL_OBJECT * len({p.object_id for p in real if p.label == label})
         wanted |= set(rng.permutation(sorted(i for i, of in labels.items() if of == label))[:n].tolist())
-    which = np.array([i for i, p in enumerate(everything) if p.ztf_id in wanted])
+    which = np.array([i for i, p in enumerate(everything) if p.object_id in wanted])
     is_real = which < len(real)
-    ids = np.array([everything[i].ztf_id for i in which])
+    ids = np.array([everything[i].object_id for i in which])
     counts = Counter(ids.tolist())
-    weight = np.array([1.0 / counts[ztf_id] for ztf_id in ids.tolist()])
+    weight = np.array([1.0 / counts[object_id] for object_id in ids.tolist()])
     weight[~is_real] *= weight[is_real].sum() / weight[~is_real].sum()
     return which, is_real, ids, weight
 

@@ -4,15 +4,15 @@ import dagster as dg
 
 from needle_assets.home import Home
 from needle_assets.orchestration.automation import landing_sensor, nightly_schedule
-from needle_assets.orchestration.fetching import fetch_assets
 from needle_assets.orchestration.graph import job_specs, landing_specs, stage_assets
-from needle_assets.orchestration.instance import prepare_instance
-from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.jobs.fetching import fetch_assets
+from needle_assets.orchestration.jobs.nightly import nightly_job
+from needle_assets.orchestration.jobs.refresh import refresh_job
+from needle_assets.orchestration.jobs.training import train_job, training_schedule
 from needle_assets.orchestration.keys import LANDED
-from needle_assets.orchestration.landing_files import landing_checks
-from needle_assets.orchestration.nightly import nightly_job
+from needle_assets.orchestration.records.instance import prepare_instance
+from needle_assets.orchestration.records.landing_files import landing_checks
 from needle_assets.orchestration.running import RefreshRequest, needle
-from needle_assets.orchestration.training import train_job, training_schedule
 
 
 @dg.definitions

@@ -201,7 +201,7 @@ STAGES: tuple[Stage, ...] = (
         group="images",
         kinds=("duckdb", "fits"),
         picture=Picture(
-            "needle_assets.assets.pictures:stamps",
+            "needle_assets.assets.pictures.montage:stamps",
             {
                 "core.stamps": (
                     "candid",
@@ -227,7 +227,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("light_curves",),
         group="light_curves",
         picture=Picture(
-            "needle_assets.assets.light_curve_pictures:light_curve",
+            "needle_assets.assets.pictures.light_curves:light_curve",
             {"core.light_curves": ("band", "days_since_first", "mag", "mag_err")},
         ),
     ),
@@ -249,7 +249,7 @@ STAGES: tuple[Stage, ...] = (
         chunk_rows=256,
         counts={"good": "is_good", "bad": "not is_good"},
         picture=Picture(
-            "needle_assets.assets.image_pictures:stamp_quality",
+            "needle_assets.assets.pictures.images:stamp_quality",
             {"core.stamps": ("candid", "science", "reference"), "core.stamp_quality": ("candid", "image", "is_good", "reasons")},
         ),
     ),
@@ -268,7 +268,7 @@ STAGES: tuple[Stage, ...] = (
         chunk_rows=256,
         counts={"recycled": "is_accepted", "refused_after_repair": "not is_accepted"},
         picture=Picture(
-            "needle_assets.assets.image_pictures:restored_stamps",
+            "needle_assets.assets.pictures.images:restored_stamps",
             {"core.stamps": ("candid", "science", "reference", *_POSITIONS), "core.restored_stamps": ("*",)},
         ),
     ),
@@ -285,7 +285,7 @@ STAGES: tuple[Stage, ...] = (
         group="images",
         chunk_rows=256,
         picture=Picture(
-            "needle_assets.assets.image_pictures:masks",
+            "needle_assets.assets.pictures.images:masks",
             {"core.stamps": ("candid", "science", "reference", *_POSITIONS), "core.masks": ("candid", "mask", "replaced")},
         ),
     ),
@@ -303,7 +303,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("masking", "seed"),
         group="images",
         chunk_objects=64,
-        picture=Picture("needle_assets.assets.image_pictures:masked_stamps", {"core.masked_stamps": ("*",)}),
+        picture=Picture("needle_assets.assets.pictures.images:masked_stamps", {"core.masked_stamps": ("*",)}),
     ),
     Stage(
         table="core.gp_fits",
@@ -313,7 +313,7 @@ STAGES: tuple[Stage, ...] = (
         group="light_curves",
         is_bulk=True,
         picture=Picture(
-            "needle_assets.assets.light_curve_pictures:gp_fit",
+            "needle_assets.assets.pictures.light_curves:gp_fit",
             {
                 "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
                 "core.gp_fits": ("is_usable", "reasons", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
@@ -350,7 +350,7 @@ STAGES: tuple[Stage, ...] = (
         keeps_previous=True,
         has_objects_below=True,
         picture=Picture(
-            "needle_assets.assets.light_curve_pictures:classes",
+            "needle_assets.assets.pictures.light_curves:classes",
             {
                 "core.splits": ("label",),
                 "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
@@ -367,7 +367,7 @@ STAGES: tuple[Stage, ...] = (
         is_per_object=False,
         is_on_demand=True,
         picture=Picture(
-            "needle_assets.assets.light_curve_pictures:feature_overview",
+            "needle_assets.assets.pictures.light_curves:feature_overview",
             {
                 "results.feature_importance": ("feature", "importance", "importance_err", "n_objects"),
                 "core.features": _FEATURES,

@@ -58,5 +58,5 @@ def home(filled: tuple[Path, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     shutil.copytree(filled[1].path, path)
     monkeypatch.setenv("NEEDLE_HOME", str(path))
     monkeypatch.setenv("DAGSTER_HOME", str(path / ".state" / "dagster"))
-    monkeypatch.setattr("needle_assets.orchestration.pictures.OBJECTS_PER_RUN", 0)
+    monkeypatch.setattr("needle_assets.orchestration.records.pictures.OBJECTS_PER_RUN", 0)
     return path

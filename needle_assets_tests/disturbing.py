@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from needle_assets.home import Home
+from needle_assets.processes.stopping import SENTENCE
 from needle_assets.simulation import simulate
-from needle_assets.stopping import SENTENCE
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import opened_services
 from needle_assets_tests.fetch.test_faults import tree

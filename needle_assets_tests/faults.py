@@ -14,12 +14,17 @@ from typing import Any
 
 import polars as pl
 
-from needle_assets import cli, event_storage, refresh, scanning
 from needle_assets.assets import detections
-from needle_assets.products import Product
+from needle_assets.assets.output import Product
+from needle_assets.cli import command as cli
+from needle_assets.landing import scanning
+from needle_assets.orchestration.records import event_storage
+from needle_assets.pipeline import session as refresh
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage, stage_named
-from needle_assets.warehouse import backups, ledger, manifest, publish, rows
+from needle_assets.warehouse import ledger, rows
+from needle_assets.warehouse.copies import backups, publish
+from needle_assets.warehouse.landed import manifest
 
 TABLE = "core.detections"  # in the middle of the pipeline: work lies before it and behind it
 
@@ -88,7 +93,7 @@ def of_the_photometry(_folder: Any, file: Any) -> bool:
 
 def deadly(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """The stage of TABLE, in which the object that NEEDLE_TEST_DEADLY names takes its process with it."""
-    if os.environ["NEEDLE_TEST_DEADLY"] in tables["raw.alerts"]["ztf_id"]:
+    if os.environ["NEEDLE_TEST_DEADLY"] in tables["raw.alerts"]["object_id"]:
         os._exit(1)
     return detections.detections(tables, settings)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
-from needle_assets.orchestration import pictures
+from needle_assets.orchestration.records import pictures
 from needle_assets.simulation import simulate
 from needle_assets.warehouse import exploring
 
@@ -59,14 +59,16 @@ def n_objects(home: Home) -> int:
 
 def contents(home: Home) -> set[tuple[object, ...]]:
     """Everything that was computed and refused, without times and runs, as one set: subtract two to see what differs."""
-    hashes = rows(home, "select asset, ztf_id, content_hash from lineage.contents where columns = '*'")
-    refused = rows(home, "select stage, ztf_id, candid, reason, measured::varchar from core.rejections")
+    hashes = rows(home, "select asset, object_id, content_hash from lineage.contents where columns = '*'")
+    refused = rows(home, "select stage, object_id, candid, reason, measured::varchar from core.rejections")
     return {*hashes, *refused}
 
 
-def edit_catalogue(landing: Path, ztf_id: str, column: str, value: str) -> None:
+def edit_catalogue(landing: Path, object_id: str, column: str, value: str) -> None:
     """Change one cell of bts.csv, as the survey does: the whole file is replaced."""
     frame = pl.read_csv(landing / "bts.csv", infer_schema=False)
-    changed = frame.with_columns(pl.when(pl.col("ZTFID") == ztf_id).then(pl.lit(value)).otherwise(pl.col(column)).alias(column))
+    changed = frame.with_columns(
+        pl.when(pl.col("ZTFID") == object_id).then(pl.lit(value)).otherwise(pl.col(column)).alias(column)
+    )
     (landing / "bts.csv.part").write_text(changed.write_csv(), encoding="utf-8")
     (landing / "bts.csv.part").replace(landing / "bts.csv")

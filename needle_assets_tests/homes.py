@@ -12,10 +12,10 @@ import duckdb
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
-from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
-from needle_assets.orchestration.instance import open_instance
 from needle_assets.orchestration.keys import PARTITIONS, asset_key
+from needle_assets.orchestration.records.instance import open_instance
 from needle_assets.stages import REFRESHED
 
 PER_OBJECT = [stage.table for stage in REFRESHED if stage.is_per_object]
@@ -107,8 +107,8 @@ def statuses(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[tuple[st
 def assert_consistent(path: Path) -> None:
     """No event without rows, no rows without event, none twice, and the partitions are the objects of the ledger."""
     database = Path(path) / ".state" / "working.duckdb"
-    ledger = ask(database, "select asset, ztf_id, write_id, is_published from lineage.ledger")
-    objects = {row[0] for row in ask(database, "select ztf_id from lineage.objects")}
+    ledger = ask(database, "select asset, object_id, write_id, is_published from lineage.ledger")
+    objects = {row[0] for row in ask(database, "select object_id from lineage.objects")}
     with instance_of(path) as instance:
         assert set(instance.get_dynamic_partitions(PARTITIONS)) == objects
         for table in TABLES:

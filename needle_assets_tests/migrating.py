@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from needle_assets.home import Home
-from needle_assets.refresh import Session
+from needle_assets.pipeline.session import Session
 from needle_assets.warehouse import schema
 
 

@@ -79,10 +79,10 @@ def avro(records: list[dict[str, Any]] | dict[str, Any], version: str = "3.3", c
     return out.getvalue()
 
 
-def packet(version: str = "3.3", *, ztf_id: str = ZTF_ID, candid: int = CANDID, **changes: Any) -> bytes:
+def packet(version: str = "3.3", *, object_id: str = ZTF_ID, candid: int = CANDID, **changes: Any) -> bytes:
     """One packet as the bytes of an Avro file."""
     made = copy.deepcopy(record(version, candid=candid, **changes))
-    return avro(made | {"objectId": ztf_id, "candid": candid}, version)
+    return avro(made | {"objectId": object_id, "candid": candid}, version)
 
 
 def fits(image: np.ndarray, *cards: str) -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 
 QUESTIONS = (
-    "select count(*) from raw.objects join core.detections using (ztf_id)",
-    "select ztf_id, count(science) from core.stamps group by ztf_id",
+    "select count(*) from raw.objects join core.detections using (object_id)",
+    "select object_id, count(science) from core.stamps group by object_id",
     "select stage, reason, count(*) from core.rejections group by all",
 )
 

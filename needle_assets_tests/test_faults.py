@@ -100,19 +100,19 @@ def test_workers_end_with_a_killed_refresh(home) -> None:
 @pytest.mark.parametrize("point", ["with a deadly object", "with a deadly object among workers"])
 def test_an_object_that_kills_its_process_fails_alone_and_wedges_nothing(point, filled, undisturbed, tmp_path) -> None:
     home = tmp_path / "home"
-    deadly = str(ask(filled[1].published, "select max(ztf_id) from raw.alerts")[0][0])
+    deadly = str(ask(filled[1].published, "select max(object_id) from raw.alerts")[0][0])
     for _ in range(2):
         tried = faulty(home, point, "kill", "refresh", "--landing", filled[0], *SELECTED, NEEDLE_TEST_DEADLY=deadly)
         code = tried.wait(PATIENCE_SECONDS)
     assert code == 1
     assert_one_line(said(home), "the code failed on 1 objects")
     [(failed, reason)] = ask(
-        Home(home).published, "select ztf_id, reason from core.rejections where reason like 'the code failed%'"
+        Home(home).published, "select object_id, reason from core.rejections where reason like 'the code failed%'"
     )
     assert (failed, "its process died" in reason) == (deadly, True)
-    done = ask(Home(home).published, "select distinct ztf_id from core.detections")
+    done = ask(Home(home).published, "select distinct object_id from core.detections")
     assert (deadly,) not in done
-    assert len(done) == len(ask(filled[1].published, "select distinct ztf_id from core.detections")) - 1
+    assert len(done) == len(ask(filled[1].published, "select distinct object_id from core.detections")) - 1
     assert needle(home, "refresh", *SELECTED).returncode == 0
     assert content(Home(home).published) == undisturbed
     assert_consistent(home)

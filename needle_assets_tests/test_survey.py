@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
 from needle_assets_tests.folders import refreshed, rows
 
@@ -16,7 +16,7 @@ def real(survey: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     result = run_refresh(home, RefreshOptions(landing=survey, workers=2))
     failed = {name: done["failed"] for name, done in result["assets"].items() if done["failed"]}
     assert failed == {}, rows(
-        home, "select stage, ztf_id, measured from core.rejections where reason like 'the code failed%' limit 1"
+        home, "select stage, object_id, measured from core.rejections where reason like 'the code failed%' limit 1"
     )
     return home
 
@@ -42,15 +42,16 @@ def test_every_catalogue_row_is_a_row_or_a_rejection(real):
 
 
 def test_every_real_packet_ends_in_a_masked_pair_or_is_refused_by_name(real):
-    lost = """select ztf_id, candid from raw.alerts a where not exists (select 1 from core.masked_stamps m where m.ztf_id = a.ztf_id)
-        and not exists (select 1 from core.rejections r where r.ztf_id = a.ztf_id)"""
+    lost = """select object_id, candid from raw.alerts a
+        where not exists (select 1 from core.masked_stamps m where m.object_id = a.object_id)
+        and not exists (select 1 from core.rejections r where r.object_id = a.object_id)"""
     assert rows(real, lost) == []
 
 
 def test_supernovae_in_the_reference_are_known_as_negative(real):
     old = "('ZTF18abmasep', 'ZTF18abslpjy', 'ZTF18acenqto', 'ZTF18adkvbzf')"
-    told = f"from core.detections where ztf_id in {old} and source in ('packet', 'history')"
-    assert {positive for _, positive in rows(real, f"select ztf_id, bool_or(is_positive) {told} group by 1")} == {False}
+    told = f"from core.detections where object_id in {old} and source in ('packet', 'history')"
+    assert {positive for _, positive in rows(real, f"select object_id, bool_or(is_positive) {told} group by 1")} == {False}
 
 
 def test_objects_without_a_catalogue_row_are_candidates_with_a_position(real):
@@ -60,7 +61,7 @@ def test_objects_without_a_catalogue_row_are_candidates_with_a_position(real):
 
 
 def test_detections_do_not_repeat_within_an_exposure(real):
-    repeated = """select * from (select ztf_id, band, mjd - lag(mjd) over (partition by ztf_id, band order by mjd) as gap
+    repeated = """select * from (select object_id, band, mjd - lag(mjd) over (partition by object_id, band order by mjd) as gap
         from core.detections) where gap < 3e-4"""
     assert rows(real, repeated) == []
 

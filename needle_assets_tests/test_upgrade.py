@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from needle_assets.home import REPOSITORY, Home
-from needle_assets.warehouse import losses
 from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.copies import losses
 from needle_assets_tests.homes import ask, environment_of, needle
 
 COMMITS_AGO = (10, 20, 40, 80, 170)
@@ -22,8 +22,8 @@ NIGHT = (
     "high_scores_before) values ('of before', now(), [], [], 0, 0, 0, [])"
 )
 KEPT = {
-    "lineage.objects": "ztf_id",
-    "raw.photometry": "ztf_id, band, mjd",
+    "lineage.objects": "object_id",
+    "raw.photometry": "object_id, band, mjd",
     "results.fold_models": "model_id",
     "lineage.nights": "run_id",
 }

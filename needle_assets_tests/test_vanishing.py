@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from needle_assets.home import Home
-from needle_assets.refresh import Session
+from needle_assets.pipeline.session import Session
 from needle_assets_tests.homes import ask, content, fill
 from needle_assets_tests.packets import packet
 

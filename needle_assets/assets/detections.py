@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from needle_assets.alerts import is_positive
+from needle_assets.assets.output import Product
+from needle_assets.errors import Rejection
+from needle_assets.landing.packets import is_positive
 from needle_assets.light_curves.detections import merge_detections, merge_limits
-from needle_assets.products import Product
-from needle_assets.rejections import Rejection
 from needle_assets.samples.hosts import (
     PS1_BANDS,
     dereddened,
@@ -20,7 +20,7 @@ from needle_assets.samples.hosts import (
 )
 from needle_assets.samples.positions import mean_position_deg
 from needle_assets.settings import Settings
-from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
 
 
 def detections(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -31,7 +31,7 @@ def detections(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
     """
     entries = [*_packet_entries(tables["raw.alerts"]), *_photometry_entries(tables["raw.photometry"])]
     rows, rejections = merge_detections(entries, min_signal_to_noise=settings.detections.min_signal_to_noise)
-    return Product([{"ztf_id": _ztf_id(tables), **row} for row in rows], rejections)
+    return Product([{"object_id": _object_id(tables), **row} for row in rows], rejections)
 
 
 def upper_limits(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
@@ -42,7 +42,7 @@ def upper_limits(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Pro
         if entry["magpsf"] is None and entry["diffmaglim"] is not None
     ]
     rows = merge_limits(told, tables["core.detections"].iter_rows(named=True))
-    return Product([{"ztf_id": _ztf_id(tables), **row} for row in rows])
+    return Product([{"object_id": _object_id(tables), **row} for row in rows])
 
 
 def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -53,12 +53,12 @@ def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     newest packet that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the
     catalogue's A_V; without one they stay as they are, and the row says so.
     """
-    ztf_id = _ztf_id(tables)
-    if ztf_id is None:
+    object_id = _object_id(tables)
+    if object_id is None:
         return Product()
     landed, refused = _landed_host(tables, settings)
     host = landed or _packet_host(tables["raw.alerts"], settings)
-    row = {"ztf_id": ztf_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
+    row = {"object_id": object_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
     a_v_mag = tables["raw.objects"]["a_v_mag"][0] if len(tables["raw.objects"]) else None
     if host is not None and not row["is_dereddened"] and a_v_mag is not None:
         mags = dereddened({band: host.get(f"{band}_mag") for band in PS1_BANDS}, a_v_mag)
@@ -79,7 +79,7 @@ def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
             host["separation_arcsec"], computed, redshift=redshift, settings=settings.hosts
         )
     except Rejection as why:
-        why.measured.update(ztf_id=host["ztf_id"], source=host["source"])
+        why.measured.update(object_id=host["object_id"], source=host["source"])
         return None, [why]
     association, magnitudes = origin(host["source"])
     has_magnitudes = any(host[f"{band}_mag"] is not None for band in PS1_BANDS)
@@ -105,7 +105,7 @@ def _packet_host(alerts: pl.DataFrame, settings: Settings) -> dict[str, Any] | N
 
 def _ps1_source(packet: Mapping[str, Any], k: int) -> dict[str, Any]:
     return {
-        "object_id": packet[f"objectidps{k}"],
+        "ps1_id": packet[f"objectidps{k}"],
         "separation_arcsec": packet[f"distpsnr{k}"],
         "star_score": packet[f"sgscore{k}"],
         **{f"{band}_mag": packet[f"s{band}mag{k}"] for band in "griz"},
@@ -113,11 +113,11 @@ def _ps1_source(packet: Mapping[str, Any], k: int) -> dict[str, Any]:
 
 
 def _host_row(source: Mapping[str, Any]) -> dict[str, Any]:
-    position = position_of_ps1_object(source["object_id"]) if source["object_id"] else None
+    position = position_of_ps1_object(source["ps1_id"]) if source["ps1_id"] else None
     return {
         "association": "packet",
         "magnitudes_from": "packet",
-        "source": f"PS1 {source['object_id']}" if source["object_id"] else None,
+        "source": f"PS1 {source['ps1_id']}" if source["ps1_id"] else None,
         "host_ra_deg": position and position[0],
         "host_dec_deg": position and position[1],
         **{name: source[name] for name in ("separation_arcsec", "p_chance", "g_mag", "r_mag", "i_mag", "z_mag")},
@@ -160,5 +160,5 @@ def _photometry_entries(photometry: pl.DataFrame) -> Iterator[dict[str, Any]]:
         yield {**named, **given, "is_mw_corrected": row["mw_corrected"], "source": row["source"] or "photometry"}
 
 
-def _ztf_id(tables: Mapping[str, pl.DataFrame]) -> str | None:
-    return next((str(frame["ztf_id"][0]) for frame in tables.values() if "ztf_id" in frame.columns and len(frame)), None)
+def _object_id(tables: Mapping[str, pl.DataFrame]) -> str | None:
+    return next((str(frame["object_id"][0]) for frame in tables.values() if "object_id" in frame.columns and len(frame)), None)

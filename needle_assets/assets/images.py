@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from needle_assets.assets.output import Product
 from needle_assets.assets.stored_stamps import (
     IMAGES,
     Pair,
@@ -18,15 +19,14 @@ from needle_assets.assets.stored_stamps import (
     stamps_of,
     usable_pairs,
 )
+from needle_assets.errors import Rejection
 from needle_assets.images import masking
 from needle_assets.images.defects import Defects, find_defects
 from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.noise import noise_quantiles
 from needle_assets.images.pairs import Candidate, choose_pair
 from needle_assets.images.restoration import Detection, Restored, completed, prior_donor, restore
-from needle_assets.products import Product
 from needle_assets.randomness import rng_for
-from needle_assets.rejections import Rejection
 from needle_assets.settings import Settings
 
 # The checker of the last chunk: making it anew costs as much as scoring sixty images. Its id is the hash of its weights.
@@ -92,7 +92,7 @@ def masks(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         )
         rows.append(
             {
-                "ztf_id": stamp.ztf_id,
+                "object_id": stamp.object_id,
                 "candid": stamp.candid,
                 **found._asdict(),
                 "host_found": found.host_state == "found",
@@ -154,7 +154,7 @@ def _quality_row(
     is_low = score is not None and score < settings.quality.good_threshold
     reasons = [*defects.reasons, *(["low_score"] if is_low else [])]
     return {
-        "ztf_id": stamp.ztf_id,
+        "object_id": stamp.object_id,
         "candid": stamp.candid,
         "image": name,
         "band": stamp.band,
@@ -173,19 +173,19 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
         wrong = {f"{name}_reasons": why for name, why in _reasons(stamp, quality).items() if why}
         for name in IMAGES:
             try:
-                if not quality[stamp.ztf_id, stamp.candid, name]["is_good"]:
+                if not quality[stamp.object_id, stamp.candid, name]["is_good"]:
                     yield _repair(stamp, name, stamps, quality, settings)
             except Rejection as why:
-                told = {**wrong, **why.measured, "ztf_id": stamp.ztf_id}
+                told = {**wrong, **why.measured, "object_id": stamp.object_id}
                 refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)  # of both images once, if for one reason
         product.rejections += refused.values()
 
 
 def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Repair:
-    reasons = quality[stamp.ztf_id, stamp.candid, name]["reasons"]
+    reasons = quality[stamp.object_id, stamp.candid, name]["reasons"]
     is_suspect = list(reasons) == ["low_score"]
     defects: Defects = getattr(find_pair_defects(**stamp.images, settings=settings.quality), name)
-    rng = rng_for(settings.seed, "core.restored_stamps", stamp.ztf_id, stamp.candid, name)
+    rng = rng_for(settings.seed, "core.restored_stamps", stamp.object_id, stamp.candid, name)
     choice = _donor(stamp, name, stamps, quality, settings)
     if choice is None:
         if is_suspect or np.count_nonzero(~defects.invalid) < settings.restoration.min_own_fraction * defects.invalid.size:
@@ -212,7 +212,7 @@ def _repair(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, 
 def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> tuple[Stamp, str] | None:
     """The image to take pixels from; None if neither the other image nor an earlier one of the field is good."""
     other = "reference" if name == "science" else "science"
-    own = [(stamp, other)] if quality[stamp.ztf_id, stamp.candid, other]["is_good"] else []
+    own = [(stamp, other)] if quality[stamp.object_id, stamp.candid, other]["is_good"] else []
     earlier = [
         (donor, image)
         for image in (name, other)
@@ -225,7 +225,8 @@ def _donor(stamp: Stamp, name: str, stamps: Sequence[Stamp], quality: Quality, s
 def _earlier(stamp: Stamp, image: str, stamps: Sequence[Stamp], quality: Quality, settings: Settings) -> Stamp | None:
     same_band = {other.candid: other for other in stamps if other.band == stamp.band}
     detections = [
-        Detection(other.candid, other.mjd, quality[other.ztf_id, other.candid, image]["is_good"]) for other in same_band.values()
+        Detection(other.candid, other.mjd, quality[other.object_id, other.candid, image]["is_good"])
+        for other in same_band.values()
     ]
     found = prior_donor(stamp.mjd, detections, max_prior_detections=settings.restoration.max_prior_detections)
     return None if found is None else same_band[found.candid]
@@ -233,7 +234,7 @@ def _earlier(stamp: Stamp, image: str, stamps: Sequence[Stamp], quality: Quality
 
 def _reasons(stamp: Stamp, quality: Quality) -> dict[str, str]:
     """What is wrong with each image of a stamp; empty if nothing is."""
-    return {name: ", ".join(quality[stamp.ztf_id, stamp.candid, name]["reasons"]) for name in IMAGES}
+    return {name: ", ".join(quality[stamp.object_id, stamp.candid, name]["reasons"]) for name in IMAGES}
 
 
 def _both_bad(reasons: Mapping[str, str]) -> Rejection:
@@ -253,7 +254,7 @@ def _restored_row(repair: Repair, score: float | None, settings: Settings) -> di
     if score is not None and score < settings.restoration.restored_threshold:
         reasons.append("low_score")
     return {
-        "ztf_id": repair.stamp.ztf_id,
+        "object_id": repair.stamp.object_id,
         "candid": repair.stamp.candid,
         "image": repair.image,
         "donor_candid": repair.donor_candid,
@@ -274,7 +275,7 @@ def _refusal(repair: Repair, row: Mapping[str, Any]) -> Rejection:
     return Rejection(
         f"The repaired {repair.image} image is refused: {', '.join(row['reasons_after'])}.",
         candid=repair.stamp.candid,
-        ztf_id=repair.stamp.ztf_id,
+        object_id=repair.stamp.object_id,
         p_good_after=row["p_good_after"],
         n_repaired=row["n_repaired"],
     )
@@ -311,13 +312,13 @@ def _masked_row(pair: Pair, tables: Mapping[str, pl.DataFrame], settings: Settin
         pair.science,
         pair.reference,
         pixel_rows(stored["replaced"])[0],
-        rng=rng_for(settings.seed, "core.masked_stamps", stamp.ztf_id, stamp.candid),
+        rng=rng_for(settings.seed, "core.masked_stamps", stamp.object_id, stamp.candid),
         target_px=stamp.target_px,
         host_px=stamp.host_px,
         settings=settings.masking,
     )
     return {
-        "ztf_id": stamp.ztf_id,
+        "object_id": stamp.object_id,
         "candid": stamp.candid,
         "band": stamp.band,
         "mjd": stamp.mjd,

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from needle_assets.alerts import Packet, alert_row, one_row_per_packet, read_packets
-from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
-from needle_assets.landing import LandedPacket, read_members
-from needle_assets.products import Product
-from needle_assets.rejections import Rejection
+from needle_assets.assets.output import Product
+from needle_assets.errors import Rejection
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.folder import LandedPacket, read_members
+from needle_assets.landing.packets import Packet, alert_row, one_row_per_packet, read_packets
+from needle_assets.landing.unpacking import read_unpacked
 from needle_assets.settings import Settings
-from needle_assets.unpacking import read_unpacked
 
 # Path, member, object and number of a packet: a file may hold several of one object.
 Place = tuple[str, str, str, int]
@@ -29,7 +29,7 @@ def objects(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     if said.is_empty():
         return Product()
     rows, rejections = read_catalogue(_as_it_was_read(said))
-    return Product(rows, [why for why in rejections if "ztf_id" in why.measured])
+    return Product(rows, [why for why in rejections if "object_id" in why.measured])
 
 
 def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
@@ -44,13 +44,13 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     found: set[Place] = set()
     for landed, packet in packets_of(tables["landing.packets"]):
         place = {"path": landed.path, "member": landed.member, "sha256": landed.sha256}
-        found.add((landed.path, landed.member or "", packet.ztf_id, packet.candid))
+        found.add((landed.path, landed.member or "", packet.object_id, packet.candid))
         rows.append({**alert_row(packet), **place})
         rejections += packet.refused
     kept, lost = _rows_of_vanished(tables, found)
     accepted, repeated = one_row_per_packet([*rows, *kept])
-    rows_of = {(row["ztf_id"], row["candid"]): row for row in accepted}
-    copies = [_copy_of_vanished(row, rows_of.get((row["ztf_id"], row["candid"]))) for row in lost]
+    rows_of = {(row["object_id"], row["candid"]): row for row in accepted}
+    copies = [_copy_of_vanished(row, rows_of.get((row["object_id"], row["candid"]))) for row in lost]
     return Product(list(accepted), [*rejections, *repeated, *copies])
 
 
@@ -59,13 +59,13 @@ def _rows_of_vanished(
 ) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
     """Rows of before that stand for what cannot be read now, if they were made from the same bytes, and packets that have none."""
     before = {
-        (row["path"], row["member"] or "", row["ztf_id"], row["candid"], row["sha256"]): row
+        (row["path"], row["member"] or "", row["object_id"], row["candid"], row["sha256"]): row
         for row in tables["raw.alerts"].iter_rows(named=True)
     }
     kept: list[dict[str, Any]] = []
     lost: list[Mapping[str, Any]] = []
     for row in tables["landing.packets"].iter_rows(named=True):
-        place = (row["path"], row["member"], row["ztf_id"], row["candid"])
+        place = (row["path"], row["member"], row["object_id"], row["candid"])
         if place in found:
             continue
         if (*place, row["sha256"]) in before:
@@ -81,18 +81,18 @@ def _copy_of_vanished(packet: Mapping[str, Any], used: Mapping[str, Any] | None)
         raise FileNotFoundError(
             f"{packet['path']} vanished or changed before its packet {packet['candid']} was stored; put it back and refresh again"
         )
-    where = {name: packet[name] for name in ("ztf_id", "path", "member", "sha256")}
+    where = {name: packet[name] for name in ("object_id", "path", "member", "sha256")}
     reason = "the packet landed twice, and this copy has vanished or changed since; the other one is used."
     return Rejection(reason, candid=packet["candid"], **where, used_path=used["path"], used_member=used["member"])
 
 
 def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
     """
-    Every packet that ``landed`` (ztf_id, path, member, sha256, and the folders) points to, if its bytes are those that were scanned.
+    Every packet that ``landed`` (object_id, path, member, sha256, and the folders) points to, if its bytes are those that were scanned.
 
     Raises OSError if the landing folder is not there, or a file is there and cannot be read.
     """
-    wanted = {(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) for row in landed.iter_rows(named=True)}
+    wanted = {(row["path"], row["member"] or "", row["object_id"], row["candid"]) for row in landed.iter_rows(named=True)}
     for _, group in landed.group_by("path", maintain_order=True):
         scanned = set(zip(group["member"].fill_null(""), group["sha256"], strict=True))
         for item in _items(group):
@@ -118,7 +118,7 @@ def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
 
 def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:
     for found in read_packets(item.data):
-        if isinstance(found, Packet) and (item.path, item.member or "", found.ztf_id, found.candid) in wanted:
+        if isinstance(found, Packet) and (item.path, item.member or "", found.object_id, found.candid) in wanted:
             yield found
 
 
@@ -137,9 +137,9 @@ def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame,
     if said.is_empty():
         return Product()
     accepted, rejections = reader(_as_it_was_read(said))
-    ours = set(said["ztf_id"])
-    chosen = accepted.filter(pl.col("ztf_id").is_in(said["ztf_id"].implode()))
-    return Product(list(chosen.iter_rows(named=True)), [r for r in rejections if r.measured.get("ztf_id") in ours])
+    ours = set(said["object_id"])
+    chosen = accepted.filter(pl.col("object_id").is_in(said["object_id"].implode()))
+    return Product(list(chosen.iter_rows(named=True)), [r for r in rejections if r.measured.get("object_id") in ours])
 
 
 def _as_it_was_read(said: pl.DataFrame) -> Path:

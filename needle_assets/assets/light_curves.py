@@ -6,16 +6,16 @@ from typing import Any
 
 import polars as pl
 
+from needle_assets.assets.output import Product
+from needle_assets.errors import Rejection
 from needle_assets.light_curves import features as table_1
 from needle_assets.light_curves.cleaning import CleanLightCurve, clean, is_usable
 from needle_assets.light_curves.extinction import deredden
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux_points
 from needle_assets.light_curves.light_curve import LightCurve, classification_mjd, n_rising, peak_mjd
 from needle_assets.light_curves.usability import daily_curve, judge
-from needle_assets.products import Product
-from needle_assets.rejections import Rejection
 from needle_assets.settings import GaussianProcessSettings, Settings
-from needle_assets.survey import FIT_BANDS
+from needle_assets.surveys.ztf import FIT_BANDS
 
 
 def light_curves(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -44,7 +44,7 @@ def epochs(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     is_training = _first(tables["raw.objects"], "label") is not None
     newest = _light_curve(frame, time="last_mjd").sorted().mjd[-1]
     row = {
-        "ztf_id": frame["ztf_id"][0],
+        "object_id": frame["object_id"][0],
         "first_mjd": points.sorted().mjd[0],
         "peak_mjd": _null_if_nan(peak),
         "classification_mjd": classification_mjd(peak, newest, is_training=is_training, days_after_peak=days_after_peak),
@@ -60,20 +60,20 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
 
     product, process = Product(), settings.gaussian_process
     curves, objects = {}, {}
-    for (ztf_id,), frame in tables["core.light_curves"].partition_by("ztf_id", as_dict=True, maintain_order=True).items():
-        curves[ztf_id] = _light_curve(frame, time="days_since_first")
+    for (object_id,), frame in tables["core.light_curves"].partition_by("object_id", as_dict=True, maintain_order=True).items():
+        curves[object_id] = _light_curve(frame, time="days_since_first")
         try:
-            objects[ztf_id] = flux_points(curves[ztf_id], process)
+            objects[object_id] = flux_points(curves[object_id], process)
         except Rejection as why:
-            product.rejections.append(Rejection(why.reason, candid=why.candid, ztf_id=ztf_id, **why.measured))
+            product.rejections.append(Rejection(why.reason, candid=why.candid, object_id=object_id, **why.measured))
     fits = fit_many(
         list(objects.values()),
         wavelength_scale_angstrom=process.wavelength_scale_angstrom,
         is_error_scale_fitted=process.is_error_scale_fitted,
     )
-    for ztf_id, fit in zip(objects, fits, strict=True):
-        rise_end = peak_mjd(curves[ztf_id]) + settings.epochs.days_after_peak
-        product.rows.append({"ztf_id": ztf_id, **_fit_row(fit, rise_end, process)})
+    for object_id, fit in zip(objects, fits, strict=True):
+        rise_end = peak_mjd(curves[object_id]) + settings.epochs.days_after_peak
+        product.rows.append({"object_id": object_id, **_fit_row(fit, rise_end, process)})
     return product
 
 
@@ -86,7 +86,7 @@ def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     points, host, chosen = cleaned.points, _host(tables["core.hosts"]), settings.features
     values = table_1.features(points, as_of, host, current=chosen.current, min_previous_days=chosen.min_previous_days)
     row = {
-        "ztf_id": tables["core.epochs"]["ztf_id"][0],
+        "object_id": tables["core.epochs"]["object_id"][0],
         "as_of_mjd": as_of,
         **{name: _null_if_nan(value) for name, value in values.items()},
         **{f"n_det_{band}": len(points.in_band(band)) for band in FIT_BANDS},
@@ -102,8 +102,8 @@ def feature_importance(tables: Mapping[str, pl.DataFrame], settings: Settings) -
     """How much each feature matters to boosted trees on training objects (paper, figure 2)."""
     from needle_assets.light_curves.importance import permutation_ranking  # imports scikit-learn, which other stages do without
 
-    training = tables["core.splits"].filter(~pl.col("is_untouched")).select("ztf_id", "label")
-    rows = tables["core.features"].join(training, on="ztf_id").sort("ztf_id")
+    training = tables["core.splits"].filter(~pl.col("is_untouched")).select("object_id", "label")
+    rows = tables["core.features"].join(training, on="object_id").sort("object_id")
     if rows.is_empty():
         return Product()
     values = rows.select(pl.col(table_1.HOSTED_FEATURES).cast(pl.Float64).fill_null(math.nan)).to_numpy()
@@ -166,7 +166,7 @@ def _light_curve_rows(detections: pl.DataFrame, cleaned: CleanLightCurve) -> lis
         "n_merged": cleaned.n_merged,
         "is_mw_corrected": cleaned.is_mw_corrected,
     }
-    frame = pl.DataFrame(columns).with_columns(ztf_id=pl.lit(detections["ztf_id"][0]))
+    frame = pl.DataFrame(columns).with_columns(object_id=pl.lit(detections["object_id"][0]))
     return list(frame.iter_rows(named=True))
 
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from needle_assets.assets.output import Product
 from needle_assets.assets.samples import usable_by
 from needle_assets.classifiers import calibration, evaluation
-from needle_assets.products import Product
+from needle_assets.errors import Rejection
 from needle_assets.randomness import rng_for
-from needle_assets.rejections import Rejection
 from needle_assets.samples.ablations import ablation_named
 from needle_assets.samples.positions import mean_position_deg
 from needle_assets.samples.scaling import Scaler, normalised_pair
 from needle_assets.settings import Settings
-from needle_assets.survey import LABELS, STAMP_SIZE_PX
+from needle_assets.surveys.ztf import LABELS, STAMP_SIZE_PX
 
 if TYPE_CHECKING:
     from needle_assets.classifiers.needle import Needle
@@ -41,7 +41,7 @@ def predictions(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Prod
     it is trained again.
     """
     product = Product()
-    objects = tables["core.splits"].join(tables["core.features"], on="ztf_id")
+    objects = tables["core.splits"].join(tables["core.features"], on="object_id")
     stamps = stamps_by_object(tables["core.masked_stamps"])
     for model in tables["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
         chosen = objects.filter(usable_by(model["model_kind"]) & _may_be_judged(model))
@@ -59,12 +59,12 @@ def _may_be_judged(model: Mapping[str, Any]) -> pl.Expr:
 
 def _was_apart(row: Mapping[str, Any], model: Mapping[str, Any], seen: Set[str], product: Product) -> bool:
     """Whether the model was trained without this object, under whatever id; if not, the refusal says so."""
-    names = [name for name in (row["ztf_id"], *(row["other_ids"] or ())) if name in seen]
+    names = [name for name in (row["object_id"], *(row["other_ids"] or ())) if name in seen]
     if not names:
         return True
-    what = "which has another place now" if row["ztf_id"] in names else f"then known as {names[0]} alone"
+    what = "which has another place now" if row["object_id"] in names else f"then known as {names[0]} alone"
     reason = f"model {model['fold']} of {model['ablation']} was trained on this object, {what}; it may not judge it: run `needle train`."
-    product.rejections.append(Rejection(reason, ztf_id=row["ztf_id"], model_id=model["model_id"]))
+    product.rejections.append(Rejection(reason, object_id=row["object_id"], model_id=model["model_id"]))
     return False
 
 
@@ -76,9 +76,9 @@ def _prediction_rows(
     attention = (
         _attention(model, judged, stamps) if ablation_named(model["ablation"]).has_images else [(None, None)] * len(judged)
     )
-    for k, ztf_id in enumerate(judged["ztf_id"]):
+    for k, object_id in enumerate(judged["object_id"]):
         yield {
-            "ztf_id": ztf_id,
+            "object_id": object_id,
             **{name: model[name] for name in ("ablation", "model_kind", "fold", "model_id")},
             "set": "untouched" if untouched[k] else "validation",
             **dict(zip(P_COLUMNS, p[k].tolist(), strict=True)),
@@ -104,7 +104,7 @@ def _images(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str
     ablation = ablation_named(model["ablation"])
     if not ablation.has_images:
         return None
-    return np.stack([stamp_pair(stamps[ztf_id], is_masked=ablation.is_masked) for ztf_id in objects["ztf_id"]])
+    return np.stack([stamp_pair(stamps[object_id], is_masked=ablation.is_masked) for object_id in objects["object_id"]])
 
 
 def stamp_pair(row: Mapping[str, Any], *, is_masked: bool) -> np.ndarray:
@@ -144,7 +144,7 @@ def _attention(
     if len(rows) == 0:
         return found
     chosen = judged[rows.tolist()]
-    masks = np.stack([np.asarray(stamps[z]["mask"], dtype=bool).reshape(SHAPE) for z in chosen["ztf_id"]])
+    masks = np.stack([np.asarray(stamps[z]["mask"], dtype=bool).reshape(SHAPE) for z in chosen["object_id"]])
     fractions = attention_fraction(attention_of(model, chosen, stamps), masks)
     for row, fraction, mask in zip(rows, fractions, masks, strict=True):
         found[row] = (None if np.isnan(fraction) else float(fraction), float(mask.mean()))
@@ -161,9 +161,9 @@ def attention_of(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mappin
 
 
 def stamps_by_object(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Pixel columns of core.masked_stamps, flattened, by ztf_id."""
+    """Pixel columns of core.masked_stamps, flattened, by object_id."""
     columns = {name: _pixels(frame[name]) for name in frame.columns if frame.schema[name].is_nested()}
-    return {ztf_id: {name: values[k] for name, values in columns.items()} for k, ztf_id in enumerate(frame["ztf_id"])}
+    return {object_id: {name: values[k] for name, values in columns.items()} for k, object_id in enumerate(frame["object_id"])}
 
 
 def _pixels(column: pl.Series) -> np.ndarray:
@@ -177,7 +177,7 @@ def metrics(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     Rates of a class with fewer than ten untouched objects are withheld. Where class and source of photometry go together, every
     row says so.
     """
-    scores = tables["results.predictions"].join(tables["core.splits"], on="ztf_id")
+    scores = tables["results.predictions"].join(tables["core.splits"], on="object_id")
     product = Product()
     for (ablation, kind, part), found in sorted(
         scores.partition_by("ablation", "model_kind", "set", as_dict=True).items(), key=str
@@ -198,7 +198,7 @@ def metrics(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
 def _by_model(found: pl.DataFrame) -> dict[int, evaluation.Scores]:
     """Scores by number of the model."""
     return {
-        int(key[0]): evaluation.Scores(part["ztf_id"].to_numpy(), *_scored(part))
+        int(key[0]): evaluation.Scores(part["object_id"].to_numpy(), *_scored(part))
         for key, part in sorted(found.partition_by("fold", as_dict=True).items())
     }
 
@@ -220,7 +220,7 @@ def _metric_row(measure: evaluation.Aggregated) -> dict[str, Any]:
 
 
 def _caveats(found: pl.DataFrame) -> dict[str, Any]:
-    once = found.unique("ztf_id")
+    once = found.unique("object_id")
     association = evaluation.association(once["label"].to_list(), once["main_source"].fill_null("none").to_list())
     warning = None
     if association >= CONFOUNDED_FROM:
@@ -228,12 +228,12 @@ def _caveats(found: pl.DataFrame) -> dict[str, Any]:
             f"class and source of photometry go together (Cramer's V = {association:.2f}): "
             "a model can tell sources apart instead of classes."
         )
-    return {"warning": warning, "is_simulated": any(is_simulated(ztf_id) for ztf_id in once["ztf_id"])}
+    return {"warning": warning, "is_simulated": any(is_simulated(object_id) for object_id in once["object_id"])}
 
 
-def is_simulated(ztf_id: str) -> bool:
+def is_simulated(object_id: str) -> bool:
     """Whether an id belongs to the simulated survey: its letters begin with zz, which the survey itself does not reach."""
-    return SIMULATED_ID.match(ztf_id) is not None
+    return SIMULATED_ID.match(object_id) is not None
 
 
 def candidates(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -243,23 +243,23 @@ def candidates(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
     An object that has been classified since is no longer scored, but its rows remain.
     """
     product = Product()
-    catalogue = tables["raw.objects"].select("ztf_id", "type")
-    waiting = tables["core.features"].join(catalogue, on="ztf_id", how="left").filter(pl.col("type").is_null()).drop("type")
-    before = {str(k[0]): p for k, p in tables["results.candidates"].partition_by("ztf_id", as_dict=True).items()}
-    now = {row["ztf_id"]: row for row in _candidate_rows(waiting, tables, settings)}
-    for ztf_id in sorted(before.keys() | now.keys()):
-        history = before[ztf_id].sort("as_of_mjd").to_dicts() if ztf_id in before else []
-        product.rows += _with_history(history, now.get(ztf_id))
+    catalogue = tables["raw.objects"].select("object_id", "type")
+    waiting = tables["core.features"].join(catalogue, on="object_id", how="left").filter(pl.col("type").is_null()).drop("type")
+    before = {str(k[0]): p for k, p in tables["results.candidates"].partition_by("object_id", as_dict=True).items()}
+    now = {row["object_id"]: row for row in _candidate_rows(waiting, tables, settings)}
+    for object_id in sorted(before.keys() | now.keys()):
+        history = before[object_id].sort("as_of_mjd").to_dicts() if object_id in before else []
+        product.rows += _with_history(history, now.get(object_id))
     return product
 
 
 def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
     stamps = stamps_by_object(tables["core.masked_stamps"])
-    packets = {row["ztf_id"]: row for row in tables["core.masked_stamps"].select("ztf_id", "candid").iter_rows(named=True)}
-    hosted = set(tables["core.hosts"].filter(pl.col("is_hosted"))["ztf_id"])
+    packets = {row["object_id"]: row for row in tables["core.masked_stamps"].select("object_id", "candid").iter_rows(named=True)}
+    hosted = set(tables["core.hosts"].filter(pl.col("is_hosted"))["object_id"])
     ensembles = _ensembles(tables["results.fold_models"], settings)
-    kinds = [_kind_for(ztf_id, stamps.keys(), hosted, ensembles.keys()) for ztf_id in waiting["ztf_id"]]
-    first = dict(tables["core.epochs"].select("ztf_id", "first_mjd").iter_rows())
+    kinds = [_kind_for(object_id, stamps.keys(), hosted, ensembles.keys()) for object_id in waiting["object_id"]]
+    first = dict(tables["core.epochs"].select("object_id", "first_mjd").iter_rows())
     place = _places(tables["raw.alerts"])
     for kind in sorted({k for k in kinds if k}):
         chosen = waiting.filter(pl.Series([k == kind for k in kinds], dtype=pl.Boolean))
@@ -268,7 +268,7 @@ def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], s
         for k, row in enumerate(chosen.iter_rows(named=True)):
             mean, spread = scored[:, k].mean(axis=0).round(6), scored[:, k].std(axis=0).round(6)
             yield {
-                **{name: row[name] for name in ("ztf_id", "as_of_mjd", "n_det_g", "n_det_r", "peak_mag_g", "peak_mag_r")},
+                **{name: row[name] for name in ("object_id", "as_of_mjd", "n_det_g", "n_det_r", "peak_mag_g", "peak_mag_r")},
                 **{name: row[name] for name in ("separation_arcsec", "host_r_mag")},
                 "ablation": models[0]["ablation"],
                 "model_kind": kind,
@@ -277,17 +277,17 @@ def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], s
                 **dict(zip(P_COLUMNS, mean.tolist(), strict=True)),
                 "p_slsn_std": float(spread[1]),
                 "p_tde_std": float(spread[2]),
-                "ra_deg": place.get(row["ztf_id"], (None, None))[0],
-                "dec_deg": place.get(row["ztf_id"], (None, None))[1],
-                "days_since_first": row["as_of_mjd"] - first[row["ztf_id"]],
-                "stamp_candid": packets[row["ztf_id"]]["candid"] if kind != "metadata" else None,
-                "is_simulated": is_simulated(row["ztf_id"]),
+                "ra_deg": place.get(row["object_id"], (None, None))[0],
+                "dec_deg": place.get(row["object_id"], (None, None))[1],
+                "days_since_first": row["as_of_mjd"] - first[row["object_id"]],
+                "stamp_candid": packets[row["object_id"]]["candid"] if kind != "metadata" else None,
+                "is_simulated": is_simulated(row["object_id"]),
             }
 
 
 def _places(alerts: pl.DataFrame) -> dict[str, tuple[float, float]]:
     """Where the packets of each object lie on average [deg]."""
-    grouped = alerts.select("ztf_id", "ra", "dec").partition_by("ztf_id", as_dict=True)
+    grouped = alerts.select("object_id", "ra", "dec").partition_by("object_id", as_dict=True)
     return {str(key[0]): mean_position_deg(part["ra"].to_numpy(), part["dec"].to_numpy()) for key, part in grouped.items()}
 
 
@@ -301,9 +301,9 @@ def _ensembles(models: pl.DataFrame, settings: Settings) -> dict[str, list[dict[
     return chosen
 
 
-def _kind_for(ztf_id: str, stamped: Collection[str], hosted: Collection[str], ensembles: Collection[str]) -> str | None:
+def _kind_for(object_id: str, stamped: Collection[str], hosted: Collection[str], ensembles: Collection[str]) -> str | None:
     """Which kind of model looks at a candidate: the one made for it, else the one that needs no stamps, else none."""
-    wanted = ("TH" if ztf_id in hosted else "T") if ztf_id in stamped else "metadata"
+    wanted = ("TH" if object_id in hosted else "T") if object_id in stamped else "metadata"
     return next((kind for kind in (wanted, "metadata") if kind in ensembles), None)
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from needle_assets.assets.output import Product
+from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Pair, is_complete
 from needle_assets.light_curves.features import HOST_BANDS, HOSTED_FEATURES, NO_HOST, Host
 from needle_assets.light_curves.gaussian_process import restored_fit
 from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
-from needle_assets.products import Product
 from needle_assets.randomness import rng_for
-from needle_assets.rejections import Rejection
 from needle_assets.samples import splits as places
 from needle_assets.samples.crossmatch import Drawing, ImageParent, LightCurveParent, Recipe, draw_recipes
 from needle_assets.samples.identity import conflicts, groups
 from needle_assets.samples.realism import recognisability
 from needle_assets.settings import Settings
-from needle_assets.survey import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 MODEL_KINDS = ("TH", "T", "metadata")
 RECIPE_VERSION = "1"
@@ -37,49 +37,49 @@ def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     they have two labels, they have none.
     """
     same_as = _same_as(tables["raw.objects"])
-    labels = dict(tables["raw.objects"].filter(pl.col("label").is_not_null()).select("ztf_id", "label").iter_rows())
+    labels = dict(tables["raw.objects"].filter(pl.col("label").is_not_null()).select("object_id", "label").iter_rows())
     disputed = conflicts(labels, same_as)
     everyone = _labelled(tables)
-    facts = everyone.filter(~pl.col("ztf_id").is_in(list(disputed)))
+    facts = everyone.filter(~pl.col("object_id").is_in(list(disputed)))
     rising = facts.filter(pl.col("n_rising_g") + pl.col("n_rising_r") > 0)
     product = Product(
         rejections=[
-            *(_without_rise(row) for row in facts.join(rising, on="ztf_id", how="anti").iter_rows(named=True)),
-            *(_disputed(ztf_id, disputed[ztf_id]) for ztf_id in everyone["ztf_id"] if ztf_id in disputed),
+            *(_without_rise(row) for row in facts.join(rising, on="object_id", how="anti").iter_rows(named=True)),
+            *(_disputed(object_id, disputed[object_id]) for object_id in everyone["object_id"] if object_id in disputed),
         ]
     )
     rule = places.rule(settings.splits)
     known = {
-        row["ztf_id"]: places.Place(row["is_untouched"], tuple(row["validation_of"]))
+        row["object_id"]: places.Place(row["is_untouched"], tuple(row["validation_of"]))
         for row in tables["core.splits"].iter_rows(named=True)
         if row["rule"] == rule
     }
     rows = rising.to_dicts()
     objects = [
-        places.Labelled(row["ztf_id"], row["label"], row["is_hosted"], row["first_mjd"], _others(row["ztf_id"], same_as))
+        places.Labelled(row["object_id"], row["label"], row["is_hosted"], row["first_mjd"], _others(row["object_id"], same_as))
         for row in rows
     ]
     found = places.assign(objects, known, settings.splits)
-    product.rows += [_split_row(row, who, found[who.ztf_id], rule, settings) for row, who in zip(rows, objects, strict=True)]
+    product.rows += [_split_row(row, who, found[who.object_id], rule, settings) for row, who in zip(rows, objects, strict=True)]
     return product
 
 
 def _same_as(objects: pl.DataFrame) -> dict[str, tuple[str, ...]]:
     """All ids of the object that each id of the catalogue names."""
     ra_deg, dec_deg = (objects[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in ("ra_deg", "dec_deg"))
-    return groups(objects["ztf_id"].to_list(), objects["iau_name"].to_list(), ra_deg, dec_deg)
+    return groups(objects["object_id"].to_list(), objects["iau_name"].to_list(), ra_deg, dec_deg)
 
 
-def _others(ztf_id: str, same_as: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(other for other in same_as.get(ztf_id, ()) if other != ztf_id)
+def _others(object_id: str, same_as: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(other for other in same_as.get(object_id, ()) if other != object_id)
 
 
-def _disputed(ztf_id: str, labels: Mapping[str, str]) -> Rejection:
+def _disputed(object_id: str, labels: Mapping[str, str]) -> Rejection:
     named = ", ".join(f"{label} as {name}" for name, label in labels.items())
     return Rejection(
         f"by IAU name or position (1.5 arcsec) one object has several ids and several labels ({named}); it neither trains nor judges "
         "until the catalogue gives them one label.",
-        ztf_id=ztf_id,
+        object_id=object_id,
         labels=named,
     )
 
@@ -88,28 +88,28 @@ def _labelled(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """One row per labelled object with a light curve, with everything a split says of it."""
     sources = (
         tables["core.detections"]
-        .group_by("ztf_id", "source")
+        .group_by("object_id", "source")
         .len()
-        .sort("ztf_id", "len", "source", descending=[False, True, False])
+        .sort("object_id", "len", "source", descending=[False, True, False])
     )
-    main = sources.group_by("ztf_id", maintain_order=True).first().select("ztf_id", main_source="source")
-    pairs = tables["core.masked_stamps"].select("ztf_id", has_good_pair=pl.lit(value=True))
+    main = sources.group_by("object_id", maintain_order=True).first().select("object_id", main_source="source")
+    pairs = tables["core.masked_stamps"].select("object_id", has_good_pair=pl.lit(value=True))
     return (
         tables["raw.objects"]
         .filter(pl.col("label").is_not_null())
-        .join(tables["core.epochs"], on="ztf_id")
-        .join(tables["core.hosts"], on="ztf_id", how="left")
-        .join(pairs, on="ztf_id", how="left")
-        .join(main, on="ztf_id", how="left")
+        .join(tables["core.epochs"], on="object_id")
+        .join(tables["core.hosts"], on="object_id", how="left")
+        .join(pairs, on="object_id", how="left")
+        .join(main, on="object_id", how="left")
         .with_columns(pl.col("is_hosted", "has_good_pair").fill_null(value=False))
-        .sort("ztf_id")
+        .sort("object_id")
     )
 
 
 def _without_rise(row: Mapping[str, Any]) -> Rejection:
     return Rejection(
         "no detection in g or r up to a few days after the peak; one is needed to train on the object or to judge by it.",
-        ztf_id=row["ztf_id"],
+        object_id=row["object_id"],
         label=row["label"],
     )
 
@@ -119,7 +119,7 @@ def _split_row(
 ) -> dict[str, Any]:
     in_fold = settings.splits.scheme == "folds" and place.validation_of
     return {
-        **{name: row[name] for name in ("ztf_id", "label", "is_hosted", "has_good_pair", "main_source")},
+        **{name: row[name] for name in ("object_id", "label", "is_hosted", "has_good_pair", "main_source")},
         "has_redshift": row["redshift"] is not None,
         "identity": who.identity,
         "other_ids": list(who.other_ids),
@@ -171,7 +171,7 @@ def _parts(rows: pl.DataFrame, settings: Settings) -> Iterator[_Part]:
                 of_class = trained.filter(pl.col("label") == label)
                 images = of_class.filter(usable_by(kind))
                 if len(images):
-                    yield _Part(kind, fold, label, tuple(of_class["ztf_id"]), tuple(images["ztf_id"]))
+                    yield _Part(kind, fold, label, tuple(of_class["object_id"]), tuple(images["object_id"]))
 
 
 def usable_by(model_kind: str) -> pl.Expr:
@@ -183,7 +183,7 @@ def usable_by(model_kind: str) -> pl.Expr:
 
 @dataclass(frozen=True)
 class _Parents:
-    """Everything that may become a parent, by ztf_id, and a hash of each."""
+    """Everything that may become a parent, by object_id, and a hash of each."""
 
     light_curves: Mapping[str, LightCurveParent]
     images: Mapping[str, ImageParent]
@@ -195,11 +195,11 @@ class _Parents:
         wanted = tables["core.splits"].filter(
             pl.col("label").is_in(settings.synthetic.classes) & ~pl.col("is_untouched") & pl.col("has_redshift")
         )
-        ids = wanted.select("ztf_id")
-        own = {name: _by_object(tables[name].join(ids, on="ztf_id", how="semi")) for name in tables if name in PARENT_TABLES}
-        names = wanted["ztf_id"].to_list()
+        ids = wanted.select("object_id")
+        own = {name: _by_object(tables[name].join(ids, on="object_id", how="semi")) for name in tables if name in PARENT_TABLES}
+        names = wanted["object_id"].to_list()
         sections = {name: asdict(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")}
-        identity = dict(wanted.select("ztf_id", "identity").iter_rows())
+        identity = dict(wanted.select("object_id", "identity").iter_rows())
         light_curves = {name: _light_curve_parent({t: own[t].get(name) for t in own}, identity[name], settings) for name in names}
         return cls(
             light_curves={name: found for name, found in light_curves.items() if found is not None},
@@ -219,7 +219,7 @@ PARENT_TABLES = ("raw.objects", "core.light_curves", "core.gp_fits", "core.hosts
 
 
 def _by_object(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    return {str(key[0]): part for key, part in frame.partition_by("ztf_id", as_dict=True, maintain_order=True).items()}
+    return {str(key[0]): part for key, part in frame.partition_by("object_id", as_dict=True, maintain_order=True).items()}
 
 
 def _hash(values: object) -> str:
@@ -239,14 +239,14 @@ def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], identity: str, s
         error_scale=found["error_scale"][0],
     )
     rise_end = peak_mjd(curve) + settings.synthetic.sampled_days_after_peak
-    return LightCurveParent(found["ztf_id"][0], objects["redshift"][0], fit, curve, rise_end, identity)
+    return LightCurveParent(found["object_id"][0], objects["redshift"][0], fit, curve, rise_end, identity)
 
 
 def _image_parent(own: Mapping[str, pl.DataFrame | None], identity: str) -> ImageParent:
     objects, stamps = own["raw.objects"], own["core.masked_stamps"]
     assert objects is not None
     is_whole = stamps is not None and is_complete(_outline(stamps.row(0, named=True)))
-    return ImageParent(objects["ztf_id"][0], objects["redshift"][0], _host(own["core.hosts"]), is_whole, identity)
+    return ImageParent(objects["object_id"][0], objects["redshift"][0], _host(own["core.hosts"]), is_whole, identity)
 
 
 def _outline(row: Mapping[str, Any]) -> Pair:
@@ -317,8 +317,8 @@ def _recipe_row(part: _Part, sample: int, recipe: Recipe, parents_hash: str) -> 
 def realism(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Whether a classifier tells synthetic samples from real ones of their class; from an area of 0.65 on they have failed."""
     product = Product()
-    real = tables["core.splits"].filter(~pl.col("is_untouched")).join(tables["core.features"], on="ztf_id")
-    identity = tables["core.splits"].select("identity", image_parent="ztf_id")
+    real = tables["core.splits"].filter(~pl.col("is_untouched")).join(tables["core.features"], on="object_id")
+    identity = tables["core.splits"].select("identity", image_parent="object_id")
     synthetic = (
         tables["core.synthetic_samples"].filter(pl.col("fold") == 0).join(identity, on="image_parent", maintain_order="left")
     )

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from needle_assets.alerts import Packet
 from needle_assets.assets.landing import Place, packets_of
+from needle_assets.assets.output import Product
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import host_position_px, place_cutout
-from needle_assets.products import Product
-from needle_assets.rejections import Rejection
+from needle_assets.landing.packets import Packet
 from needle_assets.settings import Settings
-from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
 
 TABLE = "core.stamps"
 
@@ -26,16 +26,16 @@ def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     A packet whose file has vanished or changed since it was scanned keeps the stamp it had, with the host where it is now, or the
     refusal. Raises OSError if it had neither, as then nobody knows what it showed: the object stays stale.
     """
-    alerts = {(row["ztf_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
-    hosts = {row["ztf_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
-    used = {(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) for row in alerts.values()}
+    alerts = {(row["object_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
+    hosts = {row["object_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
+    used = {(row["path"], row["member"] or "", row["object_id"], row["candid"]) for row in alerts.values()}
     product = Product()
     seen: set[tuple[str, int]] = set()
     for landed, packet in packets_of(_only(tables["landing.packets"], used)):
-        key = (packet.ztf_id, packet.candid)
+        key = (packet.object_id, packet.candid)
         if key in alerts and key not in seen:
             seen.add(key)
-            _add_stamp(product, packet, alerts[key], hosts.get(packet.ztf_id), landed.path)
+            _add_stamp(product, packet, alerts[key], hosts.get(packet.object_id), landed.path)
     _keep_before(product, tables, {key: alert for key, alert in alerts.items() if key not in seen}, hosts)
     return product
 
@@ -49,17 +49,19 @@ def _keep_before(
     """Add what there was of packets that cannot be read now."""
     missing = set(vanished)
     for row in tables["core.stamps"].iter_rows(named=True):
-        key = (row["ztf_id"], row["candid"])
+        key = (row["object_id"], row["candid"])
         if key in vanished:
             missing.discard(key)
             target = (row["target_x_px"], row["target_y_px"])
-            product.rows.append({**row, **_host(vanished[key], hosts.get(row["ztf_id"]), target)})
+            product.rows.append({**row, **_host(vanished[key], hosts.get(row["object_id"]), target)})
     for row in tables["core.rejections"].iter_rows(named=True):
-        key = (row["ztf_id"], row["candid"])
+        key = (row["object_id"], row["candid"])
         if row["stage"] == TABLE and key in vanished:
             missing.discard(key)
             measured = json.loads(row["measured"])
-            product.rejections.append(Rejection(row["reason"], candid=row["candid"], **{**measured, "ztf_id": row["ztf_id"]}))
+            product.rejections.append(
+                Rejection(row["reason"], candid=row["candid"], **{**measured, "object_id": row["object_id"]})
+            )
     if missing:
         first = vanished[min(missing)]
         raise FileNotFoundError(
@@ -70,14 +72,14 @@ def _keep_before(
 
 def _only(landed: pl.DataFrame, used: set[Place]) -> pl.DataFrame:
     """Packets that ``raw.alerts`` uses: not the copies it left out."""
-    keep = [(row["path"], row["member"] or "", row["ztf_id"], row["candid"]) in used for row in landed.iter_rows(named=True)]
+    keep = [(row["path"], row["member"] or "", row["object_id"], row["candid"]) in used for row in landed.iter_rows(named=True)]
     return landed.filter(pl.Series(keep, dtype=pl.Boolean))
 
 
 def _add_stamp(product: Product, packet: Packet, alert: Mapping[str, Any], host: Mapping[str, Any] | None, path: str) -> None:
     if packet.science is None and packet.reference is None:
         why = "the packet carries neither a science nor a reference cutout; it counts as a detection only"
-        product.rejections.append(Rejection(why, candid=packet.candid, ztf_id=packet.ztf_id, path=path))
+        product.rejections.append(Rejection(why, candid=packet.candid, object_id=packet.object_id, path=path))
         return
     images, target = _images(product, packet, alert)
     if target is None:
@@ -85,7 +87,7 @@ def _add_stamp(product: Product, packet: Packet, alert: Mapping[str, Any], host:
     position = {"target_x_px": target[0], "target_y_px": target[1], **_host(alert, host, target)}
     product.rows.append(
         {
-            "ztf_id": packet.ztf_id,
+            "object_id": packet.object_id,
             "candid": packet.candid,
             "band": BAND_OF_FID[alert["fid"]],
             "mjd": alert["jd"] - MJD_OFFSET,
@@ -108,7 +110,7 @@ def _images(
             placed = place_cutout(decode_cutout(data), xpos=alert["xpos"], ypos=alert["ypos"])
         except Rejection as why:
             reason = f"the {name} cutout cannot be used: {why.reason}"
-            product.rejections.append(Rejection(reason, candid=packet.candid, **{**why.measured, "ztf_id": packet.ztf_id}))
+            product.rejections.append(Rejection(reason, candid=packet.candid, **{**why.measured, "object_id": packet.object_id}))
             continue
         images[name], target = placed.image, (placed.target_x_px, placed.target_y_px)
     return images, target

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from needle_assets.survey import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 IMAGES = ("science", "reference")
 SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
@@ -20,7 +20,7 @@ Quality = Mapping[tuple[str, int, str], Mapping[str, Any]]
 class Stamp(NamedTuple):
     """One packet's images by name, shape (60, 60) (all NaN where the packet has none), and positions in them [px]."""
 
-    ztf_id: str
+    object_id: str
     candid: int
     band: str
     mjd: float
@@ -59,7 +59,7 @@ def stamps_of(tables: Mapping[str, pl.DataFrame]) -> list[Stamp]:
     pixels = {name: pixel_rows(frame[name]) for name in IMAGES}
     return [
         Stamp(
-            row["ztf_id"],
+            row["object_id"],
             row["candid"],
             row.get("band", ""),
             row.get("mjd", np.nan),
@@ -75,13 +75,13 @@ def by_object(stamps: Sequence[Stamp]) -> dict[str, list[Stamp]]:
     """Stamps grouped by object, in the order given."""
     grouped: dict[str, list[Stamp]] = {}
     for stamp in stamps:
-        grouped.setdefault(stamp.ztf_id, []).append(stamp)
+        grouped.setdefault(stamp.object_id, []).append(stamp)
     return grouped
 
 
 def quality_rows(tables: Mapping[str, pl.DataFrame]) -> Quality:
     """Rows of ``core.stamp_quality`` by object, packet and image."""
-    return {(row["ztf_id"], row["candid"], row["image"]): row for row in tables["core.stamp_quality"].iter_rows(named=True)}
+    return {(row["object_id"], row["candid"], row["image"]): row for row in tables["core.stamp_quality"].iter_rows(named=True)}
 
 
 def usable_pairs(tables: Mapping[str, pl.DataFrame]) -> list[Pair]:
@@ -92,7 +92,7 @@ def usable_pairs(tables: Mapping[str, pl.DataFrame]) -> list[Pair]:
     repaired = {(row["candid"], row["image"]): pixels[n] for n, row in enumerate(accepted.drop("pixels").iter_rows(named=True))}
     pairs = []
     for stamp in stamps_of(tables):
-        is_good = {name: quality[stamp.ztf_id, stamp.candid, name]["is_good"] for name in IMAGES}
+        is_good = {name: quality[stamp.object_id, stamp.candid, name]["is_good"] for name in IMAGES}
         science, reference = (stamp.images[name] if is_good[name] else repaired.get((stamp.candid, name)) for name in IMAGES)
         if science is not None and reference is not None:
             pairs.append(Pair(stamp, science, reference, not all(is_good.values())))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from needle_assets.classifiers.needle import SCORING_BATCH, FloatArray, Needle, as_tensor
-from needle_assets.survey import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 ATTENTION_DECIMALS = 6
 

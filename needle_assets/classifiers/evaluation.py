@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from needle_assets.classifiers import calibration
-from needle_assets.classifiers.intervals import FloatArray, bootstrap_weights, mean_interval, percentile_interval
+from needle_assets.classifiers.intervals import (
+    FloatArray,
+    bootstrap_weights,
+    mean_interval,
+    percentile_interval,
+)
 from needle_assets.classifiers.metrics import (
     RARE,
     Measure,
@@ -20,7 +25,7 @@ from needle_assets.classifiers.metrics import (
     threshold_measures,
 )
 from needle_assets.settings import MetricSettings
-from needle_assets.survey import LABELS
+from needle_assets.surveys.ztf import LABELS
 
 CURVE_THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(1, 50))
 # Metrics whose value is a rate of one class, withheld where the untouched set holds too few of it.
@@ -31,7 +36,7 @@ COUNTS = ("n_covered", "n_as_")
 class Scores:
     """Ids, shape (n,), probabilities (n, 3) and true classes (n,) of the objects that one model may judge."""
 
-    ztf_id: NDArray[np.str_]
+    object_id: NDArray[np.str_]
     p: FloatArray
     y: NDArray[np.int64]
 
@@ -110,7 +115,7 @@ def _why(found: Aggregated, n_models: int) -> str:
 
 def ensemble(by_model: Mapping[int, Scores]) -> Scores:
     """Mean probabilities of all models that may judge an object; objects sorted by id."""
-    ids = np.concatenate([scores.ztf_id for scores in by_model.values()])
+    ids = np.concatenate([scores.object_id for scores in by_model.values()])
     p = np.concatenate([scores.p for scores in by_model.values()])
     y = np.concatenate([scores.y for scores in by_model.values()])
     names, first, where, counts = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)

@@ -11,8 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.classifiers.intervals import FloatArray, bootstrap_weights, clopper_pearson, percentile_interval
-from needle_assets.survey import LABELS
+from needle_assets.classifiers.intervals import (
+    FloatArray,
+    bootstrap_weights,
+    clopper_pearson,
+    percentile_interval,
+)
+from needle_assets.surveys.ztf import LABELS
 
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]

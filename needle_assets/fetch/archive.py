@@ -9,14 +9,14 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from needle_assets.alerts import checked_ztf_id, read_packet
-from needle_assets.archives import Member, read_archive
+from needle_assets.errors import Rejection
 from needle_assets.fetch.around import AnswerError, Around, FetchError
 from needle_assets.fetch.download import Download
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
-from needle_assets.landing_names import ALERTS_FOLDER
-from needle_assets.rejections import Rejection
+from needle_assets.landing.archives import Member, read_archive
+from needle_assets.landing.names import ALERTS_FOLDER
+from needle_assets.landing.packets import checked_ztf_id, read_packet
 from needle_assets.settings import Settings
 
 MAX_REASONS = 20
@@ -83,7 +83,7 @@ def fetch_archive(
 class _Archive:
     def __init__(self, run: Run, service: Service, ids: set[str]) -> None:
         self._run, self._service, self._ids = run, service, ids
-        self._ids_in_bytes = {ztf_id.encode() for ztf_id in ids}
+        self._ids_in_bytes = {object_id.encode() for object_id in ids}
         self._landed = run.folder.landed_candids()
 
     def look(self, _place: str) -> None:
@@ -129,7 +129,7 @@ class _Archive:
         if not self._may_be_wanted(content):
             return False
         packet = read_packet(content)
-        if packet.ztf_id not in self._ids:
+        if packet.object_id not in self._ids:
             return False
         if packet.candid not in self._landed:
             path = self._run.folder.path / ALERTS_FOLDER / night / f"{packet.candid}.avro"
@@ -153,8 +153,8 @@ def _nights_in(content: bytes) -> list[str]:
 
 def _objects(run: Run, ids: Collection[str] | None) -> set[str]:
     try:
-        found = {row["ztf_id"] for row in run.folder.catalogue()} | set(run.folder.followed()) if ids is None else set(ids)
-        found = {checked_ztf_id(ztf_id) for ztf_id in found}
+        found = {row["object_id"] for row in run.folder.catalogue()} | set(run.folder.followed()) if ids is None else set(ids)
+        found = {checked_ztf_id(object_id) for object_id in found}
     except Rejection as why:
         raise FetchError(why.reason) from None
     if not found:

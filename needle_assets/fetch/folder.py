@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from needle_assets.alerts import checked_ztf_id, is_ztf_id
-from needle_assets.catalogues import read_catalogue
+from needle_assets.errors import Rejection
 from needle_assets.fetch.around import FetchError
-from needle_assets.landing_names import ALERTS_FOLDER, CATALOGUE_NAME
-from needle_assets.rejections import Rejection
+from needle_assets.landing.catalogues import read_catalogue
+from needle_assets.landing.names import ALERTS_FOLDER, CATALOGUE_NAME
+from needle_assets.landing.packets import checked_ztf_id, is_ztf_id
 
 ANSWERS_FOLDER = "answers"
 FOLLOW_NAME = "follow.txt"
@@ -73,13 +73,13 @@ class LandingFolder:
             unfinished.unlink(missing_ok=True)
         return True
 
-    def answer_path(self, kind: str, ztf_id: str) -> Path:
+    def answer_path(self, kind: str, object_id: str) -> Path:
         """Where the answer about one object is kept."""
-        return self.answers / kind / f"{checked_ztf_id(ztf_id)}.json"
+        return self.answers / kind / f"{checked_ztf_id(object_id)}.json"
 
-    def packet_path(self, ztf_id: str, candid: int) -> Path:
+    def packet_path(self, object_id: str, candid: int) -> Path:
         """Where this source puts a packet of an object."""
-        return self.path / ALERTS_FOLDER / self.source / checked_ztf_id(ztf_id) / f"{int(candid)}.avro"
+        return self.path / ALERTS_FOLDER / self.source / checked_ztf_id(object_id) / f"{int(candid)}.avro"
 
     def landed_candids(self) -> set[int]:
         """Packets that lie in the folder under their number; those put together by fetchers count only for such a fetcher."""
@@ -111,7 +111,7 @@ class LandingFolder:
 
     def _found(self) -> list[str]:
         found = read_state(self.path / ANSWERS_FOLDER / "lasair").get("found", [])
-        return [ztf_id for ztf_id in found if is_ztf_id(ztf_id)]
+        return [object_id for object_id in found if is_ztf_id(object_id)]
 
     def state(self) -> dict[str, Any]:
         """What was asked when; empty at first and where the file is damaged, since all of it can be asked again."""

@@ -6,11 +6,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from needle_assets.alerts import checked_ztf_id
-from needle_assets.fetch.around import AnswerError, Around, FetchError, NotThereError, Progress, ServiceStoppedError
+from needle_assets.errors import Rejection
+from needle_assets.fetch.around import (
+    AnswerError,
+    Around,
+    FetchError,
+    NotThereError,
+    Progress,
+    ServiceStoppedError,
+)
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.service import Service
-from needle_assets.rejections import Rejection
+from needle_assets.landing.packets import checked_ztf_id
 from needle_assets.settings import Settings
 
 UNIX_EPOCH_MJD = 40587.0
@@ -200,15 +207,15 @@ class Run:
             If an id is none, or no object is known.
         """
         if ids is not None:
-            self.wanted = tuple(sorted({_checked(ztf_id) for ztf_id in ids}))
+            self.wanted = tuple(sorted({_checked(object_id) for object_id in ids}))
             return self.wanted
         peaks: dict[str, float | None] = dict.fromkeys(self.folder.followed())
-        peaks |= {row["ztf_id"]: row["peak_mjd"] for row in self.folder.catalogue()}
+        peaks |= {row["object_id"]: row["peak_mjd"] for row in self.folder.catalogue()}
         if not peaks:
             raise FetchError("no objects are known; fetch the catalogue first (needle fetch bts) or name objects.")
-        due = [ztf_id for ztf_id, peak_mjd in peaks.items() if self._is_due(ztf_id, peak_mjd)]
-        asked = {ztf_id: float(self.state["objects"].get(ztf_id, {}).get("asked", 0.0)) for ztf_id in due}
-        self.wanted = tuple(sorted(due, key=lambda ztf_id: (asked[ztf_id], -(peaks[ztf_id] or 0.0), ztf_id)))
+        due = [object_id for object_id, peak_mjd in peaks.items() if self._is_due(object_id, peak_mjd)]
+        asked = {object_id: float(self.state["objects"].get(object_id, {}).get("asked", 0.0)) for object_id in due}
+        self.wanted = tuple(sorted(due, key=lambda object_id: (asked[object_id], -(peaks[object_id] or 0.0), object_id)))
         return self.wanted
 
     def tell(self, what: str, done: int, total: int, *, since: float | None = None) -> None:
@@ -259,8 +266,8 @@ class Run:
                 f"{self.settings.fetch.failures_in_a_row} requests in a row failed; the rest is left for the next run."
             )
 
-    def _is_due(self, ztf_id: str, peak_mjd: float | None) -> bool:
-        known, wants = self.state["objects"].get(ztf_id, {}), self.settings.fetch
+    def _is_due(self, object_id: str, peak_mjd: float | None) -> bool:
+        known, wants = self.state["objects"].get(object_id, {}), self.settings.fetch
         if "asked" not in known or known.get("again"):
             return True
         newest = max(peak_mjd or 0.0, known.get("newest_mjd") or 0.0)
@@ -285,8 +292,8 @@ def running(source: str, landing: Path, settings: Settings, around: Around) -> I
             run.save()
 
 
-def _checked(ztf_id: str) -> str:
+def _checked(object_id: str) -> str:
     try:
-        return checked_ztf_id(ztf_id)
+        return checked_ztf_id(object_id)
     except Rejection as why:
         raise FetchError(why.reason) from None

@@ -17,7 +17,6 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from needle_assets.alerts import shown
 from needle_assets.fetch.around import (
     AnswerError,
     Around,
@@ -27,6 +26,7 @@ from needle_assets.fetch.around import (
     NotThereError,
     ServiceStoppedError,
 )
+from needle_assets.landing.packets import shown
 from needle_assets.settings import FetchSettings, ServiceSettings
 
 MAX_ANSWER_BYTES = 256 * 2**20

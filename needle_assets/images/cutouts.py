@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 
 MAX_FITS_BYTES = 4 * 2**20
 MAX_AXIS_PX = 1000

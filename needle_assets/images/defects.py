@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from needle_assets.images.noise import measure_sky
 from needle_assets.settings import QualitySettings
-from needle_assets.survey import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 # Names of the rules, in the order in which they are reported.
 RULES = (

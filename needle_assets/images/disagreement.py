@@ -10,7 +10,7 @@ from needle_assets.images.defects import Defects, find_defects
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.settings import QualitySettings
-from needle_assets.survey import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 # How bright a source must be to be missed in the other image, which must show less than this fraction of its peak nearby. ZTF's
 # references are on the flux scale of science. On 391 good real pairs no image shows two such sources, and two references show one.

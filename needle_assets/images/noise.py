@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 
 # Below this many pixels a sample of the sky says less than a Gaussian of its median and scatter.
 MIN_NOISE_PIXELS = 50

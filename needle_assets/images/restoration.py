@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from needle_assets.errors import Rejection
 from needle_assets.images import needle2
 from needle_assets.images.matching import MatchedDonor, match_moments, match_sources, shifted
 from needle_assets.images.noise import draw_noise, symmetric_noise
 from needle_assets.images.sources import find_sources, grown, is_background, within_px
-from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings
 
 Position = tuple[float, float]

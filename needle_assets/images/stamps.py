@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.rejections import Rejection
-from needle_assets.survey import CUTOUT_SIZE_PX, PIXEL_SCALE_ARCSEC, STAMP_SIZE_PX
+from needle_assets.errors import Rejection
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX, PIXEL_SCALE_ARCSEC, STAMP_SIZE_PX
 
 QUADRANT_SHAPE_PX = (3080, 3072)
 

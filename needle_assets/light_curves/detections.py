@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 
 # Two exposures of one field in one band are at least 30 s of exposure and 8 s of readout apart; sources round or give mid-exposure.
 SAME_EXPOSURE_DAYS = 3e-4

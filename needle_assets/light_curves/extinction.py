@@ -5,7 +5,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from needle_assets.light_curves.light_curve import FloatArray
-from needle_assets.survey import PS1_EXTINCTION_WAVELENGTH_ANGSTROM, ZTF_EXTINCTION_WAVELENGTH_ANGSTROM
+from needle_assets.surveys.ztf import (
+    PS1_EXTINCTION_WAVELENGTH_ANGSTROM,
+    ZTF_EXTINCTION_WAVELENGTH_ANGSTROM,
+)
 
 R_V = 3.1
 

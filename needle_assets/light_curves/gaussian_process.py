@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from needle_assets.errors import Rejection
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag
-from needle_assets.rejections import Rejection
 from needle_assets.settings import GaussianProcessSettings
-from needle_assets.survey import FIT_BANDS
+from needle_assets.surveys.ztf import FIT_BANDS
 
 # Mean wavelengths that Boone (2019) and the authors fit at [angstrom].
 BAND_WAVELENGTH_ANGSTROM = {"g": 4813.9, "r": 6421.8}

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from needle_assets.survey import FIT_BANDS
+from needle_assets.surveys.ztf import FIT_BANDS
 
 FloatArray = NDArray[np.float64]
 

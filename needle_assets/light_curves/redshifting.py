@@ -6,7 +6,7 @@ import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 
 from needle_assets.light_curves.light_curve import LightCurve
-from needle_assets.survey import DETECTION_LIMIT_MAG
+from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG
 
 COSMOLOGY = FlatLambdaCDM(H0=67.7, Om0=0.31)
 # 5 sigma depth of one LSST visit in r (Ivezic et al. 2019), beside the ZTF limit in the pictures.

@@ -7,8 +7,13 @@ from numpy.typing import ArrayLike
 
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, draw, predict
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, mag_from_flux
-from needle_assets.light_curves.redshifting import bandwidth_mag, shift_redshift, wavelength_factor, within_limit
-from needle_assets.survey import DETECTION_LIMIT_MAG, FIT_BANDS
+from needle_assets.light_curves.redshifting import (
+    bandwidth_mag,
+    shift_redshift,
+    wavelength_factor,
+    within_limit,
+)
+from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG, FIT_BANDS
 
 ERROR_AT_LIMIT_MAG = 0.3
 # Equation A7 gives a point of 28 mag an error of 9 mag. Only points this close to the limit can scatter above it by their error.

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from needle_assets.light_curves.gaussian_process import GaussianProcessFit, predict, standardised_residuals
+from needle_assets.light_curves.gaussian_process import (
+    GaussianProcessFit,
+    predict,
+    standardised_residuals,
+)
 from needle_assets.light_curves.light_curve import FloatArray, mag_from_flux
 from needle_assets.settings import GaussianProcessSettings
 

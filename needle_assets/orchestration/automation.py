@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from needle_assets import landing
 from needle_assets.home import Home
+from needle_assets.landing import folder as landing
 
 RUN_KEY_TAG = "dagster/run_key"
 LANDING_VARIABLE = "NEEDLE_LANDING"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from needle_assets.gates import Broken
 from needle_assets.orchestration.keys import asset_key
-from needle_assets.refresh import Session
+from needle_assets.pipeline.claims import Broken
+from needle_assets.pipeline.session import Session
 from needle_assets.stages import Stage
 from needle_assets.warehouse.checks import CHECKS, Check
 

@@ -6,12 +6,12 @@ import warnings
 
 import dagster as dg
 
-from needle_assets import events
 from needle_assets.orchestration.checks import check_specs, evaluate
-from needle_assets.orchestration.fetching import WRITES, fetch_key
+from needle_assets.orchestration.jobs.fetching import WRITES, fetch_key
 from needle_assets.orchestration.keys import OBJECTS, OWNER, asset_key
+from needle_assets.orchestration.records import events
 from needle_assets.orchestration.running import Teller, failures_of, raise_if_any
-from needle_assets.refresh import Session
+from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES, TRAINED_FROM, Stage
 from needle_assets.warehouse.schema import column_comments, table_comments
 

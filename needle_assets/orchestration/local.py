@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from needle_assets.gates import GateError
 from needle_assets.home import Home, HomeBusyError
-from needle_assets.orchestration.instance import open_instance, report_dead_runs
-from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.jobs.refresh import refresh_job
+from needle_assets.orchestration.records.instance import open_instance, report_dead_runs
 from needle_assets.orchestration.running import RefreshRequest, failures_of
-from needle_assets.refresh import RefreshError, Session
+from needle_assets.pipeline.claims import GateError
+from needle_assets.pipeline.session import RefreshError, Session
 from needle_assets.stages import Stage
 from needle_assets.warehouse.connection import WarehouseError
 
@@ -72,8 +72,8 @@ def run_night(
         If it was cut short; steps before it are stored. A service that failed stands in the summary.
     """
     # Whoever asks no services does without them: importing them takes more than a second.
-    from needle_assets.nights import summary_of
-    from needle_assets.orchestration.nightly import SUMMARY, nightly_job
+    from needle_assets.orchestration.jobs.nightly import SUMMARY, nightly_job
+    from needle_assets.pipeline.night import summary_of
 
     job = nightly_job(session=session, around=around)
     config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or ""), "accept_shrunken": accept_shrunken}}}}

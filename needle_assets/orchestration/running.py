@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import Field
 
-from needle_assets import events
 from needle_assets.home import Home
-from needle_assets.orchestration import pictures
-from needle_assets.orchestration.instance import report_dead_runs
 from needle_assets.orchestration.keys import asset_key
-from needle_assets.refresh import Progress, Session, StageReport, Told, Versions, no_progress
+from needle_assets.orchestration.records import events, pictures
+from needle_assets.orchestration.records.instance import report_dead_runs
+from needle_assets.pipeline.session import Progress, Session, StageReport, Told, Versions, no_progress
 from needle_assets.stages import Stage
 
 LOCK_WAIT_SECONDS = 6 * 3600.0
@@ -78,22 +77,22 @@ class Teller:
         if not told:
             return
         stage = told[0].stage
-        inputs = {parent: self._input(stage, parent, [t.ztf_id for t in told], versions) for parent in stage.reads}
+        inputs = {parent: self._input(stage, parent, [t.object_id for t in told], versions) for parent in stage.reads}
         shown = self._shown(stage, told)
-        events.emit(self.context, [self._event(t, inputs, shown.get(t.ztf_id, {})) for t in told])
+        events.emit(self.context, [self._event(t, inputs, shown.get(t.object_id, {})) for t in told])
 
     def _shown(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, dict[str, dg.MetadataValue | int]]:
         """Tallies and pictures beside the events, by object. Whatever goes wrong with them is a warning: rows are stored by now."""
-        shown: dict[str | None, dict[str, dg.MetadataValue | int]] = {t.ztf_id: {} for t in told}
+        shown: dict[str | None, dict[str, dg.MetadataValue | int]] = {t.object_id: {} for t in told}
         try:
-            for ztf_id, counts in self.session.tallies(stage, [t.ztf_id for t in told]).items():
-                shown.setdefault(ztf_id, {}).update(counts)
+            for object_id, counts in self.session.tallies(stage, [t.object_id for t in told]).items():
+                shown.setdefault(object_id, {}).update(counts)
         except Exception as error:
             self.context.log.warning(f"{stage.table}: its rows could not be counted ({type(error).__name__}: {error})")
-        for ztf_id, picture in pictures.make(self.session, stage, [t.ztf_id for t in told if t.n_rows]).items():
-            shown.setdefault(ztf_id, {})["picture"] = picture
+        for object_id, picture in pictures.make(self.session, stage, [t.object_id for t in told if t.n_rows]).items():
+            shown.setdefault(object_id, {})["picture"] = picture
             if isinstance(picture, dg.TextMetadataValue):
-                self.context.log.warning(f"{stage.table} of {ztf_id}: {picture.text}")
+                self.context.log.warning(f"{stage.table} of {object_id}: {picture.text}")
         return shown
 
     def again(self, stage: Stage) -> int:
@@ -102,16 +101,16 @@ class Teller:
         if not told:
             return 0
         known = self._known_writes(stage, told)
-        missing = [t for t in told if t.write_id not in known.get(t.ztf_id, ())]
-        self(missing, self.session.data_versions(stage, [t.ztf_id for t in missing]))
+        missing = [t for t in told if t.write_id not in known.get(t.object_id, ())]
+        self(missing, self.session.data_versions(stage, [t.object_id for t in missing]))
         self.session.mark_published(stage, sorted({t.write_id for t in told}))
         return len(missing)
 
     def _known_writes(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, set[str]]:
         key = asset_key(stage.table)
         if stage.is_per_object:
-            tags = events.latest_tags(self.context.instance, key, [t.ztf_id for t in told if t.ztf_id], [WRITE_ID_TAG])
-            return {ztf_id: set(found.values()) for ztf_id, found in tags.items()}
+            tags = events.latest_tags(self.context.instance, key, [t.object_id for t in told if t.object_id], [WRITE_ID_TAG])
+            return {object_id: set(found.values()) for object_id, found in tags.items()}
         event = self.context.instance.get_latest_materialization_event(key)
         recorded = event.asset_materialization if event else None
         return {None: {(recorded.tags or {}).get(WRITE_ID_TAG, "")}} if recorded else {}
@@ -125,12 +124,12 @@ class Teller:
         total = told.n_rows + told.n_rejected
         return events.materialization(
             asset_key(told.stage.table),
-            told.ztf_id,
+            told.object_id,
             data_version=dagster_version(told.stage, told.data_version),
             code_version=told.code_version,
-            inputs={asset_key(p): found.get(told.ztf_id, (EXTERNAL_VERSION, None)) for p, found in inputs.items()},
+            inputs={asset_key(p): found.get(told.object_id, (EXTERNAL_VERSION, None)) for p, found in inputs.items()},
             metadata={
-                "dagster/partition_row_count" if told.ztf_id else "dagster/row_count": told.n_rows,
+                "dagster/partition_row_count" if told.object_id else "dagster/row_count": told.n_rows,
                 "rejected": told.n_rejected,
                 "rejected_fraction": told.n_rejected / total if total else 0.0,
                 **shown,
@@ -169,7 +168,7 @@ def failures_of(reports: Mapping[str, StageReport]) -> list[str]:
     if not failed:
         return []
     named = ", ".join(f"{count} of {table}" for table, count in failed.items())
-    look = "`needle sql \"select stage, ztf_id, reason from core.rejections where measured->>'traceback' is not null\"`"
+    look = "`needle sql \"select stage, object_id, reason from core.rejections where measured->>'traceback' is not null\"`"
     return [f"{named} could not be computed; what was stored of them is kept, and everything else was stored. {look} says why."]
 
 

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Orientation, Pair, oriented
 from needle_assets.light_curves.features import Host, features
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit
 from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
 from needle_assets.light_curves.resampling import observe_at_redshift, sample_epochs
-from needle_assets.rejections import Rejection
 from needle_assets.settings import FeatureSettings, SyntheticSettings
-from needle_assets.survey import DETECTION_LIMIT_MAG
+from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG
 
 
 @dataclass(frozen=True)
 class LightCurveParent:
     """An object whose light curve is used: usable fit, clean points on the same clock, end of the sampled phase [d]."""
 
-    ztf_id: str
+    object_id: str
     redshift: float
     fit: GaussianProcessFit
     points: LightCurve
@@ -36,7 +36,7 @@ class LightCurveParent:
 class ImageParent:
     """An object whose stamps and host are used; ``is_complete`` if its stamps may be turned by any angle."""
 
-    ztf_id: str
+    object_id: str
     redshift: float
     host: Host
     is_complete: bool = False
@@ -89,7 +89,7 @@ def partners(image: ImageParent, light_curves: Sequence[LightCurveParent], setti
         found
         for found in light_curves
         if abs(found.redshift - image.redshift) <= settings.redshift_tolerance * image.redshift
-        and (settings.is_self_allowed or (found.identity or found.ztf_id) != (image.identity or image.ztf_id))
+        and (settings.is_self_allowed or (found.identity or found.object_id) != (image.identity or image.object_id))
     ]
 
 
@@ -138,8 +138,8 @@ def draw_recipes(
     -----
     Section 5. The authors' code makes a number of attempts and keeps what succeeds: 155 and 148 of 200.
     """
-    matches = {image.ztf_id: partners(image, light_curves, drawing.settings) for image in images}
-    hosts = sorted((image for image in images if matches[image.ztf_id]), key=lambda image: image.ztf_id)
+    matches = {image.object_id: partners(image, light_curves, drawing.settings) for image in images}
+    hosts = sorted((image for image in images if matches[image.object_id]), key=lambda image: image.object_id)
     if not hosts:
         raise Rejection(
             f"{len(light_curves)} light curves and {len(images)} images of the class, but no pair of different objects within "
@@ -152,7 +152,7 @@ def draw_recipes(
     n_failed = 0
     while len(accepted) < n_wanted:
         image = next(turn)
-        found = _draw_until_seen(image, matches[image.ztf_id], len(accepted) + n_failed, seed_of, drawing)
+        found = _draw_until_seen(image, matches[image.object_id], len(accepted) + n_failed, seed_of, drawing)
         if found is not None:
             accepted.append(found)
             continue
@@ -229,8 +229,8 @@ def draw_recipe(
         min_previous_days=drawing.feature_settings.min_previous_days,
     )
     return Recipe(
-        light_curve_parent=parent.ztf_id,
-        image_parent=image.ztf_id,
+        light_curve_parent=parent.object_id,
+        image_parent=image.object_id,
         light_curve_redshift=parent.redshift,
         image_redshift=image.redshift,
         seed=seed,

@@ -7,9 +7,9 @@ from typing import Any
 import extinction
 import numpy as np
 
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 from needle_assets.settings import HostSettings
-from needle_assets.survey import PS1_EXTINCTION_WAVELENGTH_ANGSTROM
+from needle_assets.surveys.ztf import PS1_EXTINCTION_WAVELENGTH_ANGSTROM
 
 R_V = 3.1
 # Not 1/120: with that, positions of known sources come out up to 2.6 arcsec off; with this, the packets' own distances are met.
@@ -41,14 +41,14 @@ def origin(source: str | None) -> tuple[str, str]:
     return association, "panstarrs" if said.endswith(COMPLETED + FETCHED) else "landed"
 
 
-def position_of_ps1_object(object_id: int) -> tuple[float, float] | None:
+def position_of_ps1_object(ps1_id: int) -> tuple[float, float] | None:
     """
     Right ascension and declination [deg] that a Pan-STARRS object id spells out, or None if it is no such id.
 
     The id is made of the declination zone (30 arcsec high, counted from the south pole), the right ascension in micro-degrees and
     the rest of the declination in units of 1e-4 zones; the position is exact to some 0.01 arcsec.
     """
-    zone, rest = divmod(object_id, 10**13)
+    zone, rest = divmod(ps1_id, 10**13)
     right_ascension, remainder = divmod(rest, 10**4)
     ra_deg, dec_deg = right_ascension / 1e6, (zone + remainder / 1e4) * PS1_ZONE_HEIGHT_DEG - 90.0
     return (ra_deg, dec_deg) if 0 <= ra_deg < 360 and -90 <= dec_deg <= 90 and zone > 0 else None
@@ -149,7 +149,7 @@ def packet_host(
     Parameters
     ----------
     sources : sequence of mappings
-        ``object_id``, ``separation_arcsec``, ``star_score`` (ZTF's sgscore: 1 = star, 0 = galaxy), ``g_mag``, ``r_mag``, ``i_mag``,
+        ``ps1_id``, ``separation_arcsec``, ``star_score`` (ZTF's sgscore: 1 = star, 0 = galaxy), ``g_mag``, ``r_mag``, ``i_mag``,
         ``z_mag``; unknown is None.
     star_score : float
         Sources scoring above this are stars and are never hosts; 0.5 is ZTF's value for "cannot say" and passes.

@@ -14,7 +14,7 @@ _IAU_NAME = re.compile(r"(?:(?:sn|at|tde|slsn|psn)[\s_-]*)?((?:18|19|20)[0-9]{2}
 
 
 def groups(
-    ztf_ids: Sequence[str],
+    object_ids: Sequence[str],
     iau_names: Sequence[str | None],
     ra_deg: NDArray[np.floating],
     dec_deg: NDArray[np.floating],
@@ -26,7 +26,7 @@ def groups(
 
     Parameters
     ----------
-    ztf_ids : sequence of str, length n
+    object_ids : sequence of str, length n
         Each once; in any order: the result does not depend on it.
     iau_names : sequence of str or None, length n
         As catalogues write them; what is no name of the IAU joins nothing.
@@ -37,15 +37,15 @@ def groups(
 
     Returns
     -------
-    dict of ztf_id to tuple of ztf_id
+    dict of object_id to tuple of object_id
         Every id of the object, sorted, the key included. Being one is handed on: where A is B and B is C, A is C.
 
     Notes
     -----
     ZTF gives a new id where a detection lies more than 1.5 arcsec from the first one's place, so one supernova may have two.
     """
-    order = np.argsort(np.asarray(ztf_ids, dtype=str), kind="stable")
-    ids = [ztf_ids[k] for k in order]
+    order = np.argsort(np.asarray(object_ids, dtype=str), kind="stable")
+    ids = [object_ids[k] for k in order]
     pairs = [
         _same_name([iau_names[k] for k in order]),
         _same_place(np.asarray(ra_deg, dtype=float)[order], np.asarray(dec_deg, dtype=float)[order], radius_arcsec),
@@ -54,10 +54,10 @@ def groups(
     joined = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(ids), len(ids)))
     members: dict[int, list[str]] = {}
     numbers = connected_components(joined, directed=False)[1].tolist() if ids else []
-    for ztf_id, number in zip(ids, numbers, strict=True):
-        members.setdefault(number, []).append(ztf_id)
+    for object_id, number in zip(ids, numbers, strict=True):
+        members.setdefault(number, []).append(object_id)
     together = [tuple(found) for found in members.values()]
-    return {ztf_id: found for found in together for ztf_id in found}
+    return {object_id: found for found in together for object_id in found}
 
 
 def iau_designation(name: str | None) -> str | None:
@@ -76,18 +76,21 @@ def conflicts(labels: Mapping[str, str], same_as: Mapping[str, tuple[str, ...]])
 
     Parameters
     ----------
-    labels : mapping of ztf_id to str
+    labels : mapping of object_id to str
         Of the labelled objects alone.
-    same_as : mapping of ztf_id to tuple of ztf_id
+    same_as : mapping of object_id to tuple of object_id
         From :func:`groups`.
 
     Returns
     -------
-    dict of ztf_id to dict of ztf_id to str
+    dict of object_id to dict of object_id to str
         For every id of an object with more than one label: all its ids that have a label, and which.
     """
-    named = {ztf_id: {other: labels[other] for other in same_as.get(ztf_id, (ztf_id,)) if other in labels} for ztf_id in labels}
-    return {ztf_id: found for ztf_id, found in named.items() if len(set(found.values())) > 1}
+    named = {
+        object_id: {other: labels[other] for other in same_as.get(object_id, (object_id,)) if other in labels}
+        for object_id in labels
+    }
+    return {object_id: found for object_id, found in named.items() if len(set(found.values())) > 1}
 
 
 def _same_name(iau_names: Sequence[str | None]) -> NDArray[np.intp]:

@@ -67,8 +67,8 @@ def require_no_leak(part: TrainingPart, untouched: Collection[str]) -> None:
 
 def _among(ids: Collection[str], others: Collection[str], identity: Mapping[str, str]) -> set[str]:
     """Ids of objects that ``others`` name too, under whatever id."""
-    known = {identity.get(ztf_id, ztf_id) for ztf_id in others}
-    return {ztf_id for ztf_id in ids if identity.get(ztf_id, ztf_id) in known}
+    known = {identity.get(object_id, object_id) for object_id in others}
+    return {object_id for object_id in ids if identity.get(object_id, object_id) in known}
 
 
 def _require_none(found: Iterable[str], what: str) -> None:

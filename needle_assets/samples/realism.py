@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GroupKFold
 
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 
 FAILED_FROM = 0.65
 MIN_REAL = 10

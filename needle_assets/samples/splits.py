@@ -21,7 +21,7 @@ class Labelled:
     ``other_ids`` come from :func:`needle_assets.samples.identity.groups`; they need not be labelled.
     """
 
-    ztf_id: str
+    object_id: str
     label: str
     is_hosted: bool
     first_mjd: float
@@ -30,7 +30,7 @@ class Labelled:
     @property
     def identity(self) -> str:
         """The smallest id of the object: the same whichever of its ids is asked."""
-        return min((self.ztf_id, *self.other_ids))
+        return min((self.object_id, *self.other_ids))
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: Sp
     ----------
     objects : iterable of Labelled
         In any order: the result does not depend on it. All ids of one object carry one label.
-    known : mapping of ztf_id to Place
+    known : mapping of object_id to Place
         Places given before.
     settings : SplitSettings
         Folds or hold-outs, and what is untouched.
 
     Returns
     -------
-    dict of ztf_id to Place
+    dict of object_id to Place
         With ``scheme="folds"`` one fold each: the emptiest one of the object's label and host flag, ties by the hash of its id and
         of the number of the deal.
         With ``"holdouts"`` any number of the repeated random hold-outs, each with the same share of every label and host flag.
@@ -71,7 +71,7 @@ def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: Sp
     them is in it, else to the place of the id that was detected first (then the smaller one). Nothing else moves.
     """
     ids_of = defaultdict(list)
-    for found in sorted(objects, key=lambda found: found.ztf_id):
+    for found in sorted(objects, key=lambda found: found.object_id):
         ids_of[found.identity].append(found)
     places = {name: place for name, ids in ids_of.items() if (place := _known_place(ids, known)) is not None}
     places |= {
@@ -84,17 +84,17 @@ def assign(objects: Iterable[Labelled], known: Mapping[str, Place], settings: Sp
     deal = _deal_folds if settings.scheme == "folds" else _deal_holdouts
     for sizes in strata.values():
         places |= deal(sizes, places, settings)
-    return {found.ztf_id: places[name] for name, ids in ids_of.items() for found in ids}
+    return {found.object_id: places[name] for name, ids in ids_of.items() for found in ids}
 
 
 def _known_place(ids: Sequence[Labelled], known: Mapping[str, Place]) -> Place | None:
     """Where an object was placed before, under any of its ids."""
-    placed = [found for found in ids if found.ztf_id in known]
+    placed = [found for found in ids if found.object_id in known]
     if not placed:
         return None
-    if any(known[found.ztf_id].is_untouched for found in placed):
+    if any(known[found.object_id].is_untouched for found in placed):
         return Place(is_untouched=True)
-    return known[min(placed, key=lambda found: (found.first_mjd, found.ztf_id)).ztf_id]
+    return known[min(placed, key=lambda found: (found.first_mjd, found.object_id)).object_id]
 
 
 def is_untouched(ids: Sequence[Labelled], settings: SplitSettings) -> bool:
@@ -104,7 +104,7 @@ def is_untouched(ids: Sequence[Labelled], settings: SplitSettings) -> bool:
     By the ids of the settings, any of which names the object; else by the closed window of first detections.
     """
     if settings.untouched_ids:
-        names = {name for found in ids for name in (found.ztf_id, *found.other_ids)}
+        names = {name for found in ids for name in (found.object_id, *found.other_ids)}
         return not names.isdisjoint(settings.untouched_ids)
     start, end = untouched_window_mjd(settings)
     return start <= min(found.first_mjd for found in ids) < end
@@ -167,29 +167,29 @@ def _joined(counts: np.ndarray, n_groups: int) -> tuple[int, ...] | None:
 def _deal_folds(sizes: Mapping[str, int], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
     """``sizes``: number of ids by object."""
     counts = [0] * settings.n_folds
-    for ztf_id, size in sizes.items():
-        if ztf_id in places:
-            counts[places[ztf_id].validation_of[0]] += size
+    for object_id, size in sizes.items():
+        if object_id in places:
+            counts[places[object_id].validation_of[0]] += size
     dealt = {}
-    turns = {ztf_id: _hash(ztf_id, settings) for ztf_id in sizes if ztf_id not in places}
-    for ztf_id in sorted(turns, key=turns.__getitem__):
+    turns = {object_id: _hash(object_id, settings) for object_id in sizes if object_id not in places}
+    for object_id in sorted(turns, key=turns.__getitem__):
         emptiest = [fold for fold, count in enumerate(counts) if count == min(counts)]
-        fold = emptiest[turns[ztf_id] % len(emptiest)]
-        counts[fold] += sizes[ztf_id]
-        dealt[ztf_id] = Place(is_untouched=False, validation_of=(fold,))
+        fold = emptiest[turns[object_id] % len(emptiest)]
+        counts[fold] += sizes[object_id]
+        dealt[object_id] = Place(is_untouched=False, validation_of=(fold,))
     return dealt
 
 
 def _deal_holdouts(members: Mapping[str, int], places: Mapping[str, Place], settings: SplitSettings) -> dict[str, Place]:
-    new = [ztf_id for ztf_id in members if ztf_id not in places]
-    chosen: dict[str, list[int]] = {ztf_id: [] for ztf_id in new}
+    new = [object_id for object_id in members if object_id not in places]
+    chosen: dict[str, list[int]] = {object_id: [] for object_id in new}
     wanted = round(settings.holdout_fraction * len(members))
     for number in range(settings.n_folds):
-        already = sum(number in places[ztf_id].validation_of for ztf_id in members if ztf_id in places)
-        by_hash = sorted(new, key=lambda ztf_id: _hash(f"{number} {ztf_id}", settings))
-        for ztf_id in by_hash[: max(wanted - already, 0)]:
-            chosen[ztf_id].append(number)
-    return {ztf_id: Place(is_untouched=False, validation_of=tuple(numbers)) for ztf_id, numbers in chosen.items()}
+        already = sum(number in places[object_id].validation_of for object_id in members if object_id in places)
+        by_hash = sorted(new, key=lambda object_id: _hash(f"{number} {object_id}", settings))
+        for object_id in by_hash[: max(wanted - already, 0)]:
+            chosen[object_id].append(number)
+    return {object_id: Place(is_untouched=False, validation_of=tuple(numbers)) for object_id, numbers in chosen.items()}
 
 
 def _hash(text: str, settings: SplitSettings) -> int:

@@ -24,7 +24,13 @@ from needle_assets.settings.sections import (
     SyntheticSettings,
     TrainingSettings,
 )
-from needle_assets.settings.services import SOURCES, FetchSettings, PublishingSettings, ScheduleSettings, ServiceSettings
+from needle_assets.settings.services import (
+    SOURCES,
+    FetchSettings,
+    PublishingSettings,
+    ScheduleSettings,
+    ServiceSettings,
+)
 
 __all__ = [
     "PRESETS",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from needle_assets.survey import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
 
 RealArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]

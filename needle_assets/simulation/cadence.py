@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from needle_assets.randomness import rng_for
 from needle_assets.simulation.transients import Transient
-from needle_assets.survey import PIXEL_SCALE_ARCSEC
+from needle_assets.surveys.ztf import PIXEL_SCALE_ARCSEC
 
 FloatArray = NDArray[np.float64]
 

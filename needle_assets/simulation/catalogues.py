@@ -12,7 +12,7 @@ from needle_assets.simulation.rendering import CENTRE_PX
 from needle_assets.simulation.sky import FAINTEST_CATALOGUED_HOST_R_MAG, HOST_BANDS, nearest_galaxy
 from needle_assets.simulation.stamps import Exposure, Stamp
 from needle_assets.simulation.transients import OTHER, apparent_minus_absolute_mag
-from needle_assets.survey import CUTOUT_SIZE_PX, MJD_OFFSET, TDE
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX, MJD_OFFSET, TDE
 
 SOURCE = "needle_assets simulation"
 BTS_COLUMNS = (
@@ -96,7 +96,7 @@ def bts_row(found: SimulatedObject, seed: int, until_mjd: float) -> dict[str, st
     has_redshift = unknown[1] >= NO_REDSHIFT_RATE and transient.population != "nova"
     row = dict.fromkeys(BTS_COLUMNS, UNKNOWN)
     row |= {
-        "ZTFID": found.ztf_id,
+        "ZTFID": found.object_id,
         "IAUID": _iau_name(found) if unknown[3] >= NO_IAU_NAME_RATE else UNKNOWN,
         "RA": _sexagesimal(found.ra_deg / 15.0, 2),
         "Dec": ("-" if found.dec_deg < 0 else "+") + _sexagesimal(abs(found.dec_deg), 1),
@@ -113,7 +113,7 @@ def bts_row(found: SimulatedObject, seed: int, until_mjd: float) -> dict[str, st
 def _iau_name(found: SimulatedObject) -> str:
     """A transient-server style name in the five-letter block 'zz...', which real names do not reach."""
     prefix = "AT" if found.transient.label in (TDE, OTHER) else "SN"
-    return f"{prefix}20{found.ztf_id[3:5]}zz{found.ztf_id[-3:]}"
+    return f"{prefix}20{found.object_id[3:5]}zz{found.object_id[-3:]}"
 
 
 def _sexagesimal(value: float, digits: int) -> str:
@@ -181,7 +181,7 @@ def host_row(found: SimulatedObject, seed: int) -> dict[str, Any] | None:
     measured = {band: mag[band] + _host_mag_err(mag[band]) * float(rng.standard_normal()) for band in HOST_BANDS}
     is_kept = dict(zip(HOST_BANDS, rng.random(5) < (1.0, 1.0, 0.6, 0.6, 0.4), strict=True))
     return {
-        "ztf_id": found.ztf_id,
+        "ztf_id": found.object_id,
         "host_ra": (found.ra_deg + east / 3600.0 / max(np.cos(np.deg2rad(found.dec_deg)), 0.02)) % 360.0,
         "host_dec": float(np.clip(found.dec_deg + north / 3600.0, -90.0, 90.0)),
         "separation_arcsec": float(np.hypot(east, north)),
@@ -199,7 +199,7 @@ def truth_row(found: SimulatedObject) -> dict[str, Any]:
     """What is true of the object: class, redshift, peak, host; one row of ``truth/objects.parquet``."""
     transient, host = found.transient, found.host
     return {
-        "ztf_id": found.ztf_id,
+        "ztf_id": found.object_id,
         "index": found.index,
         "label": transient.label,
         "type": transient.type_name,
@@ -229,14 +229,14 @@ def true_light_curve(found: SimulatedObject) -> dict[str, Any]:
     for band in ("g", "r"):
         mag = found.transient.mag(days - found.peak_mjd, band)
         curves[f"mag_{band}"] = np.where(mag < 25.0, mag, np.nan).astype(np.float32)
-    return {"ztf_id": found.ztf_id, "first_mjd": float(days[0]), **curves}
+    return {"ztf_id": found.object_id, "first_mjd": float(days[0]), **curves}
 
 
 def photometry_columns(found: SimulatedObject, until_mjd: float) -> dict[str, Any]:
     """Rows of ``photometry.parquet``: positive detections up to a date, Milky Way extinction still in."""
     seen = found.detections(until_mjd)
     return {
-        "ztf_id": [found.ztf_id] * len(seen),
+        "ztf_id": [found.object_id] * len(seen),
         "mjd": found.exposures.mjd[seen],
         "band": found.exposures.band[seen].tolist(),
         "mag": found.photometry.mag[seen].astype(np.float32),
@@ -251,7 +251,7 @@ def stamp_truth_row(found: SimulatedObject, i: int, stamp: Stamp, details: Expos
     x_px, y_px = CENTRE_PX + details.dx_px, CENTRE_PX + details.dy_px
     host = found.host
     return {
-        "ztf_id": found.ztf_id,
+        "ztf_id": found.object_id,
         "candid": found.candid(i),
         "band": str(found.exposures.band[i]),
         "mjd": float(found.exposures.mjd[i]),

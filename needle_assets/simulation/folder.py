@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from needle_assets.pools import process_pool
+from needle_assets.processes.pools import process_pool
 from needle_assets.randomness import rng_for
 from needle_assets.simulation import catalogues
 from needle_assets.simulation.artefacts import draw_missing_pixels, draw_stuck_columns, on_quadrant
@@ -239,7 +239,7 @@ def _write_packets(found: Sequence[SimulatedObject], survey: Survey, chunk: int)
         missing = [int(i) for i in wanted if not _packet_path(survey.folder, one.candid(int(i))).exists()]
         for exposure, stamp, details in _rendered(one, survey.seed, missing):
             candid = one.candid(exposure)
-            rng = rng_for(survey.seed, "packet", one.ztf_id, candid)
+            rng = rng_for(survey.seed, "packet", one.object_id, candid)
             packets[candid] = packet_bytes(one, exposure, stamp, draw_style(rng), rng)
             rows.append(catalogues.stamp_truth_row(one, exposure, stamp, details))
     if rows:
@@ -261,10 +261,10 @@ def _rendered(found: SimulatedObject, seed: int, indices: Iterable[int]) -> Iter
     for i in indices:
         band = str(found.exposures.band[i])
         if band not in bands:
-            rng = rng_for(seed, "reference", found.ztf_id, band)
+            rng = rng_for(seed, "reference", found.object_id, band)
             missing, mag = draw_missing_pixels(rng), found.reference_mag.get(band, np.inf)
             bands[band] = build_band(scene, band, reference_mag=mag, missing=missing, rng=rng)
-        rng = rng_for(seed, "stamp", found.ztf_id, found.candid(i))
+        rng = rng_for(seed, "stamp", found.object_id, found.candid(i))
         details = _exposure(found, i, rng)
         yield i, render(bands[band], details, rng), details
 

@@ -28,7 +28,7 @@ from needle_assets.simulation.sky import (
     draw_stars,
 )
 from needle_assets.simulation.transients import OTHER, Transient, draw_transient
-from needle_assets.survey import SLSN, SN, TDE
+from needle_assets.surveys.ztf import SLSN, SN, TDE
 
 DEFAULT_MIX: Mapping[str, float] = {SN: 0.955, SLSN: 0.015, TDE: 0.01, OTHER: 0.02}
 DEMO_MIX: Mapping[str, float] = {SN: 0.70, SLSN: 0.15, TDE: 0.12, OTHER: 0.03}
@@ -53,7 +53,7 @@ class SimulatedObject:
     """Everything about one object before pixels are made; arrays of exposures and photometry share one time order."""
 
     index: int
-    ztf_id: str
+    object_id: str
     ra_deg: float
     dec_deg: float
     galactic_latitude_deg: float
@@ -131,7 +131,7 @@ def draw_object(seed: int, index: int, mix: Mapping[str, float]) -> SimulatedObj
     has_packets = flags[3] >= NO_PACKETS_RATE and not is_catalogue_only
     return SimulatedObject(
         index=index,
-        ztf_id=simulated_ztf_id(index, float(first)),
+        object_id=simulated_ztf_id(index, float(first)),
         ra_deg=ra_deg,
         dec_deg=dec_deg,
         galactic_latitude_deg=latitude,

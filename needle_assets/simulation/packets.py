@@ -11,11 +11,17 @@ import fastavro
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.simulation.alert_schema import CANDIDATE_FIELDS, CUTOUTS, PRV_CANDIDATE_FIELDS, field_names, packet_schema
+from needle_assets.simulation.alert_schema import (
+    CANDIDATE_FIELDS,
+    CUTOUTS,
+    PRV_CANDIDATE_FIELDS,
+    field_names,
+    packet_schema,
+)
 from needle_assets.simulation.objects import MJD_OF_NIGHT_ZERO, QUADRANT_SHAPE_PX, SimulatedObject
 from needle_assets.simulation.sky import EAST_ALONG_X, NORTH_ALONG_Y
 from needle_assets.simulation.stamps import Stamp
-from needle_assets.survey import CUTOUT_SIZE_PX, MJD_OFFSET, PIXEL_SCALE_ARCSEC
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX, MJD_OFFSET, PIXEL_SCALE_ARCSEC
 
 PUBLISHER = "needle_assets simulation"
 HISTORY_DAYS = 30.0
@@ -77,7 +83,7 @@ def packet_bytes(found: SimulatedObject, exposure: int, stamp: Stamp, style: Sty
     record: dict[str, Any] = {
         "schemavsn": style.version,
         "publisher": PUBLISHER,
-        "objectId": found.ztf_id,
+        "objectId": found.object_id,
         "candid": candid,
         "candidate": _candidate(found, exposure, style, rng),
         "prv_candidates": _history(found, exposure, style) or None,

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from needle_assets.alerts import read_packet
-from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import find_sources
-from needle_assets.rejections import Rejection
-from needle_assets.survey import BAND_OF_FID, CUTOUT_SIZE_PX, LABELS, SLSN, SN, TDE
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.packets import read_packet
+from needle_assets.surveys.ztf import BAND_OF_FID, CUTOUT_SIZE_PX, LABELS, SLSN, SN, TDE
 
 TOLERANCE = 0.25
 PIXEL_PERCENTILES = (10.0, 90.0, 97.5, 99.0, 99.9)
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 class StampPair(NamedTuple):
     """Science and reference of one packet as they came, (ny, nx) [DN], with the object's class and the band."""
 
-    ztf_id: str
+    object_id: str
     label: str
     band: str
     science: NDArray[np.float32]
@@ -119,7 +119,7 @@ def compare_folders(real: Path, simulated: Path) -> list[Row]:
 def labelled_objects(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Labelled rows of the catalogue by ZTF id."""
     rows, _ = read_catalogue(folder / "bts.csv")
-    return {row["ztf_id"]: row for row in rows if row["label"] in LABELS}
+    return {row["object_id"]: row for row in rows if row["label"] in LABELS}
 
 
 def _catalogue_rows(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Mapping[str, Any]]) -> list[Row]:
@@ -158,17 +158,17 @@ def _host_rows(real: tuple[Path, Mapping[str, Any]], simulated: tuple[Path, Mapp
 def _host_values(folder: Path, labels: Mapping[str, Mapping[str, Any]], label: str, column: str) -> list[float]:
     frame, _ = read_hosts(folder / "hosts.csv")
     frame = frame.with_columns(g_r=pl.col("g_mag") - pl.col("r_mag"))
-    wanted = [ztf_id for ztf_id, row in labels.items() if row["label"] == label]
-    return frame.filter(pl.col("ztf_id").is_in(wanted))[column].drop_nulls().to_list()
+    wanted = [object_id for object_id, row in labels.items() if row["label"] == label]
+    return frame.filter(pl.col("object_id").is_in(wanted))[column].drop_nulls().to_list()
 
 
 def _light_curve_rows(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     frame, _ = read_photometry(folder / "photometry.parquet")
     by_label: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (ztf_id,), curve in frame.partition_by("ztf_id", as_dict=True).items():
-        if ztf_id in labels:
-            for name, value in _light_curve_numbers(curve, labels[str(ztf_id)]).items():
-                by_label[labels[str(ztf_id)]["label"]][name].append(value)
+    for (object_id,), curve in frame.partition_by("object_id", as_dict=True).items():
+        if object_id in labels:
+            for name, value in _light_curve_numbers(curve, labels[str(object_id)]).items():
+                by_label[labels[str(object_id)]["label"]][name].append(value)
     rows = [
         compare(name, label, [value], by_label[label][name], n_real={SN: 5148, SLSN: 120, TDE: 69}[label])
         for name, medians in PUBLISHED_MEDIANS.items()
@@ -207,11 +207,11 @@ def read_pairs(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[St
     for path in sorted((folder / "alerts").rglob("*.avro")):
         try:
             packet = read_packet(path.read_bytes())
-            label = labels.get(packet.ztf_id, {}).get("label")
+            label = labels.get(packet.object_id, {}).get("label")
             if label is None or packet.science is None or packet.reference is None or packet.candidate["fid"] not in (1, 2):
                 continue
             band = BAND_OF_FID[packet.candidate["fid"]]
-            pairs.append(StampPair(packet.ztf_id, label, band, decode_cutout(packet.science), decode_cutout(packet.reference)))
+            pairs.append(StampPair(packet.object_id, label, band, decode_cutout(packet.science), decode_cutout(packet.reference)))
         except Rejection:
             continue
     return pairs
@@ -241,8 +241,8 @@ def _by_object(pairs: Sequence[StampPair]) -> dict[str, dict[str, float]]:
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for pair in pairs:
         for name, value in _stamp_numbers(pair).items():
-            values[pair.ztf_id][name].append(value)
-    return {ztf_id: {name: float(np.mean(v)) for name, v in numbers.items()} for ztf_id, numbers in values.items()}
+            values[pair.object_id][name].append(value)
+    return {object_id: {name: float(np.mean(v)) for name, v in numbers.items()} for object_id, numbers in values.items()}
 
 
 def _stamp_numbers(pair: StampPair) -> dict[str, float]:

@@ -14,7 +14,7 @@ from scipy import fft
 from scipy.special import j0, kv
 
 from needle_assets.simulation.sky import Galaxies, Host, Stars
-from needle_assets.survey import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
 
 ComplexArray = NDArray[np.complex64]
 RealArray = NDArray[np.float32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from needle_assets.light_curves.extinction import PS1_EXTINCTION_PER_A_V
 from needle_assets.simulation.transients import Transient, apparent_minus_absolute_mag
-from needle_assets.survey import PIXEL_SCALE_ARCSEC
+from needle_assets.surveys.ztf import PIXEL_SCALE_ARCSEC
 
 FloatArray = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from needle_assets.simulation.rendering import (
     weighted_sum,
 )
 from needle_assets.simulation.sky import Galaxies, Host, Stars
-from needle_assets.survey import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
 
 GAIN_E_PER_DN = 6.2
 UNIT_ZERO_POINT_MAG = 25.0

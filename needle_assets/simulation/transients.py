@@ -14,7 +14,7 @@ from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
 from needle_assets.light_curves.extinction import ZTF_EXTINCTION_PER_A_V
-from needle_assets.survey import SLSN, SN, TDE, ZTF_EXTINCTION_WAVELENGTH_ANGSTROM
+from needle_assets.surveys.ztf import SLSN, SN, TDE, ZTF_EXTINCTION_WAVELENGTH_ANGSTROM
 
 FloatArray = NDArray[np.float64]
 

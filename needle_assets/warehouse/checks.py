@@ -41,14 +41,14 @@ class Check:
 
 # Who had which part in which model; the rule that gave places then; and the other ids that each object was known by then.
 _PARTS = (
-    "select m.model_id, m.ztf_id, m.part, r.rule, coalesce(o.other_ids, []) as other_ids, "
-    "list_min(list_prepend(m.ztf_id, coalesce(o.other_ids, []))) as identity from ("
-    "select model_id, training_set_id, unnest(trained_ids) as ztf_id, 'trained' as part from results.fold_models "
+    "select m.model_id, m.object_id, m.part, r.rule, coalesce(o.other_ids, []) as other_ids, "
+    "list_min(list_prepend(m.object_id, coalesce(o.other_ids, []))) as identity from ("
+    "select model_id, training_set_id, unnest(trained_ids) as object_id, 'trained' as part from results.fold_models "
     "union all select model_id, training_set_id, unnest(validated_ids), 'validated' from results.fold_models "
     "union all select model_id, training_set_id, unnest(parent_ids), 'parent' from results.fold_models "
     "union all select model_id, training_set_id, unnest(scaled_ids), 'scaled' from results.fold_models) m "
     "left join (select training_set_id, any_value(rule) as rule from results.training_sets group by 1) r using (training_set_id) "
-    "left join results.training_sets o using (training_set_id, ztf_id)"
+    "left join results.training_sets o using (training_set_id, object_id)"
 )
 
 CHECKS = (
@@ -56,25 +56,26 @@ CHECKS = (
         "objects_are_named_once",
         "raw.objects",
         "Every catalogue object has one row and an id of ZTF's form.",
-        "select ztf_id from raw.objects group by ztf_id having count(*) > 1 or not regexp_full_match(ztf_id, 'ZTF\\d{2}[a-z]{7}')",
+        "select object_id from raw.objects group by object_id having count(*) > 1 or not regexp_full_match(object_id, 'ZTF\\d{2}[a-z]{7}')",
     ),
     Check(
         "labels_are_known",
         "raw.objects",
         "A label is SN, SLSN-I, TDE or null.",
-        "select ztf_id, label from raw.objects where label not in ('SN', 'SLSN-I', 'TDE')",
+        "select object_id, label from raw.objects where label not in ('SN', 'SLSN-I', 'TDE')",
     ),
     Check(
         "every_packet_is_a_row_or_a_rejection",
         "raw.alerts",
         "Every readable packet of the landing folder is a row, or a rejection of that packet says why not.",
         # Asked of objects whose rows were computed from the packets as they are now: the others are stale.
-        "select p.* from lineage.landing_packets p join lineage.ledger l on l.asset = 'raw.alerts' and l.ztf_id = p.ztf_id "
-        "where exists (select 1 from lineage.contents c where c.asset = 'landing.packets' and c.ztf_id = p.ztf_id "
+        "select p.* from lineage.landing_packets p join lineage.ledger l on l.asset = 'raw.alerts' and l.object_id = p.object_id "
+        "where exists (select 1 from lineage.contents c where c.asset = 'landing.packets' and c.object_id = p.object_id "
         "and list_contains(string_split(l.parents, '|'), 'landing.packets=' || c.content_hash)) "
-        "and not exists (select 1 from raw.alerts a where (a.ztf_id, a.candid, a.path, coalesce(a.member, ''), a.sha256) "
-        "= (p.ztf_id, p.candid, p.path, p.member, p.sha256)) "
-        "and not exists (select 1 from core.rejections r where r.stage = 'raw.alerts' and r.ztf_id = p.ztf_id and r.candid = p.candid "
+        "and not exists (select 1 from raw.alerts a where (a.object_id, a.candid, a.path, coalesce(a.member, ''), a.sha256) "
+        "= (p.object_id, p.candid, p.path, p.member, p.sha256)) "
+        "and not exists (select 1 from core.rejections r where r.stage = 'raw.alerts' and r.object_id = "
+        "p.object_id and r.candid = p.candid "
         "and (r.measured->>'path') = p.path and coalesce(r.measured->>'member', '') = p.member "
         "and coalesce(r.measured->>'sha256', p.sha256) = p.sha256)",  # older rejections do not say it
     ),
@@ -89,8 +90,8 @@ CHECKS = (
         "stamped_detections_are_packets",
         "core.detections",
         "A detection with a stamp has the packet it comes from.",
-        "select d.ztf_id, d.candid from core.detections d where has_stamp and candid is not null "
-        "and not exists (select 1 from raw.alerts a where a.ztf_id = d.ztf_id and a.candid = d.candid)",
+        "select d.object_id, d.candid from core.detections d where has_stamp and candid is not null "
+        "and not exists (select 1 from raw.alerts a where a.object_id = d.object_id and a.candid = d.candid)",
         is_between_products=True,
     ),
     Check(
@@ -103,7 +104,7 @@ CHECKS = (
         "targets_are_central",
         "core.stamps",
         "The transient lies within a pixel of the stamp's centre.",
-        "select ztf_id, candid, target_x_px, target_y_px from core.stamps "
+        "select object_id, candid, target_x_px, target_y_px from core.stamps "
         "where abs(target_x_px - 29.5) > 1.01 or abs(target_y_px - 29.5) > 1.01",
     ),
     Check(
@@ -111,8 +112,8 @@ CHECKS = (
         "core.splits",
         "An object keeps the place it had when a model was trained, unless another rule asked for a new deal or another of its ids "
         "was found since; `needle train` settles it.",
-        "select s.ztf_id, s.validation_of, t.validation_of as validation_of_then from core.splits s "
-        "join results.training_sets t using (ztf_id, rule) where (s.is_untouched or s.validation_of <> t.validation_of) "
+        "select s.object_id, s.validation_of, t.validation_of as validation_of_then from core.splits s "
+        "join results.training_sets t using (object_id, rule) where (s.is_untouched or s.validation_of <> t.validation_of) "
         "and coalesce(s.other_ids, []) = coalesce(t.other_ids, [])",
         settled_by="results.fold_models",
     ),
@@ -120,16 +121,16 @@ CHECKS = (
         "one_object_has_one_place",
         "core.splits",
         "All ids of one object (one IAU name, or within 1.5 arcsec) are untouched together, or validated on by the same models.",
-        "select any_value(identity) as identity, list(ztf_id order by ztf_id) as ids from core.splits group by coalesce(identity, ztf_id) "
-        "having count(distinct (is_untouched, validation_of, label)) > 1",
+        "select any_value(identity) as identity, list(object_id order by object_id) as ids from core.splits "
+        "group by coalesce(identity, object_id) having count(distinct (is_untouched, validation_of, label)) > 1",
     ),
     Check(
         "parents_are_in_the_training_part",
         "core.synthetic_samples",
         "Both parents of a synthetic sample may be trained on: not untouched, and not validated on by the sample's fold.",
         "select y.model_kind, y.fold, y.label, y.sample, parent from core.synthetic_samples y, "
-        "lateral (select unnest([y.light_curve_parent, y.image_parent])) found(parent) left join core.splits s on s.ztf_id = parent "
-        "where s.ztf_id is null or s.is_untouched or list_contains(s.validation_of, y.fold)",
+        "lateral (select unnest([y.light_curve_parent, y.image_parent])) found(parent) left join core.splits s on s.object_id = parent "
+        "where s.object_id is null or s.is_untouched or list_contains(s.validation_of, y.fold)",
         is_between_products=True,
     ),
     Check(
@@ -137,15 +138,15 @@ CHECKS = (
         "results.predictions",
         "No model was trained, stopped or scaled by an object that its rule keeps untouched, under whatever id known then, nor by a "
         "synthetic sample of one.",
-        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join core.splits s on s.rule = p.rule and s.is_untouched and "
-        "(s.ztf_id = p.ztf_id and coalesce(s.other_ids, []) = p.other_ids or list_contains(p.other_ids, s.ztf_id))",
+        f"select p.model_id, p.object_id, p.part from ({_PARTS}) p join core.splits s on s.rule = p.rule and s.is_untouched and "
+        "(s.object_id = p.object_id and coalesce(s.other_ids, []) = p.other_ids or list_contains(p.other_ids, s.object_id))",
         condemns="results.fold_models",
     ),
     Check(
         "validated_objects_train_nothing",
         "results.predictions",
         "No model was trained on an object that decided when to stop, under whatever id known then, nor on a synthetic sample of one.",
-        f"select p.model_id, p.ztf_id, p.part from ({_PARTS}) p join ({_PARTS}) v using (model_id, identity) "
+        f"select p.model_id, p.object_id, p.part from ({_PARTS}) p join ({_PARTS}) v using (model_id, identity) "
         "where v.part = 'validated' and p.part in ('trained', 'parent')",
         condemns="results.fold_models",
     ),
@@ -153,23 +154,23 @@ CHECKS = (
         "scalers_know_the_training_part_only",
         "results.predictions",
         "Scaler, imputer and feature weights of a model were fitted to objects it was trained on, and to no others.",
-        f"select p.model_id, p.ztf_id from ({_PARTS}) p where p.part = 'scaled' "
-        f"except select p.model_id, p.ztf_id from ({_PARTS}) p where p.part = 'trained'",
+        f"select p.model_id, p.object_id from ({_PARTS}) p where p.part = 'scaled' "
+        f"except select p.model_id, p.object_id from ({_PARTS}) p where p.part = 'trained'",
         condemns="results.fold_models",
     ),
     Check(
         "models_judge_what_they_were_not_trained_on",
         "results.predictions",
         "No object is scored by a model that was trained on it, under whatever id known today, or on a synthetic sample of it.",
-        f"select p.model_id, p.ztf_id, t.part from (select p.model_id, p.ztf_id, unnest(list_prepend(p.ztf_id, "
-        "coalesce(s.other_ids, []))) as name from results.predictions p left join core.splits s using (ztf_id)) p "
-        f"join ({_PARTS}) t on t.model_id = p.model_id and t.ztf_id = p.name where t.part in ('trained', 'parent')",
+        f"select p.model_id, p.object_id, t.part from (select p.model_id, p.object_id, unnest(list_prepend(p.object_id, "
+        "coalesce(s.other_ids, []))) as name from results.predictions p left join core.splits s using (object_id)) p "
+        f"join ({_PARTS}) t on t.model_id = p.model_id and t.object_id = p.name where t.part in ('trained', 'parent')",
     ),
     Check(
         "models_know_all_ids_of_their_objects",
         "results.predictions",
         "No model was trained before some of its objects were found to have other ids; `needle train` settles it.",
-        f"select distinct p.model_id, p.ztf_id, s.other_ids from ({_PARTS}) p join core.splits s using (ztf_id, rule) "
+        f"select distinct p.model_id, p.object_id, s.other_ids from ({_PARTS}) p join core.splits s using (object_id, rule) "
         "where coalesce(s.other_ids, []) <> p.other_ids",
         is_blocking=False,
     ),

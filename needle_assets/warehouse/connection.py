@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from needle_assets.stopping import signals_held
+from needle_assets.processes.stopping import signals_held
 
 OPEN_ATTEMPT_SECONDS = 60.0
 # More than one transaction writes. DuckDB 1.5 aborts the process, without a word, when the disk fills up within a commit.

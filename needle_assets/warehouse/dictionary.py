@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from needle_assets.warehouse.schema import column_comments, primary_key, read_tables, sql_folder, table_comments
+from needle_assets.warehouse.schema import (
+    column_comments,
+    primary_key,
+    read_tables,
+    sql_folder,
+    table_comments,
+)
 
 INTRODUCTION = """\
 # The warehouse

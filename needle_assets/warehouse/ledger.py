@@ -20,28 +20,28 @@ ALL_COLUMNS = "*"
 # half the time of an ordered string_agg.
 WANTED = """
 with inputs as (
-    select r.stage, c.ztf_id, array_to_string(list_sort(list(r.first_parent || '=' || c.content_hash)), '|') as parents
+    select r.stage, c.object_id, array_to_string(list_sort(list(r.first_parent || '=' || c.content_hash)), '|') as parents
     from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
-    where c.ztf_id <> '' and r.is_per_object group by r.stage, c.ztf_id
+    where c.object_id <> '' and r.is_per_object group by r.stage, c.object_id
 ), shared as (
     select r.stage, array_to_string(list_sort(list(r.first_parent || '=' || c.content_hash)), '|') as parents
     from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
-    where c.ztf_id = '' and r.is_per_object group by r.stage
+    where c.object_id = '' and r.is_per_object group by r.stage
 ), whole as (
     select stage, string_agg(first_parent || '=' || content_hash, '|' order by first_parent) as parents from (
-        select r.stage, r.first_parent, md5(string_agg(c.ztf_id || c.content_hash, '|' order by c.ztf_id)) as content_hash
+        select r.stage, r.first_parent, md5(string_agg(c.object_id || c.content_hash, '|' order by c.object_id)) as content_hash
         from reads r join lineage.contents c on c.asset = r.parent and c.columns = r.columns
         where not r.is_per_object group by r.stage, r.first_parent
     ) group by stage
 ), targets as (
-    select n.stage, n.salt, o.ztf_id, concat_ws('|', i.parents, s.parents) as parents
+    select n.stage, n.salt, o.object_id, concat_ws('|', i.parents, s.parents) as parents
     from nodes n cross join lineage.objects o
-    left join inputs i on i.stage = n.stage and i.ztf_id = o.ztf_id left join shared s on s.stage = n.stage
+    left join inputs i on i.stage = n.stage and i.object_id = o.object_id left join shared s on s.stage = n.stage
     where n.is_per_object
     union all
     select n.stage, n.salt, null, coalesce(w.parents, '') from nodes n left join whole w using (stage) where not n.is_per_object
 )
-select t.stage, t.ztf_id, md5(t.salt || '|' || t.parents) as fingerprint, t.parents from targets t
+select t.stage, t.object_id, md5(t.salt || '|' || t.parents) as fingerprint, t.parents from targets t
 """
 
 
@@ -106,23 +106,23 @@ def _literal(value: str | bool) -> str:
 
 
 def stale(connection: duckdb.DuckDBPyConnection, *, ignoring: str = "") -> list[tuple[str, str | None]]:
-    """Every (stage, ztf_id) whose fingerprint differs from the ledger's, after :func:`register_graph`; not for ``ignoring`` alone."""
+    """Every (stage, object_id) whose fingerprint differs from the ledger's, after :func:`register_graph`; not for ``ignoring`` alone."""
     apart = f"trim(regexp_replace({{}}, '\\|?{re.escape(ignoring)}=[0-9a-f]*', '', 'g'), '|')"
     alone = f"l.fingerprint = md5(n.salt || '|' || l.parents) and {apart.format('l.parents')} = {apart.format('w.parents')}"
     return connection.execute(
-        f"select w.stage, w.ztf_id from ({WANTED}) w left join lineage.ledger l "
-        "on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id join nodes n on n.stage = w.stage "
+        f"select w.stage, w.object_id from ({WANTED}) w left join lineage.ledger l "
+        "on l.asset = w.stage and l.object_id is not distinct from w.object_id join nodes n on n.stage = w.stage "
         f"where l.fingerprint is distinct from w.fingerprint {f'and not coalesce({alone}, false)' if ignoring else ''} "
-        "order by w.stage, w.ztf_id"
+        "order by w.stage, w.object_id"
     ).fetchall()
 
 
 def failed_as_they_are(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str | None]]:
-    """Every (stage, ztf_id) that was tried with what it would read now and failed, after :func:`register_graph`."""
+    """Every (stage, object_id) that was tried with what it would read now and failed, after :func:`register_graph`."""
     return set(
         connection.execute(
-            f"select w.stage, w.ztf_id from ({WANTED}) w join core.rejections r on r.stage = w.stage "
-            "and r.ztf_id is not distinct from w.ztf_id and (r.measured->>'fingerprint') = w.fingerprint"
+            f"select w.stage, w.object_id from ({WANTED}) w join core.rejections r on r.stage = w.stage "
+            "and r.object_id is not distinct from w.object_id and (r.measured->>'fingerprint') = w.fingerprint"
         ).fetchall()
     )
 
@@ -132,7 +132,7 @@ def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, i
     rows = connection.execute(
         f"select w.stage, count(*) filter (l.fingerprint is not null and l.fingerprint <> w.fingerprint), "
         f"count(*) filter (l.fingerprint is null), count(*) from ({WANTED}) w left join lineage.ledger l "
-        "on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id group by 1"
+        "on l.asset = w.stage and l.object_id is not distinct from w.object_id group by 1"
     ).fetchall()
     return {stage: (stale_count, missing, total) for stage, stale_count, missing, total in rows}
 
@@ -140,11 +140,11 @@ def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, i
 def wanted(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str | None, Plan]:
     """What ``stage`` would get now, by object, after :func:`register_graph` (of this stage alone, which is much quicker)."""
     rows = connection.execute(
-        f"select w.ztf_id, w.fingerprint, w.parents, l.fingerprint is distinct from w.fingerprint from ({WANTED}) w "
-        "left join lineage.ledger l on l.asset = w.stage and l.ztf_id is not distinct from w.ztf_id where w.stage = ?",
+        f"select w.object_id, w.fingerprint, w.parents, l.fingerprint is distinct from w.fingerprint from ({WANTED}) w "
+        "left join lineage.ledger l on l.asset = w.stage and l.object_id is not distinct from w.object_id where w.stage = ?",
         [stage],
     ).fetchall()
-    return {ztf_id: Plan(fingerprint, _by_today(parents), is_stale) for ztf_id, fingerprint, parents, is_stale in rows}
+    return {object_id: Plan(fingerprint, _by_today(parents), is_stale) for object_id, fingerprint, parents, is_stale in rows}
 
 
 def _by_today(parents: str) -> str:
@@ -159,7 +159,7 @@ def _by_today(parents: str) -> str:
 def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_id: str) -> set[str | None]:
     """Objects that this stage already computed for the same request."""
     rows = connection.execute(
-        "select ztf_id from lineage.ledger where asset = ? and request_id = ?", [stage, request_id]
+        "select object_id from lineage.ledger where asset = ? and request_id = ?", [stage, request_id]
     ).fetchall()
     return {row[0] for row in rows}
 
@@ -167,8 +167,8 @@ def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_
 def unpublished(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Ledger rows whose event is not known to be recorded."""
     result = connection.execute(
-        "select asset, ztf_id, data_version, code_version, parents, n_rows, n_rejected, write_id from lineage.ledger "
-        "where not is_published order by asset, ztf_id"
+        "select asset, object_id, data_version, code_version, parents, n_rows, n_rejected, write_id from lineage.ledger "
+        "where not is_published order by asset, object_id"
     )
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -177,15 +177,15 @@ def unpublished(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 def data_versions(
     connection: duckdb.DuckDBPyConnection, assets: Sequence[str], keys: Sequence[str]
 ) -> dict[tuple[str, str | None], str]:
-    """Data versions of some products, of these objects and of the products that have none, by (asset, ztf_id)."""
-    connection.register("asked", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    """Data versions of some products, of these objects and of the products that have none, by (asset, object_id)."""
+    connection.register("asked", pa.table({"object_id": pa.array(keys, pa.string())}))
     rows = connection.execute(
-        "select asset, ztf_id, data_version from lineage.ledger where list_contains(?, asset) "
-        "and (ztf_id is null or ztf_id in (select ztf_id from asked))",
+        "select asset, object_id, data_version from lineage.ledger where list_contains(?, asset) "
+        "and (object_id is null or object_id in (select object_id from asked))",
         [list(assets)],
     ).fetchall()
     connection.unregister("asked")
-    return {(asset, ztf_id): version for asset, ztf_id, version in rows}
+    return {(asset, object_id): version for asset, object_id, version in rows}
 
 
 def mark_published(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
@@ -203,10 +203,10 @@ def hash_rows(connection: duckdb.DuckDBPyConnection, source: str, asset: str, co
     The hash of an object is md5 over the sorted 64-bit hashes of its rows: the order of rows does not matter, their number does.
     """
     names = "*columns(*)" if columns == ALL_COLUMNS else columns
-    who = "ztf_id" if has_objects else "''"
+    who = "object_id" if has_objects else "''"
     connection.execute(
-        f"insert into lineage.contents select ?, ?, ztf_id, md5(string_agg(h, '' order by h)) from "
-        f"(select {who} as ztf_id, hash({names})::varchar as h from {source}) group by ztf_id",
+        f"insert into lineage.contents select ?, ?, object_id, md5(string_agg(h, '' order by h)) from "
+        f"(select {who} as object_id, hash({names})::varchar as h from {source}) group by object_id",
         [asset, columns],
     )
 
@@ -218,4 +218,4 @@ def backfill_hashes(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stag
     for asset in sorted(filled & set(tables)):
         for columns in sorted(hashed_column_sets(stages, asset)):
             if (asset, columns) not in known:
-                hash_rows(connection, asset, asset, columns, has_objects="ztf_id" in tables[asset].create)
+                hash_rows(connection, asset, asset, columns, has_objects="object_id" in tables[asset].create)

@@ -1,7 +1,6 @@
 """Rows in and rows out: what a stage reads of some objects, and one transaction that replaces what it wrote of them."""
 
 import datetime as dt
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from needle_assets.errors import Refused
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, transaction
@@ -24,11 +24,11 @@ PIXEL_COLUMNS_PER_QUERY = 2
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
 # With each object the file as it was read: another one there by now has not been looked at.
 _SAID = (
-    "select said.ztf_id, said.path, said.content_hash, file.size_bytes, file.mtime_ns from lineage.landing_rows said "
+    "select said.object_id, said.path, said.content_hash, file.size_bytes, file.mtime_ns from lineage.landing_rows said "
     "left join lineage.landing_files file on file.path = said.path where said.source = '{source}'"
 )
 LANDING_QUERIES = {
-    "landing.packets": "select ztf_id, path, member, candid, sha256 from lineage.landing_packets",
+    "landing.packets": "select object_id, path, member, candid, sha256 from lineage.landing_packets",
     "landing.catalogue": _SAID.format(source="catalogue"),
     "landing.photometry": _SAID.format(source="photometry"),
     "landing.hosts": _SAID.format(source="hosts"),
@@ -40,20 +40,10 @@ EMPTY = "empty"
 
 
 @dataclass(frozen=True)
-class Refused:
-    """One row of ``core.rejections``: ``measured`` is JSON text."""
-
-    ztf_id: str | None
-    candid: int | None
-    reason: str
-    measured: str = "{}"
-
-
-@dataclass(frozen=True)
 class Written:
-    """What one transaction stored for one object (``ztf_id`` None: for a whole product)."""
+    """What one transaction stored for one object (``object_id`` None: for a whole product)."""
 
-    ztf_id: str | None
+    object_id: str | None
     data_version: str
     n_rows: int
     n_rejected: int
@@ -83,7 +73,7 @@ def load(
     Tables without objects are given whole. Parents in the schema ``landing`` also carry each of ``folders`` as a column.
     """
     if keys is not None:
-        connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+        connection.register("wanted_keys", pa.table({"object_id": pa.array(keys, pa.string())}))
     frames = {parent: _frame(connection, parent, columns, tables, keys) for parent, columns in reads.items()}
     for parent in frames.keys() & LANDING_QUERIES.keys():
         frames[parent] = frames[parent].with_columns(**{name: pl.lit(path) for name, path in folders.items()})
@@ -101,13 +91,13 @@ def _frame(
 ) -> pl.DataFrame:
     if parent in LANDING_QUERIES:
         source, wanted = f"({LANDING_QUERIES[parent]})", ["*"]
-        key = ["ztf_id", "path", "member"] if parent == "landing.packets" else ["ztf_id"]
+        key = ["object_id", "path", "member"] if parent == "landing.packets" else ["object_id"]
         has_objects = True
     else:
-        has_objects = "ztf_id" in tables[parent].create
+        has_objects = "object_id" in tables[parent].create
         source, key = parent, primary_key(tables[parent].create)
-        wanted = list(dict.fromkeys((*(("ztf_id",) if has_objects else ()), *columns)))
-    among = "where ztf_id in (select ztf_id from wanted_keys)" if keys is not None and has_objects else ""
+        wanted = list(dict.fromkeys((*(("object_id",) if has_objects else ()), *columns)))
+    among = "where object_id in (select object_id from wanted_keys)" if keys is not None and has_objects else ""
     pixels = PIXEL_COLUMN.findall(tables[parent].create) if key and parent in tables else []
     apart = [name for name in wanted if name in pixels][PIXEL_COLUMNS_PER_QUERY:]
     first, *others = [[name for name in wanted if name not in apart], *([name] for name in apart)]
@@ -129,15 +119,15 @@ def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence
 def weights(connection: duckdb.DuckDBPyConnection, parents: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
     """How many rows each object has in the parent that has most of it; whole tables and files without packets do not count."""
     sources = [f"({LANDING_QUERIES[p]})" if p in LANDING_QUERIES else p for p in parents if p != "raw.objects"]
-    connection.register("wanted_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    connection.register("wanted_keys", pa.table({"object_id": pa.array(keys, pa.string())}))
     counted: dict[str, int] = {}
     for source in sources:
         names = connection.execute(f"describe select * from {source}").fetchall()
-        if "ztf_id" not in {name[0] for name in names}:
+        if "object_id" not in {name[0] for name in names}:
             continue
-        query = f"select ztf_id, count(*) from {source} where ztf_id in (select ztf_id from wanted_keys) group by 1"
-        for ztf_id, n_rows in connection.execute(query).fetchall():
-            counted[ztf_id] = max(counted.get(ztf_id, 0), n_rows)
+        query = f"select object_id, count(*) from {source} where object_id in (select object_id from wanted_keys) group by 1"
+        for object_id, n_rows in connection.execute(query).fetchall():
+            counted[object_id] = max(counted.get(object_id, 0), n_rows)
     connection.unregister("wanted_keys")
     return counted
 
@@ -149,7 +139,7 @@ def refusals_by_stage(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, *, without: Sequence[str] = ()) -> int:
     """How many rows a query finds, apart from those of the objects in ``without``."""
-    among = "where not list_contains($without, ztf_id)" if without else ""
+    among = "where not list_contains($without, object_id)" if without else ""
     row = connection.execute(f"select count(*) from ({query}) {among}", {"without": list(without)} if without else {}).fetchone()
     return int(row[0]) if row else 0
 
@@ -159,9 +149,9 @@ def tallies(
 ) -> dict[str | None, dict[str, int]]:
     """How many rows of a table meet each condition: of the objects in ``keys`` that have rows, and of all under None."""
     conditions = ", ".join(f"count(*) filter ({condition})" for condition in counts.values())
-    connection.register("tallied_keys", pa.table({"ztf_id": pa.array(keys, pa.string())}))
+    connection.register("tallied_keys", pa.table({"object_id": pa.array(keys, pa.string())}))
     found = connection.execute(
-        f"select ztf_id, {conditions} from {table} where ztf_id in (select ztf_id from tallied_keys) group by 1 "
+        f"select object_id, {conditions} from {table} where object_id in (select object_id from tallied_keys) group by 1 "
         f"union all select null, {conditions} from {table}"
     ).fetchall()
     connection.unregister("tallied_keys")
@@ -207,13 +197,13 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
     table = batch.stage.table
     require_distinct(batch.rows, table, batch.key)
     connection.register("new_rows", batch.rows)
-    connection.register("written_keys", pa.table({"ztf_id": pa.array(batch.keys or [], pa.string())}))
+    connection.register("written_keys", pa.table({"object_id": pa.array(batch.keys or [], pa.string())}))
     with transaction(connection):
         _delete(connection, table, whole=batch.keys is None)
         connection.execute(f"insert into {table} by name select * from new_rows")
         _insert_refused(connection, table, batch.refused)
         for columns in sorted(ledger.hashed_column_sets(stages, table)):
-            ledger.hash_rows(connection, "new_rows", table, columns, has_objects="ztf_id" in batch.rows.schema.names)
+            ledger.hash_rows(connection, "new_rows", table, columns, has_objects="object_id" in batch.rows.schema.names)
         written = _written(connection, batch)
         _insert_ledger(connection, batch, written)
         bump_change(connection)
@@ -237,7 +227,7 @@ def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, table: str, *, whole: bool) -> None:
-    among = "true" if whole else "ztf_id in (select ztf_id from written_keys)"
+    among = "true" if whole else "object_id in (select object_id from written_keys)"
     connection.execute(f"delete from {table} where {among}")
     connection.execute(f"delete from core.rejections where stage = ? and {among}", [table])
     connection.execute(f"delete from lineage.contents where asset = ? and {among}", [table])
@@ -249,8 +239,8 @@ def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Se
     with transaction(connection):
         for failure in failed:
             connection.execute(
-                "delete from core.rejections where stage = ? and ztf_id is not distinct from ? and (measured->>'traceback') is not null",
-                [stage, failure.ztf_id],
+                "delete from core.rejections where stage = ? and object_id is not distinct from ? and (measured->>'traceback') is not null",
+                [stage, failure.object_id],
             )
         _insert_refused(connection, stage, failed)
         bump_change(connection)
@@ -260,14 +250,14 @@ def _insert_refused(connection: duckdb.DuckDBPyConnection, stage: str, refused: 
     if not refused:
         return
     columns = {
-        "ztf_id": pa.array([r.ztf_id for r in refused], pa.string()),
+        "object_id": pa.array([r.object_id for r in refused], pa.string()),
         "candid": pa.array([r.candid for r in refused], pa.int64()),
         "reason": pa.array([r.reason for r in refused], pa.string()),
         "measured": pa.array([r.measured for r in refused], pa.string()),
     }
     connection.register("refused_rows", pa.table(columns))
     connection.execute(
-        "insert into core.rejections select ?, ztf_id, candid, reason, measured::json, ? from refused_rows", [stage, now()]
+        "insert into core.rejections select ?, object_id, candid, reason, measured::json, ? from refused_rows", [stage, now()]
     )
     connection.unregister("refused_rows")
 
@@ -277,20 +267,20 @@ def _written(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Writte
         return [_written_whole(connection, batch)] if None in batch.plans else []
     versions = dict(
         connection.execute(
-            "select ztf_id, content_hash from lineage.contents where asset = ? and columns = ? "
-            "and ztf_id in (select ztf_id from written_keys)",
+            "select object_id, content_hash from lineage.contents where asset = ? and columns = ? "
+            "and object_id in (select object_id from written_keys)",
             [batch.stage.table, ledger.ALL_COLUMNS],
         ).fetchall()
     )
-    n_rows = dict(connection.execute("select ztf_id, count(*) from new_rows group by 1").fetchall())
-    n_rejected = Counter(refusal.ztf_id for refusal in batch.refused)
+    n_rows = dict(connection.execute("select object_id, count(*) from new_rows group by 1").fetchall())
+    n_rejected = Counter(refusal.object_id for refusal in batch.refused)
     kept = [key for key in batch.keys if key in batch.plans]
     return [Written(key, versions.get(key, EMPTY), n_rows.get(key, 0), n_rejected[key]) for key in kept]
 
 
 def _written_whole(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Written:
     row = connection.execute(
-        "select md5(string_agg(ztf_id || content_hash, '|' order by ztf_id)) from lineage.contents where asset = ? and columns = ?",
+        "select md5(string_agg(object_id || content_hash, '|' order by object_id)) from lineage.contents where asset = ? and columns = ?",
         [batch.stage.table, ledger.ALL_COLUMNS],
     ).fetchone()
     return Written(None, (row and row[0]) or EMPTY, batch.rows.num_rows, len(batch.refused))
@@ -298,9 +288,9 @@ def _written_whole(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Writt
 
 def _insert_ledger(connection: duckdb.DuckDBPyConnection, batch: Batch, written: Sequence[Written]) -> None:
     columns = {
-        "ztf_id": pa.array([w.ztf_id for w in written], pa.string()),
-        "fingerprint": pa.array([batch.plans[w.ztf_id].fingerprint for w in written], pa.string()),
-        "parents": pa.array([batch.plans[w.ztf_id].parents for w in written], pa.string()),
+        "object_id": pa.array([w.object_id for w in written], pa.string()),
+        "fingerprint": pa.array([batch.plans[w.object_id].fingerprint for w in written], pa.string()),
+        "parents": pa.array([batch.plans[w.object_id].parents for w in written], pa.string()),
         "data_version": pa.array([w.data_version for w in written], pa.string()),
         "n_rows": pa.array([w.n_rows for w in written], pa.int32()),
         "n_rejected": pa.array([w.n_rejected for w in written], pa.int32()),
@@ -350,19 +340,6 @@ def _flattened(value: Any) -> Any:
 def _stacked(flat: list[pa.Array], kind: pa.FixedSizeListType) -> pa.Array:
     values = pa.concat_arrays(flat) if flat else pa.array([], kind.value_type)
     return pa.FixedSizeListArray.from_arrays(values, type=kind)
-
-
-def as_json(measured: Mapping[str, object]) -> str:
-    """Measured values as JSON; what JSON has no word for becomes text."""
-    return json.dumps({key: _plain(value) for key, value in measured.items()}, sort_keys=True, default=str)
-
-
-def _plain(value: object) -> object:
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not (value == value and abs(value) != float("inf")):
-        return None if value != value else str(value)
-    return value
 
 
 def now() -> dt.datetime:

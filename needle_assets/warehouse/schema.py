@@ -78,10 +78,15 @@ class Table:
 
     @property
     def digest(self) -> str:
-        """Changes whenever columns, checks or key change, and then all of the table is stale; comments and renames do not count."""
+        """
+        Changes whenever columns, checks or key change, and then all of the table is stale.
+
+        Comments, renames and columns with a value for older rows do not count.
+        """
         first = {self.name: self.first_name, **{name: formerly[0] for name, formerly in self.columns_formerly.items()}}
         names = "|".join(re.escape(name) for name in first)
-        create = re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: first[found[0]], self.create)
+        lines = [line for line in self.create.splitlines() if line.strip().split(" ")[0].strip('"') not in self.if_absent]
+        create = re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: first[found[0]], "\n".join(lines))
         return _digest(" ".join(create.split()))
 
     @property

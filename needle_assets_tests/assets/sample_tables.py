@@ -8,7 +8,7 @@ import polars as pl
 from needle_assets.assets.samples import splits
 from needle_assets.home import Home
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.refresh import Session
+from needle_assets.pipeline.session import Session
 from needle_assets.settings import Settings, SplitSettings, SyntheticSettings, TrainingSettings
 from needle_assets.stages import STAGES
 from needle_assets.warehouse.connection import writing
@@ -34,7 +34,7 @@ def objects(counts: dict[str, int] = COUNTS, n_untouched: int = 4) -> pl.DataFra
             features = rng.normal(size=len(HOSTED_FEATURES)) + 2.0 * place * (np.arange(len(HOSTED_FEATURES)) < 4)
             rows.append(
                 {
-                    "ztf_id": f"ZTF18{'abc'[place]}{'abcdefghij'[k // 26]}{chr(97 + k % 26)}aaaa",
+                    "object_id": f"ZTF18{'abc'[place]}{'abcdefghij'[k // 26]}{chr(97 + k % 26)}aaaa",
                     "label": label,
                     "is_hosted": k % 3 != 0,
                     "redshift": 0.1 + 0.002 * k,
@@ -48,17 +48,17 @@ def objects(counts: dict[str, int] = COUNTS, n_untouched: int = 4) -> pl.DataFra
 def split_tables(frame: pl.DataFrame, before: pl.DataFrame | None = None) -> dict[str, pl.DataFrame]:
     """What core.splits reads."""
     empty = pl.DataFrame(
-        schema={"ztf_id": pl.String, "is_untouched": pl.Boolean, "validation_of": pl.List(pl.Int32), "rule": pl.String}
+        schema={"object_id": pl.String, "is_untouched": pl.Boolean, "validation_of": pl.List(pl.Int32), "rule": pl.String}
     )
     nowhere = pl.lit(None, pl.Float64)
     return {
         "raw.objects": frame.select(
-            "ztf_id", "label", "redshift", iau_name=pl.lit(None, pl.String), ra_deg=nowhere, dec_deg=nowhere
+            "object_id", "label", "redshift", iau_name=pl.lit(None, pl.String), ra_deg=nowhere, dec_deg=nowhere
         ),
-        "core.epochs": frame.select("ztf_id", "first_mjd", n_rising_g=pl.lit(2), n_rising_r=pl.lit(1)),
-        "core.hosts": frame.select("ztf_id", "is_hosted"),
-        "core.masked_stamps": frame.select("ztf_id", candid=pl.lit(1)).clear(),
-        "core.detections": frame.select("ztf_id", source=pl.lit("alert")),
+        "core.epochs": frame.select("object_id", "first_mjd", n_rising_g=pl.lit(2), n_rising_r=pl.lit(1)),
+        "core.hosts": frame.select("object_id", "is_hosted"),
+        "core.masked_stamps": frame.select("object_id", candid=pl.lit(1)).clear(),
+        "core.detections": frame.select("object_id", source=pl.lit("alert")),
         "core.splits": empty if before is None else before,
     }
 
@@ -84,7 +84,7 @@ def session_of(folder: Path, frame: pl.DataFrame, settings: Settings = SETTINGS)
 def store(session: Session, frame: pl.DataFrame, splits_now: pl.DataFrame) -> None:
     """Put the made-up tables into the home, in place of what was there."""
     features = frame.select(
-        "ztf_id",
+        "object_id",
         *HOSTED_FEATURES,
         as_of_mjd=pl.lit(58520.0),
         n_det_g=pl.lit(2),
@@ -101,9 +101,10 @@ def store(session: Session, frame: pl.DataFrame, splits_now: pl.DataFrame) -> No
             columns = {key for stage in session.stages for key in [",".join(sorted(stage.reads.get(table, ("*",))))]} | {"*"}
             for names in columns:
                 connection.execute(
-                    "insert into lineage.contents select ?, ?, ztf_id, md5(string_agg(h, '')) from "
-                    f"(select ztf_id, hash(row({'*columns(*)' if names == '*' else names}))::varchar as h from {table}) group by ztf_id",
+                    "insert into lineage.contents select ?, ?, object_id, md5(string_agg(h, '')) from "
+                    f"(select object_id, hash(row({'*columns(*)' if names == '*' else names}))::varchar as h "
+                    f"from {table}) group by object_id",
                     [table, names],
                 )
         connection.execute("delete from lineage.objects")
-        connection.execute("insert into lineage.objects select ztf_id, now()::timestamp from core.features")
+        connection.execute("insert into lineage.objects select object_id, now()::timestamp from core.features")

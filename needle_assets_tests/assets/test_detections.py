@@ -8,7 +8,7 @@ import pytest
 
 from needle_assets.assets.detections import detections, hosts, upper_limits
 from needle_assets.settings import Settings
-from needle_assets.survey import MJD_OFFSET
+from needle_assets.surveys.ztf import MJD_OFFSET
 
 NAME = "ZTF18abcdefg"
 SOURCE = {
@@ -17,13 +17,13 @@ SOURCE = {
 
 
 def seen(candid: int, jd: float, **changed: Any) -> dict[str, Any]:
-    plain = {"fid": 1, "magpsf": 18.0, "sigmapsf": 0.1, "isdiffpos": "t", "diffmaglim": 20.5}
+    plain = {"fid": 1, "ra": 150.0, "dec": 20.0, "magpsf": 18.0, "sigmapsf": 0.1, "isdiffpos": "t", "diffmaglim": 20.5}
     return {"candid": candid, "jd": jd + MJD_OFFSET, **plain, **changed}
 
 
 def packet(candid: int, jd: float, history: list[dict[str, Any]] | None = None, **changed: Any) -> dict[str, Any]:
     cutouts = {"has_science_cutout": True, "has_reference_cutout": False}
-    return {"ztf_id": NAME, **seen(candid, jd), **cutouts, "prv_candidates": history, **SOURCE, **changed}
+    return {"object_id": NAME, **seen(candid, jd), **cutouts, "prv_candidates": history, **SOURCE, **changed}
 
 
 def tables(
@@ -32,17 +32,18 @@ def tables(
     alerts = (
         pl.DataFrame(list(packets), infer_schema_length=None)
         if packets
-        else pl.DataFrame(schema={"ztf_id": pl.String, "jd": pl.Float64})
+        else pl.DataFrame(schema={"object_id": pl.String, "jd": pl.Float64, "ra": pl.Float64, "dec": pl.Float64})
     )
     landed = pl.DataFrame(photometry or [], schema_overrides={"mw_corrected": pl.Boolean})
-    catalogue = pl.DataFrame({"ztf_id": [NAME], "a_v_mag": [None]}, schema={"ztf_id": pl.String, "a_v_mag": pl.Float64})
+    catalogue = pl.DataFrame({"object_id": [NAME], "a_v_mag": [None]}, schema={"object_id": pl.String, "a_v_mag": pl.Float64})
     return {"raw.alerts": alerts, "raw.photometry": landed, "raw.objects": catalogue, "raw.hosts": pl.DataFrame(), **more}
 
 
 def test_packets_their_history_and_photometry_are_detections_with_their_source():
-    point = {"ztf_id": NAME, "mjd": 59003.0, "band": "i", "mag": 17.0, "mag_err": 0.2, "mw_corrected": True, "source": None}
+    point = {"object_id": NAME, "mjd": 59003.0, "band": "i", "mag": 17.0, "mag_err": 0.2, "is_positive": True}
+    point |= {"mw_corrected": True, "source": None}
     found = detections(tables(packet(2, 59002.0, [seen(1, 59001.0, fid=2, isdiffpos="f")]), photometry=[point]), Settings()).rows
-    told = [(row["ztf_id"], row["candid"], row["band"], row["source"]) for row in found]
+    told = [(row["object_id"], row["candid"], row["band"], row["source"]) for row in found]
     assert told == [(NAME, 2, "g", "packet"), (NAME, None, "i", "photometry"), (NAME, 1, "r", "history")]
     assert [row["mjd"] for row in found] == [59002.0, 59003.0, 59001.0]
     assert [(row["is_positive"], row["is_mw_corrected"], row["has_stamp"]) for row in found] == [
@@ -61,7 +62,7 @@ def test_either_cutout_makes_a_stamp_and_none_makes_none():
 def test_an_exposure_without_a_detection_is_a_limit_and_no_detection():
     history = [seen(1, 59001.0, magpsf=None, sigmapsf=None, diffmaglim=19.5), seen(2, 59000.0, magpsf=None, diffmaglim=None)]
     given = tables(packet(3, 59005.0, history), **{"core.detections": pl.DataFrame({"mjd": [59005.0], "band": ["g"]})})
-    assert upper_limits(given, Settings()).rows == [{"ztf_id": NAME, "mjd": 59001.0, "band": "g", "mag_limit": 19.5}]
+    assert upper_limits(given, Settings()).rows == [{"object_id": NAME, "mjd": 59001.0, "band": "g", "mag_limit": 19.5}]
     assert [row["candid"] for row in detections(given, Settings()).rows] == [3]
 
 
@@ -90,7 +91,7 @@ def test_the_host_is_the_likeliest_of_the_newest_packet_that_lists_any():
 
 def test_without_a_galaxy_there_is_no_host():
     for given in (packet(1, 59001.0), packet(1, 59001.0, **listed(2, 1.0, 17.0, star_score=0.9))):
-        assert host_of(given) == {"ztf_id": NAME, "is_hosted": False, "association": "none", "is_dereddened": False}
+        assert host_of(given) == {"object_id": NAME, "is_hosted": False, "association": "none", "is_dereddened": False}
 
 
 def test_the_settings_say_what_a_star_is_and_what_chance_is_too_large():
@@ -100,7 +101,7 @@ def test_the_settings_say_what_a_star_is_and_what_chance_is_too_large():
 
 
 def test_magnitudes_are_dereddened_once_and_only_where_the_extinction_is_known():
-    catalogue = {"raw.objects": pl.DataFrame({"ztf_id": [NAME], "a_v_mag": [1.0]})}
+    catalogue = {"raw.objects": pl.DataFrame({"object_id": [NAME], "a_v_mag": [1.0]})}
     found = host_of(packet(1, 59001.0, **listed(1, 2.0, 18.0)), **catalogue)
     assert found["is_dereddened"] is True
     assert 18.0 - found["r_mag"] == pytest.approx(2.271 / 2.742, abs=0.02)
@@ -111,13 +112,20 @@ def test_magnitudes_are_dereddened_once_and_only_where_the_extinction_is_known()
 
 def landed_host(separation_arcsec: float | None, *, r_mag: float | None = None, mw_corrected: bool = False) -> dict[str, Any]:
     bands = {f"{band}_mag": r_mag if band == "r" else None for band in "grizy"}
-    return {"ztf_id": NAME, "separation_arcsec": separation_arcsec, "mw_corrected": mw_corrected, "source": "FLEET", **bands}
+    place = {"host_ra_deg": 150.0, "host_dec_deg": 20.0 + 1.0 / 3600.0}
+    return (
+        {"object_id": NAME, "separation_arcsec": separation_arcsec, "mw_corrected": mw_corrected, "source": "FLEET"}
+        | place
+        | bands
+    )
 
 
-def test_of_landed_hosts_the_nearest_counts_before_anything_in_packets():
-    landed = pl.DataFrame([landed_host(None), landed_host(3.0, r_mag=17.0), landed_host(1.0)], infer_schema_length=None)
+@pytest.mark.parametrize("given", [None, 1.2])
+def test_a_landed_host_counts_before_anything_in_packets(given):
+    landed = pl.DataFrame([landed_host(given)], infer_schema_length=None)
     found = host_of(packet(1, 59001.0, **listed(1, 0.5, 15.0)), **{"raw.hosts": landed})
-    assert (found["association"], found["separation_arcsec"], found["magnitudes_from"]) == ("landed", 1.0, None)
+    assert (found["association"], found["magnitudes_from"]) == ("landed", None)
+    assert found["separation_arcsec"] == pytest.approx(given or 1.0, abs=1e-3)
 
 
 def test_nobody_has_no_host():

@@ -10,7 +10,7 @@ import pytest
 
 from needle_assets.assets.images import masked_stamps, masks, restored_stamps, stamp_quality
 from needle_assets.assets.stored_stamps import pixel_rows
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 from needle_assets.settings import Settings, preset_settings
 from needle_assets_tests.images.examples import real_pairs, star
 
@@ -18,7 +18,7 @@ PIXELS = pl.Array(pl.Float32, 3600)
 MASK = pl.Array(pl.Boolean, 3600)
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "core.stamps": {
-        "ztf_id": pl.String,
+        "object_id": pl.String,
         "candid": pl.Int64,
         "band": pl.String,
         "mjd": pl.Float64,
@@ -27,21 +27,21 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         **dict.fromkeys(("target_x_px", "target_y_px", "host_x_px", "host_y_px"), pl.Float64),
     },
     "core.stamp_quality": {
-        "ztf_id": pl.String,
+        "object_id": pl.String,
         "candid": pl.Int64,
         "image": pl.String,
         "is_good": pl.Boolean,
         "reasons": pl.List(pl.String),
     },
     "core.restored_stamps": {
-        "ztf_id": pl.String,
+        "object_id": pl.String,
         "candid": pl.Int64,
         "image": pl.String,
         "pixels": PIXELS,
         "is_accepted": pl.Boolean,
     },
     "core.masks": {
-        "ztf_id": pl.String,
+        "object_id": pl.String,
         "candid": pl.Int64,
         "mask": MASK,
         "replaced": MASK,
@@ -80,7 +80,7 @@ def walk(
     ):
         products[name] = compute(tables, settings)
         tables[name] = frame(name, products[name].rows)
-    tables["core.epochs"] = pl.DataFrame({"ztf_id": ["ZTF20aaaaaaa"], "classification_mjd": [until]})
+    tables["core.epochs"] = pl.DataFrame({"object_id": ["ZTF20aaaaaaa"], "classification_mjd": [until]})
     empty = pl.DataFrame(schema={"candid": pl.Int64, "mag": pl.Float64, "is_positive": pl.Boolean})
     tables["core.detections"] = empty if detections is None else detections
     try:
@@ -91,7 +91,7 @@ def walk(
 
 
 def stamp(candid: int, science: Any, reference: Any, **given: Any) -> dict[str, Any]:
-    plain = {"ztf_id": "ZTF20aaaaaaa", "band": "r", "mjd": 58_000.0 + candid, "host_x_px": None, "host_y_px": None}
+    plain = {"object_id": "ZTF20aaaaaaa", "band": "r", "mjd": 58_000.0 + candid, "host_x_px": None, "host_y_px": None}
     return {
         **plain,
         "candid": candid,
@@ -148,7 +148,7 @@ def test_a_bad_reference_is_repaired_from_science(science, reference):
 def test_a_pair_bad_twice_is_refused_with_both_reasons(science, reference):
     found = walk(frame("core.stamps", [stamp(1, cropped(science, 8), cropped(reference, 8))]), Settings())
     (why,) = found["core.restored_stamps"].rejections
-    assert (why.candid, why.measured["ztf_id"]) == (1, "ZTF20aaaaaaa")
+    assert (why.candid, why.measured["object_id"]) == (1, "ZTF20aaaaaaa")
     assert why.reason.startswith("science (missing_pixels) and reference (missing_pixels) are both bad")
     assert found["core.masks"].rows == []
     assert "None of 1 stamps" in found["core.masked_stamps"].reason
@@ -257,9 +257,9 @@ def real_objects(survey: Path) -> dict[str, list[dict[str, Any]]]:
     """Rows of core.stamps of every packet of the real survey, by object."""
     objects: dict[str, list[dict[str, Any]]] = {}
     for pair in real_pairs(survey):
-        given = {"ztf_id": pair.ztf_id, "band": pair.band, "mjd": pair.mjd}
+        given = {"object_id": pair.object_id, "band": pair.band, "mjd": pair.mjd}
         place = {"target_x_px": pair.target_px[0], "target_y_px": pair.target_px[1]}
-        objects.setdefault(pair.ztf_id, []).append(stamp(pair.candid, pair.science, pair.reference, **given, **place))
+        objects.setdefault(pair.object_id, []).append(stamp(pair.candid, pair.science, pair.reference, **given, **place))
     return objects
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets import light_curve_pictures as pictures
 from needle_assets.assets.light_curves import epochs, feature_importance, features, gp_fits, light_curves
+from needle_assets.assets.pictures import light_curves as pictures
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.settings import preset_settings
 from needle_assets.stages import stage_named
@@ -19,7 +19,7 @@ SETTINGS = preset_settings("default")
 TABLES = Path(__file__).parents[2] / "warehouse" / "tables"
 NAME = "ZTF20aaaaaaa"
 DETECTIONS = {
-    "ztf_id": pl.String,
+    "object_id": pl.String,
     "mjd": pl.Float64,
     "band": pl.String,
     "mag": pl.Float64,
@@ -28,7 +28,7 @@ DETECTIONS = {
     "is_mw_corrected": pl.Boolean,
 }  # fmt: skip - two lines are enough
 HOSTS = {
-    "ztf_id": pl.String,
+    "object_id": pl.String,
     "is_hosted": pl.Boolean,
     "separation_arcsec": pl.Float64,
     **{f"{b}_mag": pl.Float64 for b in "grizy"},
@@ -40,7 +40,7 @@ def detections(rows: Iterable[tuple[float, str, float, float]], *, is_positive: 
 
 
 def objects(a_v_mag: float | None = 0.3, label: str | None = "SN", redshift: float | None = 0.1) -> pl.DataFrame:
-    schema = {"ztf_id": pl.String, "a_v_mag": pl.Float64, "label": pl.String, "redshift": pl.Float64}
+    schema = {"object_id": pl.String, "a_v_mag": pl.Float64, "label": pl.String, "redshift": pl.Float64}
     return pl.DataFrame([(NAME, a_v_mag, label, redshift)], schema=schema, orient="row")
 
 
@@ -170,7 +170,7 @@ def test_a_host_without_some_magnitudes_gives_what_it_can():
 
 
 def test_many_objects_at_once_are_fitted_as_each_alone(rng):
-    alone = [walked(simulated(rng, n))["core.light_curves"].with_columns(ztf_id=pl.lit(f"ZTF{n}")) for n in (8, 30, 60)]
+    alone = [walked(simulated(rng, n))["core.light_curves"].with_columns(object_id=pl.lit(f"ZTF{n}")) for n in (8, 30, 60)]
     together = gp_fits({"core.light_curves": pl.concat(alone)}, SETTINGS).rows
     for frame, row in zip(alone, together, strict=True):
         single = gp_fits({"core.light_curves": frame}, SETTINGS).rows[0]
@@ -180,25 +180,25 @@ def test_many_objects_at_once_are_fitted_as_each_alone(rng):
 
 def test_a_refused_fit_names_its_object():
     product = gp_fits({"core.light_curves": walked(detections(CASES["one detection"]))["core.light_curves"]}, SETTINGS)
-    assert (product.rows, product.rejections[0].measured) == ([], {"ztf_id": NAME, "n_points": 1})
+    assert (product.rows, product.rejections[0].measured) == ([], {"object_id": NAME, "n_points": 1})
 
 
 def test_stages_read_only_what_they_declare(rng):
     walk = walked(simulated(rng))
     for table, compute in {"core.epochs": epochs, "core.gp_fits": gp_fits, "core.features": features}.items():
         reads = stage_named(table).reads
-        declared = {parent: walk[parent].select("ztf_id", *columns) for parent, columns in reads.items()}
+        declared = {parent: walk[parent].select("object_id", *columns) for parent, columns in reads.items()}
         assert stored(table, compute(declared, SETTINGS).rows).equals(stored(table, compute(walk, SETTINGS).rows))
 
 
 def test_features_are_ranked_on_training_objects_only(rng):
     n = 60
     values = pl.DataFrame({name: rng.normal(size=n) for name in HOSTED_FEATURES}).with_columns(
-        ztf_id=pl.Series(map(str, range(n)))
+        object_id=pl.Series(map(str, range(n)))
     )
     labels = ["SN", "TDE"] * (n // 2)
     split = pl.DataFrame(
-        {"ztf_id": map(str, range(n)), "label": labels, "is_untouched": [k >= 50 for k in range(n)]}, strict=False
+        {"object_id": map(str, range(n)), "label": labels, "is_untouched": [k >= 50 for k in range(n)]}, strict=False
     )
     tables = {"core.features": values, "core.splits": split}
     ranked = stored("results.feature_importance", feature_importance(tables, SETTINGS).rows)
@@ -217,7 +217,7 @@ def test_there_is_a_picture_of_every_odd_light_curve(case):
 
 def test_a_usable_fit_is_shown_from_other_redshifts_and_among_its_class(rng):
     walk = walked(simulated(rng))
-    splits = pl.DataFrame({"ztf_id": [NAME], "label": ["SN"]})
+    splits = pl.DataFrame({"object_id": [NAME], "label": ["SN"]})
     assert len(pictures.gp_fit(walk).axes) == 3
     assert len(pictures.classes({**walk, "core.splits": splits}).axes) == 4
 

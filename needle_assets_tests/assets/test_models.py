@@ -8,18 +8,26 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets import training
 from needle_assets.assets import models as glue
-from needle_assets.assets.training import Frozen, Task, TrainingError, TrainingSet, plan, task_of, train_task
+from needle_assets.assets.training.folds import (
+    Frozen,
+    Task,
+    TrainingError,
+    TrainingSet,
+    plan,
+    task_of,
+    train_task,
+)
 from needle_assets.classifiers.evaluation import association
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.refresh import Session
+from needle_assets.pipeline import train as training
+from needle_assets.pipeline.session import Session
 from needle_assets.samples.ablations import UnknownAblationError, ablation_named
 from needle_assets.samples.leakage import LeakError, Parents
 from needle_assets.stages import stage_named
-from needle_assets.warehouse import models
 from needle_assets.warehouse.checks import CHECKS
 from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.results import models
 from needle_assets_tests.assets.sample_tables import COUNTS, SETTINGS, objects, opened, session_of, split_rows, store
 
 
@@ -56,7 +64,7 @@ def session(trained: Path, tmp_path: Path) -> Session:
 
 def changed_objects() -> pl.DataFrame:
     """The made-up objects, one of them brighter."""
-    first = pl.col("ztf_id") == objects()["ztf_id"][0]
+    first = pl.col("object_id") == objects()["object_id"][0]
     return objects().with_columns(peak_mag_r=pl.when(first).then(9.0).otherwise("peak_mag_r"))
 
 
@@ -78,13 +86,13 @@ def test_the_same_seed_gives_the_same_models_and_scores(session, tmp_path):
     other = session_of(tmp_path / "other", objects())
     training.train_folds(other)
     score(other, "results.predictions")
-    query = "select ztf_id, fold, model_id, p_sn, p_slsn, p_tde from results.predictions order by all"
+    query = "select object_id, fold, model_id, p_sn, p_slsn, p_tde from results.predictions order by all"
     assert ask(session, query) == ask(other, query)
 
 
 def test_labelled_objects_are_scored_by_the_model_of_their_fold_and_untouched_ones_by_all(session):
     wrong = (
-        "select * from results.predictions p join core.splits s using (ztf_id) where p.set = 'validation' and s.fold <> p.fold"
+        "select * from results.predictions p join core.splits s using (object_id) where p.set = 'validation' and s.fold <> p.fold"
     )
     assert ask(session, wrong) == []
     assert ask(session, "select set, count(*) from results.predictions group by 1 order by 1") == [
@@ -141,8 +149,8 @@ def test_more_synthetic_samples_than_drawn_is_an_error_with_the_remedy(session):
 
 
 def training_set(frame: pl.DataFrame) -> TrainingSet:
-    rows = split_rows(frame).with_columns(row_hash=pl.col("ztf_id"))
-    untouched = frozenset(rows.filter(pl.col("is_untouched"))["ztf_id"])
+    rows = split_rows(frame).with_columns(row_hash=pl.col("object_id"))
+    untouched = frozenset(rows.filter(pl.col("is_untouched"))["object_id"])
     synthetic = pl.DataFrame(
         schema={
             **dict.fromkeys(("model_kind", "label", "parents_hash", "light_curve_parent", "image_parent"), pl.String),
@@ -150,7 +158,9 @@ def training_set(frame: pl.DataFrame) -> TrainingSet:
             **dict.fromkeys(HOSTED_FEATURES, pl.Float64),
         }
     )
-    return TrainingSet("id", rows.filter(~pl.col("is_untouched")), frame.select("ztf_id", *HOSTED_FEATURES), synthetic, untouched)
+    return TrainingSet(
+        "id", rows.filter(~pl.col("is_untouched")), frame.select("object_id", *HOSTED_FEATURES), synthetic, untouched
+    )
 
 
 def test_small_classes_use_fewer_folds_or_are_left_out_and_it_is_said():
@@ -200,11 +210,11 @@ def broken(session: Session) -> set[str]:
     return {check.name for check, n in zip(CHECKS, session.counts([check.query for check in CHECKS]), strict=True) if n}
 
 
-SOMEONE = "(select ztf_id from core.splits where {which} order by ztf_id limit 1)"
+SOMEONE = "(select object_id from core.splits where {which} order by object_id limit 1)"
 UNTOUCHED, IN_FOLD_0 = SOMEONE.format(which="is_untouched"), SOMEONE.format(which="fold = 0")
 SYNTHETIC = (
     "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, 'TDE' as label, 0 as sample, "
-    "{parent} as light_curve_parent, (select min(ztf_id) from core.splits where fold = 1) as image_parent, "
+    "{parent} as light_curve_parent, (select min(object_id) from core.splits where fold = 1) as image_parent, "
     "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
     "1 as n_det_g, 1 as n_det_r, '' as parents_hash"
 )
@@ -220,7 +230,7 @@ LEAKS = {
     ],
     "places_are_kept": [
         "update core.splits set fold = 1, validation_of = [1] where fold = 0",
-        f"update core.splits set is_untouched = true, fold = null, validation_of = [] where ztf_id = {IN_FOLD_0}",
+        f"update core.splits set is_untouched = true, fold = null, validation_of = [] where object_id = {IN_FOLD_0}",
     ],
     "models_judge_what_they_were_not_trained_on": [
         "update results.predictions set model_id = (select model_id from results.fold_models where fold = 1) where fold = 0"
@@ -249,14 +259,14 @@ def test_attention_is_on_the_mask_of_the_same_object_and_untouched_ones_have_non
     stamps = {name: {"mask": (np.arange(3600) < 36 * 10**k).astype(np.uint8)} for k, name in enumerate(["ZTF18c", "ZTF18a"])}
     stamps |= {name: {"mask": np.zeros(3600, np.uint8)} for name in ("ZTF18b", "ZTF18d")}
     monkeypatch.setattr(glue, "attention_of", lambda _model, chosen, _stamps: np.ones((len(chosen), 60, 60)))
-    judged = pl.DataFrame({"ztf_id": names, "is_untouched": [False, True, False, True]})
+    judged = pl.DataFrame({"object_id": names, "is_untouched": [False, True, False, True]})
     assert glue._attention({}, judged, stamps) == [(0.1, 0.1), (None, None), (0.01, 0.01), (None, None)]
     assert glue._attention({}, judged[1:2], stamps) == [(None, None)]
 
 
 def test_an_object_without_attention_has_no_fraction_but_an_area(monkeypatch):
     monkeypatch.setattr(glue, "attention_of", lambda _model, chosen, _stamps: np.zeros((len(chosen), 60, 60)))
-    judged = pl.DataFrame({"ztf_id": ["ZTF18a"], "is_untouched": [False]})
+    judged = pl.DataFrame({"object_id": ["ZTF18a"], "is_untouched": [False]})
     assert glue._attention({}, judged, {"ZTF18a": {"mask": np.ones(3600, np.uint8)}}) == [(None, 1.0)]
 
 
@@ -266,14 +276,14 @@ def candidate_tables(models: list[str], **more: pl.DataFrame) -> dict[str, pl.Da
     features = {"as_of_mjd": 60.0, "n_det_g": 2, "n_det_r": 1, "peak_mag_g": 18.0, "peak_mag_r": 18.5, "separation_arcsec": 1.0}
     model = {"ablation": "metadata", "model_kind": "metadata"}
     return {
-        "raw.objects": pl.DataFrame({"ztf_id": names[:2], "type": [None, "SN Ia"]}),
-        "core.features": pl.DataFrame([{"ztf_id": name, **features, "host_r_mag": 20.0} for name in names]),
-        "core.masked_stamps": pl.DataFrame(schema={"ztf_id": pl.String, "candid": pl.Int64}),
-        "core.hosts": pl.DataFrame({"ztf_id": names, "is_hosted": [True] * 3}),
-        "core.epochs": pl.DataFrame({"ztf_id": names, "first_mjd": [50.0, 51.0, 52.0]}),
-        "raw.alerts": pl.DataFrame({"ztf_id": ["ZTF18a"] * 2, "ra": [359.0, 1.0], "dec": [5.0, 5.0]}),
+        "raw.objects": pl.DataFrame({"object_id": names[:2], "type": [None, "SN Ia"]}),
+        "core.features": pl.DataFrame([{"object_id": name, **features, "host_r_mag": 20.0} for name in names]),
+        "core.masked_stamps": pl.DataFrame(schema={"object_id": pl.String, "candid": pl.Int64}),
+        "core.hosts": pl.DataFrame({"object_id": names, "is_hosted": [True] * 3}),
+        "core.epochs": pl.DataFrame({"object_id": names, "first_mjd": [50.0, 51.0, 52.0]}),
+        "raw.alerts": pl.DataFrame({"object_id": ["ZTF18a"] * 2, "ra": [359.0, 1.0], "dec": [5.0, 5.0]}),
         "results.fold_models": pl.DataFrame([{**model, "fold": k, "model_id": name} for k, name in enumerate(models)]),
-        "results.candidates": pl.DataFrame(schema={"ztf_id": pl.String, "as_of_mjd": pl.Float64}),
+        "results.candidates": pl.DataFrame(schema={"object_id": pl.String, "as_of_mjd": pl.Float64}),
         **more,
     }
 
@@ -281,7 +291,7 @@ def candidate_tables(models: list[str], **more: pl.DataFrame) -> dict[str, pl.Da
 def scored(monkeypatch, by_model: dict[str, list[float]], tables: dict[str, pl.DataFrame]) -> dict[str, dict]:
     monkeypatch.setattr(glue, "probabilities", lambda model, chosen, _: np.tile(by_model[model["model_id"]], (len(chosen), 1)))
     deployed = replace(SETTINGS, training=replace(SETTINGS.training, deployed=("metadata",)))
-    return {row["ztf_id"]: row for row in glue.candidates(tables, deployed).rows}
+    return {row["object_id"]: row for row in glue.candidates(tables, deployed).rows}
 
 
 def test_a_candidate_has_the_mean_of_its_models_and_the_scatter_of_each_class(monkeypatch):

@@ -17,22 +17,22 @@ def test_every_labelled_object_with_a_rise_has_a_place_and_others_a_reason():
     frame = objects()
     tables = split_tables(frame)
     tables["core.epochs"] = tables["core.epochs"].with_columns(
-        n_rising_g=pl.when(pl.col("ztf_id") == frame["ztf_id"][0]).then(0).otherwise(2), n_rising_r=pl.lit(0)
+        n_rising_g=pl.when(pl.col("object_id") == frame["object_id"][0]).then(0).otherwise(2), n_rising_r=pl.lit(0)
     )
     tables["raw.objects"] = tables["raw.objects"].with_columns(
-        label=pl.when(pl.col("ztf_id") == frame["ztf_id"][1]).then(None).otherwise("label")
+        label=pl.when(pl.col("object_id") == frame["object_id"][1]).then(None).otherwise("label")
     )
     product = splits(tables, SETTINGS)
     assert len(product.rows) == len(frame) - 2
-    assert [why.measured["ztf_id"] for why in product.rejections] == [frame["ztf_id"][0]]
+    assert [why.measured["object_id"] for why in product.rejections] == [frame["object_id"][0]]
 
 
 def test_places_are_kept_over_refreshes_and_given_anew_on_request():
     frame = objects()
     before = split_rows(frame.head(40))
     after = split_rows(frame, before=before)
-    places = dict(before.select("ztf_id", "fold").iter_rows())
-    assert {ztf_id: fold for ztf_id, fold in after.select("ztf_id", "fold").iter_rows() if ztf_id in places} == places
+    places = dict(before.select("object_id", "fold").iter_rows())
+    assert {object_id: fold for object_id, fold in after.select("object_id", "fold").iter_rows() if object_id in places} == places
     asked = replace(SETTINGS, splits=SplitSettings(n_folds=2))
     assert set(split_rows(frame, asked, before=after)["fold"].drop_nulls()) == {0, 1}
 
@@ -55,19 +55,19 @@ def with_catalogue(tables: dict[str, pl.DataFrame], **columns: list) -> dict[str
 def test_one_supernova_under_two_ids_has_one_place_and_the_table_says_so(same):
     frame = objects()
     product = splits(with_catalogue(split_tables(frame), **same), SETTINGS)
-    rows = {row["ztf_id"]: row for row in product.rows}
-    first, _, third = (rows[ztf_id] for ztf_id in frame["ztf_id"][:3])
+    rows = {row["object_id"]: row for row in product.rows}
+    first, _, third = (rows[object_id] for object_id in frame["object_id"][:3])
     assert first["validation_of"] == third["validation_of"]
-    assert first["identity"] == third["identity"] == first["ztf_id"]
-    assert (first["other_ids"], third["other_ids"]) == ([third["ztf_id"]], [first["ztf_id"]])
+    assert first["identity"] == third["identity"] == first["object_id"]
+    assert (first["other_ids"], third["other_ids"]) == ([third["object_id"]], [first["object_id"]])
     assert sum(bool(row["other_ids"]) for row in rows.values()) == 2
 
 
 def test_ids_of_one_object_with_two_labels_are_refused_both():
     frame = objects()
     product = splits(with_catalogue(split_tables(frame), iau_name=["SN2020abc", "AT2020abc"], label=["SN", "TDE"]), SETTINGS)
-    refused = {why.measured["ztf_id"]: why.reason for why in product.rejections}
-    assert set(refused) == set(frame["ztf_id"][:2])
+    refused = {why.measured["object_id"]: why.reason for why in product.rejections}
+    assert set(refused) == set(frame["object_id"][:2])
     assert all("SN as" in reason and "TDE as" in reason for reason in refused.values())
     assert len(product.rows) == len(frame) - 2
 
@@ -87,30 +87,30 @@ def parents() -> dict[str, pl.DataFrame]:
     light_curves = pl.concat(
         pl.DataFrame(
             {"band": band, "days_since_first": days, "mag": 18.0 + 0.1 * k + ((days - 20.0) / 15.0) ** 2, "mag_err": 0.05}
-        ).with_columns(ztf_id=pl.lit(ztf_id))
-        for k, ztf_id in enumerate(frame.filter(pl.col("label") != "SN")["ztf_id"])
+        ).with_columns(object_id=pl.lit(object_id))
+        for k, object_id in enumerate(frame.filter(pl.col("label") != "SN")["object_id"])
         for band in ("g", "r")
     )
     fits = frame.select(
-        "ztf_id", amplitude=pl.lit(900.0), length_scale_days=pl.lit(20.0), error_scale=pl.lit(1.0), is_usable=True
+        "object_id", amplitude=pl.lit(900.0), length_scale_days=pl.lit(20.0), error_scale=pl.lit(1.0), is_usable=True
     )
-    hosts = frame.select("ztf_id", "is_hosted", separation_arcsec=pl.lit(1.0), **{f"{b}_mag": pl.lit(20.0) for b in "grizy"})
+    hosts = frame.select("object_id", "is_hosted", separation_arcsec=pl.lit(1.0), **{f"{b}_mag": pl.lit(20.0) for b in "grizy"})
     columns = ("mask", "target_x_px", "target_y_px", "host_x_px", "host_y_px")
     return {
-        "raw.objects": frame.select("ztf_id", "redshift"),
+        "raw.objects": frame.select("object_id", "redshift"),
         "core.hosts": hosts,
         "core.light_curves": light_curves,
         "core.gp_fits": fits,
-        "core.masked_stamps": pl.DataFrame(schema={"ztf_id": pl.String, **dict.fromkeys(columns, pl.Float64)}),
+        "core.masked_stamps": pl.DataFrame(schema={"object_id": pl.String, **dict.fromkeys(columns, pl.Float64)}),
         "core.splits": split_rows(frame),
         "core.synthetic_samples": pl.DataFrame(schema=dict.fromkeys(("model_kind", "fold", "label", "sample"), pl.String)),
-        "core.features": frame.select("ztf_id", *HOSTED_FEATURES),
+        "core.features": frame.select("object_id", *HOSTED_FEATURES),
     }
 
 
 def test_synthetic_samples_are_exactly_as_many_as_asked_with_both_parents_in_the_training_part(parents):
     rows = synthetic_samples(parents, SETTINGS).rows
-    validated = {row["ztf_id"]: row["fold"] for row in parents["core.splits"].iter_rows(named=True)}
+    validated = {row["object_id"]: row["fold"] for row in parents["core.splits"].iter_rows(named=True)}
     assert len(rows) == 3 * 2 * SETTINGS.synthetic.n_per_class
     for row in rows:
         assert validated[row["light_curve_parent"]] not in (row["fold"], None)
@@ -120,8 +120,8 @@ def test_synthetic_samples_are_exactly_as_many_as_asked_with_both_parents_in_the
 
 def test_only_folds_and_classes_with_a_changed_parent_are_drawn_again(parents):
     first = pl.DataFrame(synthetic_samples(parents, SETTINGS).rows)
-    changed = parents["core.splits"].filter((pl.col("label") == "TDE") & (pl.col("fold") == 1))["ztf_id"][0]
-    redshifts = pl.when(pl.col("ztf_id") == changed).then(pl.col("redshift") + 0.001).otherwise(pl.col("redshift"))
+    changed = parents["core.splits"].filter((pl.col("label") == "TDE") & (pl.col("fold") == 1))["object_id"][0]
+    redshifts = pl.when(pl.col("object_id") == changed).then(pl.col("redshift") + 0.001).otherwise(pl.col("redshift"))
     tables = {**parents, "core.synthetic_samples": first, "raw.objects": parents["raw.objects"].with_columns(redshift=redshifts)}
     second = pl.DataFrame(synthetic_samples(tables, SETTINGS).rows)
     key = ["fold", "label", "parents_hash"]

@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.alerts import alert_row, read_packet
 from needle_assets.assets.stamps import stamps
+from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets.settings import Settings
 from needle_assets_tests import packets
 from needle_assets_tests.packets import ZTF_ID, cutout
 
-HOSTS = {"ztf_id": pl.String, "host_ra_deg": pl.Float64, "host_dec_deg": pl.Float64}
-BEFORE = {"ztf_id": pl.String, "candid": pl.Int64, "target_x_px": pl.Float64, "target_y_px": pl.Float64}
-REFUSED = {"stage": pl.String, "ztf_id": pl.String, "candid": pl.Int64, "reason": pl.String, "measured": pl.String}
+HOSTS = {"object_id": pl.String, "host_ra_deg": pl.Float64, "host_dec_deg": pl.Float64}
+BEFORE = {"object_id": pl.String, "candid": pl.Int64, "target_x_px": pl.Float64, "target_y_px": pl.Float64}
+REFUSED = {"stage": pl.String, "object_id": pl.String, "candid": pl.Int64, "reason": pl.String, "measured": pl.String}
 
 
 def image(value: float) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def tables(tmp_path: Path) -> dict[str, pl.DataFrame]:
         place = {"path": f"{candid}.avro", "member": None, "sha256": hashlib.sha256(content).hexdigest()}
         alerts.append({**alert_row(read_packet(content)), **place})
         folders = {"landing": str(tmp_path), "unpacked": str(tmp_path / "unpacked")}
-        landed.append({"ztf_id": ZTF_ID, "candid": candid, **place, "member": "", **folders})
+        landed.append({"object_id": ZTF_ID, "candid": candid, **place, "member": "", **folders})
     return {
         "raw.alerts": pl.DataFrame(alerts, infer_schema_length=None),
         "landing.packets": pl.DataFrame(landed),
@@ -59,7 +59,7 @@ def test_science_stays_science_and_reference_reference_each_with_its_packet(tabl
 
 def test_the_host_lies_north_of_a_target_that_is_south_of_it(tables):
     alert = tables["raw.alerts"].row(0, named=True)
-    place = {"ztf_id": ZTF_ID, "host_ra_deg": alert["ra"], "host_dec_deg": alert["dec"] + 2.02 / 3600}
+    place = {"object_id": ZTF_ID, "host_ra_deg": alert["ra"], "host_dec_deg": alert["dec"] + 2.02 / 3600}
     row = stamps({**tables, "core.hosts": pl.DataFrame([place], schema=HOSTS)}, Settings()).rows[0]
     assert row["host_x_px"] == pytest.approx(row["target_x_px"], abs=1e-3)
     assert row["host_y_px"] == pytest.approx(row["target_y_px"] - 2.0, abs=1e-2)
@@ -67,7 +67,7 @@ def test_the_host_lies_north_of_a_target_that_is_south_of_it(tables):
 
 @pytest.mark.parametrize("unknown", ["host_ra_deg", "host_dec_deg"])
 def test_half_a_place_of_a_host_is_none(unknown, tables):
-    place = {"ztf_id": ZTF_ID, "host_ra_deg": 10.0, "host_dec_deg": 10.0, unknown: None}
+    place = {"object_id": ZTF_ID, "host_ra_deg": 10.0, "host_dec_deg": 10.0, unknown: None}
     row = stamps({**tables, "core.hosts": pl.DataFrame([place], schema=HOSTS)}, Settings()).rows[0]
     assert (row["host_x_px"], row["host_y_px"]) == (None, None)
 
@@ -109,7 +109,7 @@ def test_a_file_that_is_not_what_was_scanned_fails_unless_its_stamp_or_refusal_i
 def test_a_kept_stamp_has_the_host_where_it_is_now(tables, tmp_path):
     (tmp_path / "1.avro").unlink()
     alert = tables["raw.alerts"].row(0, named=True)
-    host = pl.DataFrame([{"ztf_id": ZTF_ID, "host_ra_deg": alert["ra"], "host_dec_deg": alert["dec"]}], schema=HOSTS)
+    host = pl.DataFrame([{"object_id": ZTF_ID, "host_ra_deg": alert["ra"], "host_dec_deg": alert["dec"]}], schema=HOSTS)
     row = stamps({**tables, "core.hosts": host, "core.stamps": stamped(1)}, Settings()).rows[-1]
     assert (row["host_x_px"], row["host_y_px"]) == pytest.approx((29.0, 30.0), abs=1e-3)
 
@@ -132,7 +132,7 @@ def stamped(*candids: int) -> pl.DataFrame:
     """What core.stamps holds of these packets already."""
     n = len(candids)
     places = {"target_x_px": [29.0] * n, "target_y_px": [30.0] * n}
-    return pl.DataFrame({"ztf_id": [ZTF_ID] * n, "candid": list(candids), **places}, schema=BEFORE)
+    return pl.DataFrame({"object_id": [ZTF_ID] * n, "candid": list(candids), **places}, schema=BEFORE)
 
 
 def rewrite(tables, folder: Path, candid: int, **changes: Any) -> None:

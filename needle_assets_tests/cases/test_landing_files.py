@@ -6,10 +6,10 @@ import shutil
 import dagster as dg
 import pytest
 
-from needle_assets import cli
-from needle_assets.commands import read_status
+from needle_assets.cli import command as cli
+from needle_assets.cli.verbs import read_status
 from needle_assets.home import Home
-from needle_assets.orchestration.landing_files import CHECK
+from needle_assets.orchestration.records.landing_files import CHECK
 from needle_assets_tests.homes import ask, fill, instance_of
 from needle_assets_tests.packets import CANDID, ZTF_ID, packet
 
@@ -34,12 +34,12 @@ def test_a_refresh_tells_every_file_that_is_refused_or_not_read(landing, tmp_pat
     assert (files["read"], files["packets"]) == (4, 1)
     refused = {one["path"]: one for one in files["refused"]}
     assert refused.keys() == {"alerts/bad.avro", "alerts/cut.avro"}
-    assert (refused["alerts/bad.avro"]["ztf_id"], refused["alerts/bad.avro"]["candid"]) == (ZTF_ID, CANDID)
-    assert (refused["alerts/cut.avro"]["ztf_id"], refused["alerts/cut.avro"]["candid"]) == (ZTF_ID, 3)
+    assert (refused["alerts/bad.avro"]["object_id"], refused["alerts/bad.avro"]["candid"]) == (ZTF_ID, CANDID)
+    assert (refused["alerts/cut.avro"]["object_id"], refused["alerts/cut.avro"]["candid"]) == (ZTF_ID, 3)
     (unread,) = files["unread"]
     assert (unread["path"], "Avro" in unread["reason"]) == ("alerts/4.json", True)
     published = tmp_path / "home" / "needle.duckdb"
-    assert ask(published, "select ztf_id, candid from core.rejections where stage = 'landing' order by candid") == [
+    assert ask(published, "select object_id, candid from core.rejections where stage = 'landing' order by candid") == [
         (ZTF_ID, 3), (ZTF_ID, CANDID),
     ]  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_dagster_shows_what_is_refused_as_metadata_and_a_check_that_warns(landin
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert observed.asset_observation.metadata["refused"].value == told.metadata["refused"].value == 2
     shown = {record.data["path"]: record.data for record in told.metadata["refusals"].records}
-    assert shown["alerts/bad.avro"]["ztf_id"] == ZTF_ID
+    assert shown["alerts/bad.avro"]["object_id"] == ZTF_ID
     assert shown["alerts/bad.avro"]["reason"].endswith(".")
 
 

@@ -22,7 +22,7 @@ def filled_from(cases, tmp_path):
 @pytest.mark.parametrize("case", ["bts-comment-lines", "bts-semicolon"])
 def test_a_catalogue_between_comments_or_with_semicolons_is_read(filled_from, case):
     query = filled_from(case, "raw/objects")
-    assert query("select ztf_id, label, round(ra_deg, 3), round(dec_deg, 3), a_v_mag from raw.objects order by 1") == [
+    assert query("select object_id, label, round(ra_deg, 3), round(dec_deg, 3), a_v_mag from raw.objects order by 1") == [
         ("ZTF19zzaaaac", "SN", 136.903, -10.781, 0.092),
         ("ZTF21zzaaaaf", None, 55.783, 4.67, 0.534),
         ("ZTF22zzaaaae", "TDE", 205.908, 24.67, 0.034),
@@ -56,13 +56,13 @@ def test_noise_of_forced_photometry_is_no_detection(filled_from):
 
 def test_separations_are_computed_and_hosts_degrees_away_refused(filled_from):
     query = filled_from("hosts-no-separation", "core/features")
-    hosts = query("select ztf_id, is_hosted, round(separation_arcsec, 1), r_mag is not null from core.hosts order by 1")
+    hosts = query("select object_id, is_hosted, round(separation_arcsec, 1), r_mag is not null from core.hosts order by 1")
     assert hosts == [
         ("ZTF21aaharva", True, 1.2, True),
         ("ZTF21aaharvb", False, None, False),
         ("ZTF21aaharvc", False, None, False),
     ]
-    assert query("select ztf_id from core.rejections where stage = 'core.hosts' order by 1") == [
+    assert query("select object_id from core.rejections where stage = 'core.hosts' order by 1") == [
         ("ZTF21aaharvb",),
         ("ZTF21aaharvc",),
     ]
@@ -72,11 +72,11 @@ def test_a_web_page_saved_as_the_catalogue_leaves_the_warehouse_as_it_was(cases,
     landing, home = tmp_path / "landing", tmp_path / "home"
     shutil.copytree(cases / "landing-moved" / "new", landing)
     fill(home, landing, select=("raw/objects",))
-    before = ask(home / "needle.duckdb", "from raw.objects order by ztf_id")
+    before = ask(home / "needle.duckdb", "from raw.objects order by object_id")
     shutil.copy(cases / "bts-becomes-html" / "landing" / "bts.csv", landing / "bts.csv")
     for _ in range(2):
         done = needle(home, "refresh", "--select", "raw/objects")
         assert (done.returncode, "bts.csv is a web page" in done.stderr) == (1, True)
-        assert ask(home / "needle.duckdb", "from raw.objects order by ztf_id") == before
+        assert ask(home / "needle.duckdb", "from raw.objects order by object_id") == before
     assert len(before) == 6
     assert "bts.csv is a web page" in needle(home, "status").stdout

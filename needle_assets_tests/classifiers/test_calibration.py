@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from needle_assets.classifiers.calibration import expected_calibration_error, fit_temperature, reliability, with_temperature
+from needle_assets.classifiers.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    with_temperature,
+)
 from needle_assets.classifiers.intervals import clopper_pearson
 
 P = np.array([[0.62, 0.28, 0.1], [0.1, 0.66, 0.24], [0.97, 0.02, 0.01], [1.0, 0.0, 0.0], [0.05, 0.05, 0.9]])

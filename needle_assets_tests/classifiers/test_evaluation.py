@@ -34,7 +34,7 @@ def of(found, metric, aggregate="ensemble", label=None, **asked):
 
 def test_an_object_that_several_models_judge_has_their_mean_and_objects_come_by_id():
     together = ensemble(MODELS)
-    assert together.ztf_id.tolist() == ["a", "b", "c", "d", "e", "f", "u"]
+    assert together.object_id.tolist() == ["a", "b", "c", "d", "e", "f", "u"]
     assert together.y.tolist() == [0, 1, 2, 0, 1, 2, 2]
     np.testing.assert_allclose(together.p[6], [0.5, 0.13, 0.37])
     np.testing.assert_allclose(together.p[:2], [SN, SLSN])

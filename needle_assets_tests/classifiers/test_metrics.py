@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from needle_assets.classifiers import calibration, intervals, metrics
-from needle_assets.published import FIGURE_19
+from needle_assets.report.paper_numbers import FIGURE_19
 
 N_OF_CLASS = (2350, 10, 15)
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from needle_assets.assets.quality_training import (
+from needle_assets.assets.training.quality import (
     Task,
     chosen_model,
     counts,
@@ -28,7 +28,7 @@ from needle_assets.classifiers.quality import (
     to_bytes,
     train,
 )
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 from needle_assets.settings import CheckerSettings, Settings
 from needle_assets_tests.images.examples import star
 
@@ -146,11 +146,11 @@ def test_training_finds_obvious_damage(rng):
 def tables_of(rng, n_objects):
     ids = [f"ZTF20aaaa{n:03d}" for n in range(n_objects)]
     images = sky(rng, n_objects).reshape(n_objects, -1)
-    stamps = pl.DataFrame({"ztf_id": ids, "candid": range(n_objects), "band": ["g", "r"] * (n_objects // 2)}).with_columns(
+    stamps = pl.DataFrame({"object_id": ids, "candid": range(n_objects), "band": ["g", "r"] * (n_objects // 2)}).with_columns(
         science=pl.Series(images, dtype=pl.Array(pl.Float32, 3600)), reference=pl.Series(images, dtype=pl.Array(pl.Float32, 3600))
     )
     rows = [
-        {"ztf_id": i, "candid": n, "image": image, "band": "gr"[n % 2], "reasons": ["missing_pixels"] if n < 4 else []}
+        {"object_id": i, "candid": n, "image": image, "band": "gr"[n % 2], "reasons": ["missing_pixels"] if n < 4 else []}
         for n, i in enumerate(ids)
         for image in ("science", "reference")
     ]

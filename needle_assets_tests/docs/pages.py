@@ -13,7 +13,7 @@ SHELL = ("", "sh", "bash", "console")
 
 # Commands that are not run where the documentation is tested, and what runs them or why nothing can.
 NOT_RUN = {
-    "make demo": "its steps are commands of these pages, and needle_assets_tests/test_training.py runs them together",
+    "make demo": "its steps are commands of these pages, and needle_assets_tests/pipeline/test_train.py runs them together",
     "make test": "it is what runs this",
     "make faults": "needle_assets_tests/test_disturbed.py",
     "make install": "it is what set this up",

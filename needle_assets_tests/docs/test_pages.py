@@ -15,11 +15,12 @@ import typer
 import yaml
 from typer import _click as click
 
-from needle_assets import cli, simulation
-from needle_assets.commands import RefreshOptions, run_refresh, run_sql
+from needle_assets import simulation
+from needle_assets.cli import command as cli
+from needle_assets.cli.verbs import RefreshOptions, run_refresh, run_sql
 from needle_assets.home import Home
-from needle_assets.orchestration import pictures
-from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.jobs.refresh import refresh_job
+from needle_assets.orchestration.records import pictures
 from needle_assets.settings import Settings, read_settings
 from needle_assets.simulation import simulate
 from needle_assets_tests.docs.pages import NOT_RUN, PAGES, PROGRAMS, REPOSITORY, Block, blocks, commands, links, mentioned
@@ -27,7 +28,7 @@ from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import opened_services
 from needle_assets_tests.fetch.survey_services import SurveyServices
 from needle_assets_tests.homes import environment_of
-from needle_assets_tests.test_training import MIX, N_OBJECTS, SETTINGS
+from needle_assets_tests.pipeline.test_train import MIX, N_OBJECTS, SETTINGS
 
 PLACEHOLDERS = {"SOURCE": "bts", "DIR": "made", "N": "3", "S": "1", "SECONDS": "1", "PORT": "3000"}
 SMALL = '[checker]\nepochs = 1\nmax_training_images = 60\n[schedule]\nsources = ["bts", "alerce", "panstarrs"]\n'
@@ -166,7 +167,7 @@ def desk(trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     services.known = dict.fromkeys(services.packets, 99)
     services.classified = {row["ZTFID"] for row in services.catalogue}
     monkeypatch.setattr("os.fsync", lambda _file: None)
-    monkeypatch.setattr("needle_assets.orchestration.pictures.OBJECTS_PER_RUN", 0)
+    monkeypatch.setattr("needle_assets.orchestration.records.pictures.OBJECTS_PER_RUN", 0)
     with opened_services() as others:
         own = "\n".join(
             f'[fetch.{n}]\nurl = "{others.servers[n].url}"\ninterval_seconds = 0.0' for n in ("fink", "lasair", "archive")

@@ -29,7 +29,7 @@ IMAGE = np.arange(63 * 63, dtype=np.float32).reshape(63, 63)
 class Seen:
     """One exposure of an object."""
 
-    ztf_id: str
+    object_id: str
     candid: int
     mjd: float
     fid: int
@@ -42,15 +42,15 @@ class Seen:
         return self.mjd + 2400000.5
 
 
-def _seen(ztf_id: str, number: int, first_mjd: float) -> list[Seen]:
+def _seen(object_id: str, number: int, first_mjd: float) -> list[Seen]:
     base = 2_000_000_000_000_000_000 + number * 1_000_000
     return [
-        Seen(ztf_id, base + 1, first_mjd, 2, 19.5),
-        Seen(ztf_id, base + 2, first_mjd + 0.02, 1, 19.25),
-        Seen(ztf_id, base + 3, first_mjd + 3.0, 2, 18.5),
-        Seen(ztf_id, base + 4, first_mjd + 6.0, 2, 20.0, is_positive=False),
-        Seen(ztf_id, base + 5, first_mjd + 9.0, 1, 18.75, has_stamp=False),
-        Seen(ztf_id, base + 6, first_mjd + 9.1, 3, 18.0),
+        Seen(object_id, base + 1, first_mjd, 2, 19.5),
+        Seen(object_id, base + 2, first_mjd + 0.02, 1, 19.25),
+        Seen(object_id, base + 3, first_mjd + 3.0, 2, 18.5),
+        Seen(object_id, base + 4, first_mjd + 6.0, 2, 20.0, is_positive=False),
+        Seen(object_id, base + 5, first_mjd + 9.0, 1, 18.75, has_stamp=False),
+        Seen(object_id, base + 6, first_mjd + 9.1, 3, 18.0),
     ]
 
 
@@ -66,9 +66,10 @@ HOSTS = {ACTIVE: (150.2505, 2.5003), OLD: (210.5004, 54.2501)}
 def bts_csv(ids: tuple[str, ...] = (ACTIVE, OLD, UNKNOWN, HOSTLESS)) -> bytes:
     peaks = {ACTIVE: 60395.0, OLD: 58310.0, UNKNOWN: 60400.0, HOSTLESS: 60390.0}
     rows = [
-        f"{ztf_id},SN2024abc,{PLACES[ztf_id][0]},{PLACES[ztf_id][1]},{peaks.get(ztf_id, 60300.0) + 2400000.5 - 2458000.0:.2f},r,"
+        f"{object_id},SN2024abc,{PLACES[object_id][0]},{PLACES[object_id][1]},"
+        f"{peaks.get(object_id, 60300.0) + 2400000.5 - 2458000.0:.2f},r,"
         f"18.5,-19.0,>20.1,10.0,12.0,SN Ia,0.05,30.1,0.12"
-        for ztf_id in ids
+        for object_id in ids
     ]
     return "\n".join([BTS_HEADER, *rows, ""]).encode()
 
@@ -82,10 +83,10 @@ def ps1_id(ra_deg: float, dec_deg: float) -> int:
 @cache
 def packet_of(seen: Seen) -> bytes:
     """The survey's own packet of an exposure; its nearest Pan-STARRS source is a galaxy."""
-    ra, dec = PLACES[seen.ztf_id]
+    ra, dec = PLACES[seen.object_id]
     galaxy = {"objectidps1": ps1_id(ra + 0.0003, dec), "distpsnr1": 1.1, "sgscore1": 0.05, "srmag1": 18.0, "sgmag1": 18.6}
     return packet(
-        ztf_id=seen.ztf_id,
+        object_id=seen.object_id,
         candid=seen.candid,
         jd=seen.jd,
         fid=seen.fid,
@@ -104,7 +105,7 @@ def bts(_request: Request) -> Response:
 def alerce(request: Request) -> Response:
     """ALeRCE's ZTF API; it gives two objects a page whatever is asked for."""
     if request.path == "/objects":
-        ids = [ztf_id for ztf_id in request.query["oid"] if ztf_id in DETECTIONS]
+        ids = [object_id for object_id in request.query["oid"] if object_id in DETECTIONS]
         page = int(request.query["page"][0])
         some = ids[2 * page - 2 : 2 * page]
         items = [{"oid": i, "ndet": len(DETECTIONS[i]), "lastmjd": DETECTIONS[i][-1].mjd, "stellar": False} for i in some]
@@ -138,29 +139,29 @@ def lasair(request: Request, images: str) -> Response:
     form = request.form()
     if request.path == "/query/":
         start, stop = int(form["offset"]), int(form["offset"]) + int(form["limit"])
-        return says([{"objectId": ztf_id} for ztf_id in (HOSTLESS, ELSEWHERE)][start:stop])
-    return says([_lasair_object(ztf_id, images) for ztf_id in form["objectIds"].split(",")])
+        return says([{"objectId": object_id} for object_id in (HOSTLESS, ELSEWHERE)][start:stop])
+    return says([_lasair_object(object_id, images) for object_id in form["objectIds"].split(",")])
 
 
-def _lasair_object(ztf_id: str, images: str) -> dict[str, Any] | None:
-    if ztf_id not in DETECTIONS:
+def _lasair_object(object_id: str, images: str) -> dict[str, Any] | None:
+    if object_id not in DETECTIONS:
         return None
-    ra, dec = PLACES[ztf_id]
+    ra, dec = PLACES[object_id]
     candidates = [
         {
             "candid": seen.candid, "jd": seen.jd, "ra": ra, "dec": dec, "fid": seen.fid, "nid": 2650, "magpsf": seen.mag,
             "sigmapsf": 0.08, "magzpsci": 26.3, "isdiffpos": "t" if seen.is_positive else "f", "ssdistnr": -999.0, "drb": None,
             "image_urls": {k: f"{images}/fits/a1/{seen.candid}_cutout{k}.fits" for k in ("Science", "Template", "Difference")},
         }
-        for seen in reversed(DETECTIONS[ztf_id])
+        for seen in reversed(DETECTIONS[object_id])
     ]  # fmt: skip
     candidates.append({"jd": 2460380.5, "fid": 1, "diffmaglim": 20.4, "magpsf": 20.4})
     sherlock: dict[str, Any] = {}
-    if ztf_id in HOSTS:
-        host_ra, host_dec = HOSTS[ztf_id]
+    if object_id in HOSTS:
+        host_ra, host_dec = HOSTS[object_id]
         sherlock = {"classification": "SN", "catalogue_table_name": "SDSS", "raDeg": host_ra, "decDeg": host_dec}
         sherlock["separationArcsec"] = 2.1
-    return {"objectId": ztf_id, "objectData": {"ncand": 6}, "candidates": candidates, "sherlock": sherlock, "TNS": {}}
+    return {"objectId": object_id, "objectData": {"ncand": 6}, "candidates": candidates, "sherlock": sherlock, "TNS": {}}
 
 
 def lasair_images(request: Request) -> Response:
@@ -171,7 +172,7 @@ def lasair_images(request: Request) -> Response:
 def fink(request: Request) -> Response:
     body = request.json()
     if request.path == "/objects":
-        wanted = [seen for ztf_id in body["objectId"].split(",") for seen in reversed(DETECTIONS.get(ztf_id, ()))]
+        wanted = [seen for object_id in body["objectId"].split(",") for seen in reversed(DETECTIONS.get(object_id, ()))]
         return says([_fink_row(seen) for seen in wanted])
     known = {str(seen.candid) for seen in DETECTIONS[body["objectId"]]}
     if body["candid"] not in known:
@@ -180,9 +181,9 @@ def fink(request: Request) -> Response:
 
 
 def _fink_row(seen: Seen) -> dict[str, Any]:
-    ra, dec = PLACES[seen.ztf_id]
+    ra, dec = PLACES[seen.object_id]
     zogy = {"i:jd": seen.jd, "i:fid": seen.fid, "i:magpsf": seen.mag, "i:sigmapsf": 0.08, "i:ra": ra, "i:dec": dec, "i:rb": 0.9}
-    names = {"i:objectId": seen.ztf_id, "i:candid": seen.candid, "i:isdiffpos": "t" if seen.is_positive else "f"}
+    names = {"i:objectId": seen.object_id, "i:candid": seen.candid, "i:isdiffpos": "t" if seen.is_positive else "f"}
     return {"d:cdsxmatch": "Unknown", "v:lastdate": "2024-04-01", "i:xpos": 1000.25, "i:ypos": 2000.0, **names, **zogy}
 
 
@@ -228,8 +229,8 @@ def night_tar(night: str) -> bytes:
         folder = tarfile.TarInfo("alerts")
         folder.type = tarfile.DIRTYPE
         tar.addfile(folder)
-        for ztf_id in (*DETECTIONS, ELSEWHERE):
-            for seen in DETECTIONS.get(ztf_id) or _seen(ELSEWHERE, 5, 60385.0):
+        for object_id in (*DETECTIONS, ELSEWHERE):
+            for seen in DETECTIONS.get(object_id) or _seen(ELSEWHERE, 5, 60385.0):
                 if seen.candid % 3 == number:
                     _add(tar, f"{seen.candid}.avro", packet_of(seen))
         _add(tar, "README", b"not a packet")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from needle_assets.alerts import Packet, read_packet
 from needle_assets.fetch.catalogues.panstarrs import COLUMNS
+from needle_assets.landing.packets import Packet, read_packet
 from needle_assets_tests.fetch.loopback import Request, Response, Server, says
 
 HOST_RADIUS_DEG = 5 / 3600
@@ -42,7 +42,7 @@ class SurveyServices:
         self.packets: dict[str, list[Sent]] = {}
         for path in (self.folder / "alerts").glob("*.avro"):
             packet = read_packet(path.read_bytes())
-            self.packets.setdefault(packet.ztf_id, []).append(Sent(packet, path.read_bytes()))
+            self.packets.setdefault(packet.object_id, []).append(Sent(packet, path.read_bytes()))
         for sent in self.packets.values():
             sent.sort(key=lambda one: one.row["jd"])
         self.catalogue = _csv_rows(self.folder / "bts.csv")
@@ -70,9 +70,9 @@ class SurveyServices:
             server.requests.clear()
         return said
 
-    def sent(self, ztf_id: str) -> Sequence[Sent]:
+    def sent(self, object_id: str) -> Sequence[Sent]:
         """The packets of an object that have been sent."""
-        return self.packets.get(ztf_id, [])[: self.known.get(ztf_id, 0)]
+        return self.packets.get(object_id, [])[: self.known.get(object_id, 0)]
 
     def _bts(self, _request: Request) -> Response:
         out = io.StringIO()
@@ -83,7 +83,7 @@ class SurveyServices:
 
     def _alerce(self, request: Request) -> Response:
         if request.path == "/objects":
-            found = {ztf_id: self.sent(ztf_id) for ztf_id in request.query["oid"]}
+            found = {object_id: self.sent(object_id) for object_id in request.query["oid"]}
             items = [{"oid": i, "ndet": len(s), "lastmjd": _mjd(s[-1])} for i, s in found.items() if s]
             return says({"items": items, "page": 1, "has_next": False, "next": None})
         return says([_detection(one) for one in self.sent(request.path.split("/")[2])])

@@ -13,8 +13,8 @@ from pathlib import Path
 import fastavro
 import pytest
 
-from needle_assets.alerts import read_packet
 from needle_assets.fetch import FetchError
+from needle_assets.landing.packets import read_packet
 from needle_assets_tests import packets
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
@@ -104,7 +104,9 @@ def nights_known(fetcher: Fetcher) -> dict[str, dict[str, int]]:
 def test_packed_packets_are_found_too(with_catalogue: Fetcher) -> None:
     seen = sky.DETECTIONS[sky.ACTIVE][0]
     record = packets.record(candid=seen.candid, jd=seen.jd) | {"objectId": sky.ACTIVE, "candid": seen.candid}
-    packed, others = (packets.avro(record | {"objectId": ztf_id}, codec="deflate") for ztf_id in (sky.ACTIVE, sky.ELSEWHERE))
+    packed, others = (
+        packets.avro(record | {"objectId": object_id}, codec="deflate") for object_id in (sky.ACTIVE, sky.ELSEWHERE)
+    )
     assert sky.ACTIVE.encode() not in packed
     serve(with_catalogue, tar_of(("others.avro", others), ("p.avro", packed)))
     assert with_catalogue("archive", nights=[sky.NIGHTS[0]]).packets == 1
@@ -114,10 +116,10 @@ def test_packed_packets_are_found_too(with_catalogue: Fetcher) -> None:
 def test_real_packets_of_known_objects_and_no_others_land(fetcher: Fetcher, survey: Path) -> None:
     paths = sorted((survey / "alerts").glob("*.avro"))[::8]
     real = {path: read_packet(path.read_bytes()) for path in paths}
-    known = sorted({packet.ztf_id for packet in real.values()})[::3]
+    known = sorted({packet.object_id for packet in real.values()})[::3]
     serve(fetcher, tar_of(*((path.name, path.read_bytes()) for path in paths)))
     fetcher("archive", ids=known, nights=[sky.NIGHTS[0]])
-    wanted = {f"{sky.NIGHTS[0]}/{p.candid}.avro": path.read_bytes() for path, p in real.items() if p.ztf_id in known}
+    wanted = {f"{sky.NIGHTS[0]}/{p.candid}.avro": path.read_bytes() for path, p in real.items() if p.object_id in known}
     assert wanted
     assert landed(fetcher) == wanted
 

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.alerts import alert_row, read_packet
-from needle_assets.catalogues import read_photometry
 from needle_assets.fetch import FetchError
 from needle_assets.fetch.around import AnswerError
 from needle_assets.fetch.brokers import alerce, fink, lasair, rows
 from needle_assets.fetch.brokers.packets import assemble_packet, read_cutout
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import place_cutout
+from needle_assets.landing.catalogues import read_photometry
+from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, Request, Response, says
@@ -40,7 +40,7 @@ def photometry(fetcher: Fetcher, source: str) -> pl.DataFrame:
 @pytest.mark.parametrize("source", ["alerce", "lasair", "fink"])
 def test_a_brokers_detections_become_photometry(source: str, with_catalogue: Fetcher) -> None:
     assert with_catalogue(source).detections == 15
-    found = photometry(with_catalogue, source).filter(pl.col("ztf_id") == sky.ACTIVE).sort("mjd")
+    found = photometry(with_catalogue, source).filter(pl.col("object_id") == sky.ACTIVE).sort("mjd")
     expected = [seen for seen in sky.DETECTIONS[sky.ACTIVE] if seen.is_positive]
     assert found["mjd"].to_list() == pytest.approx([seen.mjd for seen in expected], abs=1e-8)
     assert found["band"].to_list() == ["r", "g", "r", "g", "i"]
@@ -209,7 +209,7 @@ def test_an_assembled_packet_is_one_that_the_pipeline_reads(source: str, with_ca
     path = with_catalogue.landing / "alerts" / source / sky.ACTIVE / f"{seen.candid}.avro"
     packet = read_packet(path.read_bytes())
     row = alert_row(packet)
-    assert (packet.ztf_id, packet.candid, row["fid"], row["isdiffpos"]) == (sky.ACTIVE, seen.candid, seen.fid, "t")
+    assert (packet.object_id, packet.candid, row["fid"], row["isdiffpos"]) == (sky.ACTIVE, seen.candid, seen.fid, "t")
     assert (row["jd"], row["magpsf"], row["ra"]) == pytest.approx((seen.jd, seen.mag, sky.PLACES[sky.ACTIVE][0]))
     assert row["xpos"] == (1000.25 if source == "fink" else None)
     assert "needle_assets" in row["publisher"]

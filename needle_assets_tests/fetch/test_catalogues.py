@@ -11,12 +11,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from needle_assets.alerts import alert_row, read_packet
 from needle_assets.assets.detections import hosts as pipeline_hosts
-from needle_assets.catalogues import read_catalogue, read_hosts
 from needle_assets.fetch.catalogues.packet_hosts import update_packet_hosts
 from needle_assets.fetch.catalogues.panstarrs import nearest_magnitudes
 from needle_assets.fetch.snapshots import MARK
+from needle_assets.landing.catalogues import read_catalogue, read_hosts
+from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets.samples.hosts import origin, position_of_ps1_object
 from needle_assets.settings import HostSettings, Settings
 from needle_assets_tests.fetch import sky
@@ -29,8 +29,8 @@ RA, DEC = 150.0, 2.0
 
 def land(fetcher: Fetcher, *ids: str) -> None:
     """The first packet of each object, in the flat layout that people use."""
-    for ztf_id in ids:
-        seen = sky.DETECTIONS[ztf_id][0]
+    for object_id in ids:
+        seen = sky.DETECTIONS[object_id][0]
         path = fetcher.landing / "alerts" / f"{seen.candid}.avro"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(sky.packet_of(seen))
@@ -39,7 +39,7 @@ def land(fetcher: Fetcher, *ids: str) -> None:
 def hosts(fetcher: Fetcher) -> dict[str, dict[str, Any]]:
     accepted, refused = read_hosts(fetcher.landing / "hosts.csv")
     assert not refused
-    return {row["ztf_id"]: row for row in accepted.to_dicts()}
+    return {row["object_id"]: row for row in accepted.to_dicts()}
 
 
 def source(ra: float, dec: float, **mags: float | None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def test_the_catalogue_is_kept_as_it_came(fetcher: Fetcher) -> None:
     assert (summary.objects, summary.is_complete) == (4, True)
     assert (fetcher.landing / "bts.csv").read_bytes() == sky.bts_csv()
     assert fetcher.services.servers["bts"].requests[0].query == {"f": ["s"], "format": ["csv"]}
-    assert {row["ztf_id"] for row in read_catalogue(fetcher.landing / "bts.csv")[0]} >= set(sky.DETECTIONS)
+    assert {row["object_id"] for row in read_catalogue(fetcher.landing / "bts.csv")[0]} >= set(sky.DETECTIONS)
 
 
 def test_the_same_catalogue_again_touches_nothing(with_catalogue: Fetcher) -> None:
@@ -147,12 +147,12 @@ def test_hosts_of_real_packets_are_those_of_the_pipeline(tmp_path: Path, survey:
     rows: dict[str, list[dict[str, Any]]] = {}
     for path in (survey / "alerts").glob("*.avro"):
         row = alert_row(read_packet(path.read_bytes()))
-        rows.setdefault(row["ztf_id"], []).append({k: v for k, v in row.items() if not isinstance(v, list)})
-    empty = pl.DataFrame(schema={"ztf_id": pl.String, "separation_arcsec": pl.Float64, "a_v_mag": pl.Float64})
-    for ztf_id, some in rows.items():
+        rows.setdefault(row["object_id"], []).append({k: v for k, v in row.items() if not isinstance(v, list)})
+    empty = pl.DataFrame(schema={"object_id": pl.String, "separation_arcsec": pl.Float64, "a_v_mag": pl.Float64})
+    for object_id, some in rows.items():
         tables = {"raw.alerts": pl.DataFrame(some, infer_schema_length=None), "raw.hosts": empty, "raw.objects": empty}
         host = pipeline_hosts(tables, Settings()).rows[0]
-        assert (found[ztf_id]["object_id"] if ztf_id in found else None) == _ps1_number(host.get("source"))
+        assert (found[object_id]["ps1_id"] if object_id in found else None) == _ps1_number(host.get("source"))
 
 
 def _ps1_number(source: str | None) -> int | None:
@@ -167,7 +167,7 @@ def test_sherlock_comes_before_the_packet_and_the_product_names_it(with_catalogu
     assert found[sky.ACTIVE]["source"] == f"Sherlock via Lasair: SN, SDSS; Pan-STARRS DR2{MARK}"
     assert (found[sky.ACTIVE]["host_ra_deg"], found[sky.ACTIVE]["host_dec_deg"]) == sky.HOSTS[sky.ACTIVE]
     assert found[sky.HOSTLESS]["source"].startswith("ZTF packet: PS1 ")
-    origins = {ztf_id: origin(row["source"]) for ztf_id, row in found.items()}
+    origins = {object_id: origin(row["source"]) for object_id, row in found.items()}
     assert origins == {
         sky.ACTIVE: ("sherlock", "panstarrs"),
         sky.OLD: ("sherlock", "panstarrs"),
@@ -176,7 +176,7 @@ def test_sherlock_comes_before_the_packet_and_the_product_names_it(with_catalogu
 
 
 def test_a_host_that_somebody_gave_is_completed_where_it_is(with_catalogue: Fetcher) -> None:
-    given = f"ztf_id,host_ra,host_dec,gAp,mw_corrected,source\n{sky.OLD},210.75,54.5,19.0,true,FLEET\n"
+    given = f"object_id,host_ra,host_dec,gAp,mw_corrected,source\n{sky.OLD},210.75,54.5,19.0,true,FLEET\n"
     (with_catalogue.landing / "hosts.csv").write_text(given)
     assert with_catalogue("panstarrs").hosts == 1
     text = (with_catalogue.landing / "hosts.csv").read_text()
@@ -187,14 +187,14 @@ def test_a_host_that_somebody_gave_is_completed_where_it_is(with_catalogue: Fetc
 
 
 def test_a_complete_host_is_not_asked_for(with_catalogue: Fetcher) -> None:
-    given = f"ztf_id,host_ra,host_dec,gAp,rAp,iAp,zAp,yAp\n{sky.OLD},210.75,54.5,19,18,17,16,15\n"
+    given = f"object_id,host_ra,host_dec,gAp,rAp,iAp,zAp,yAp\n{sky.OLD},210.75,54.5,19,18,17,16,15\n"
     (with_catalogue.landing / "hosts.csv").write_text(given)
     assert with_catalogue("panstarrs").requests == 0
     assert (with_catalogue.landing / "hosts.csv").read_text() == given
 
 
 def test_a_position_without_a_source_is_asked_a_few_times_only(with_catalogue: Fetcher) -> None:
-    (with_catalogue.landing / "hosts.csv").write_text(f"ztf_id,host_ra,host_dec,source\n{sky.ELSEWHERE},99.0,1.0,FLEET\n")
+    (with_catalogue.landing / "hosts.csv").write_text(f"object_id,host_ra,host_dec,source\n{sky.ELSEWHERE},99.0,1.0,FLEET\n")
     asked = [with_catalogue("panstarrs").requests for _ in range(7)]
     assert asked == [1, 1, 1, 1, 1, 0, 0]
 
@@ -205,7 +205,7 @@ def test_a_newer_packet_may_name_another_host(with_catalogue: Fetcher) -> None:
     ra, dec = sky.PLACES[sky.ACTIVE]
     seen = sky.DETECTIONS[sky.ACTIVE][2]
     other = {"objectidps1": sky.ps1_id(ra, dec + 0.0004), "distpsnr1": 1.4, "sgscore1": 0.02, "srmag1": 17.0}
-    newer = sky.packet(ztf_id=sky.ACTIVE, candid=seen.candid, jd=seen.jd, ra=ra, dec=dec, **other)
+    newer = sky.packet(object_id=sky.ACTIVE, candid=seen.candid, jd=seen.jd, ra=ra, dec=dec, **other)
     (with_catalogue.landing / "alerts" / f"{seen.candid}.avro").write_bytes(newer)
     assert with_catalogue("panstarrs").hosts == 1
     assert hosts(with_catalogue)[sky.ACTIVE]["source"].startswith(f"ZTF packet: PS1 {other['objectidps1']};")
@@ -232,7 +232,7 @@ def test_columns_in_another_order_are_understood(with_catalogue: Fetcher) -> Non
 
 
 def test_positions_that_are_no_numbers_are_listed(with_catalogue: Fetcher, tmp_path: Path) -> None:
-    (with_catalogue.landing / "hosts.csv").write_text(f"ztf_id,host_ra,host_dec\n{sky.OLD},14:03:00,+54:15:00\n")
+    (with_catalogue.landing / "hosts.csv").write_text(f"object_id,host_ra,host_dec\n{sky.OLD},14:03:00,+54:15:00\n")
     summary = with_catalogue("panstarrs")
     assert "decimal degrees are needed" in summary.failures[0].reason
     assert summary.requests == 0

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from needle_assets.alerts import read_packet
-from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.fetch import FetchError, FetchSummary
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.packets import read_packet
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, echo, redirect_to
@@ -19,8 +19,8 @@ SOURCE_OF = {"alerce_packets": "alerce", "lasair_images": "lasair"}
 NEW_FAULTS = (*FAULTS, "redirect elsewhere", "echo")
 
 THEIR_PHOTOMETRY = [
-    {"ztf_id": sky.ACTIVE, "mjd": 60391.0, "band": "g", "mag": 19.0, "mag_err": 0.1, "source": "mine", "mw_corrected": True},
-    {"ztf_id": sky.OLD, "mjd": 58301.0, "band": "r", "mag": 18.0, "mag_err": 0.1, "source": None, "mw_corrected": False},
+    {"object_id": sky.ACTIVE, "mjd": 60391.0, "band": "g", "mag": 19.0, "mag_err": 0.1, "source": "mine", "mw_corrected": True},
+    {"object_id": sky.OLD, "mjd": 58301.0, "band": "r", "mag": 18.0, "mag_err": 0.1, "source": None, "mw_corrected": False},
 ]
 THEIR_HOST = f"{sky.UNKNOWN},10.0001,10.0001,0.5,20.1,19.5,true,FLEET\n"
 
@@ -30,7 +30,7 @@ def prepared(fetcher: Fetcher, source: str) -> Fetcher:
     fetcher.landing.mkdir()
     (fetcher.landing / "bts.csv").write_bytes(sky.bts_csv())
     (fetcher.landing / "hosts.csv").write_text(
-        "ztf_id,host_ra,host_dec,separation_arcsec,gAp,rAp,mw_corrected,source\n" + THEIR_HOST
+        "object_id,host_ra,host_dec,separation_arcsec,gAp,rAp,mw_corrected,source\n" + THEIR_HOST
     )
     pl.DataFrame(THEIR_PHOTOMETRY).write_parquet(fetcher.landing / "photometry.parquet")
     if source == "panstarrs":
@@ -64,7 +64,7 @@ def assert_whole(landing: Path) -> None:
             assert read_packet(path.read_bytes()).candid == int(path.stem)
         if path.suffix == ".json":
             json.loads(path.read_bytes())
-    assert {row["ztf_id"] for row in read_catalogue(landing / "bts.csv")[0]} >= set(sky.DETECTIONS)
+    assert {row["object_id"] for row in read_catalogue(landing / "bts.csv")[0]} >= set(sky.DETECTIONS)
     photometry, refused = read_photometry(landing / "photometry.parquet")
     assert len(photometry.filter(pl.col("source").is_null() | (pl.col("source") == "mine"))) == 2
     assert not refused

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from needle_assets import landing
 from needle_assets.fetch import SOURCES, Around, FetchError, Progress, fetch
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.run import Run, running
+from needle_assets.landing import folder as landing
 from needle_assets.settings import FetchSettings, ServiceSettings, Settings, read_settings
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher

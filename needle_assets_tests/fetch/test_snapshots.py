@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.catalogues import read_hosts, read_photometry
 from needle_assets.fetch import FetchError
 from needle_assets.fetch.folder import LandingFolder
-from needle_assets.fetch.snapshots import MARK, completed_source, merge_hosts, merge_photometry, read_host_rows
+from needle_assets.fetch.snapshots import (
+    MARK,
+    completed_source,
+    merge_hosts,
+    merge_photometry,
+    read_host_rows,
+)
+from needle_assets.landing.catalogues import read_hosts, read_photometry
 
 A, B = "ZTF24aaaaaaa", "ZTF24bbbbbbb"
 
@@ -31,8 +37,8 @@ def rows_of(path: Path, source: str | None = None) -> list[tuple[Any, ...]]:
     return sorted(found.select("ztf_id", "mjd", "band", "source").iter_rows(), key=str)
 
 
-def host(ztf_id: str, source: str, ra: Any = 10.5, **mags: float) -> dict[str, Any]:
-    return {"ztf_id": ztf_id, "host_ra": ra, "host_dec": -3.25, "separation_arcsec": 1.5, **mags, "source": source}
+def host(object_id: str, source: str, ra: Any = 10.5, **mags: float) -> dict[str, Any]:
+    return {"ztf_id": object_id, "host_ra": ra, "host_dec": -3.25, "separation_arcsec": 1.5, **mags, "source": source}
 
 
 def test_a_sources_rows_of_an_object_are_replaced_and_all_others_stay(tmp_path: Path) -> None:
@@ -63,7 +69,7 @@ def test_other_peoples_columns_and_types_survive(tmp_path: Path) -> None:
 
 
 def test_photometry_that_is_text_stays_text_with_its_broken_lines(tmp_path: Path) -> None:
-    text = 'mjd,ztf_id,band,mag,mag_err,source\n59000.5,ZTF24aaaaaaa,r,18.5,0.1,mine\nthis line, is "broken\n'
+    text = 'mjd,object_id,band,mag,mag_err,source\n59000.5,ZTF24aaaaaaa,r,18.5,0.1,mine\nthis line, is "broken\n'
     (tmp_path / "photometry.csv").write_text(text)
     folder = folder_at(tmp_path)
     assert merge_photometry(folder, "alerce", {A: [point(59001.123456789), point(59002.5)]}) == 2
@@ -95,9 +101,11 @@ def test_the_file_holds_what_each_source_said_last(merges: list[tuple[str, Given
         (path / "photometry.csv").write_text("ztf_id,mjd,band,mag,mag_err,source\n")
     last: dict[tuple[str, str], Sequence[int]] = {}
     for source, rows in merges:
-        merge_photometry(folder_at(path), source, {ztf_id: [point(mjd) for mjd in mjds] for ztf_id, mjds in rows.items()})
-        last |= {(source, ztf_id): mjds for ztf_id, mjds in rows.items()}
-    expected = sorted(((ztf_id, float(mjd), "g", source) for (source, ztf_id), mjds in last.items() for mjd in mjds), key=str)
+        merge_photometry(folder_at(path), source, {object_id: [point(mjd) for mjd in mjds] for object_id, mjds in rows.items()})
+        last |= {(source, object_id): mjds for object_id, mjds in rows.items()}
+    expected = sorted(
+        ((object_id, float(mjd), "g", source) for (source, object_id), mjds in last.items() for mjd in mjds), key=str
+    )
     assert (rows_of(path / f"photometry.{kind}") if (path / f"photometry.{kind}").exists() else []) == expected
 
 
@@ -112,7 +120,7 @@ def test_a_host_of_nobody_else_is_written_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_host_that_somebody_gave_stays_in_force(tmp_path: Path) -> None:
-    text = f'source,ztf_id,host_ra,host_dec,note\nFLEET,{A},10.25,-3.5,"mine, all mine"\n'
+    text = f'source,object_id,host_ra,host_dec,note\nFLEET,{A},10.25,-3.5,"mine, all mine"\n'
     (tmp_path / "hosts.csv").write_text(text)
     assert merge_hosts(folder_at(tmp_path), [host(A, "Sherlock" + MARK), host(B, "Sherlock" + MARK)]) == 1
     assert read_host_rows(folder_at(tmp_path))[A]["source"] == "FLEET"

@@ -3,7 +3,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from needle_assets.figures.features import correlation_figure, feature_figure, importance_figure
-from needle_assets.figures.light_curves import Curve, Points, class_montage, light_curve_figure, redshift_figure
+from needle_assets.figures.light_curves import (
+    Curve,
+    Points,
+    class_montage,
+    light_curve_figure,
+    redshift_figure,
+)
 
 POINTS = Points(
     np.array([0.0, 5.0, 9.0, 900.0]), np.array(["g", "r", "i", "r"]), np.array([19.0, 18.0, 18.5, 20.0]), np.full(4, 0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets.image_pictures import quality_models
+from needle_assets.assets.pictures.images import quality_models
 from needle_assets.figures.stamps import (
     CheckerCurves,
     MaskedPicture,

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from needle_assets_tests.fuzz.bytes_damage import cut_off, flipped, spliced
 from needle_assets_tests.fuzz.packet_kinds import NASTY_TEXTS, pick
+from needle_assets_tests.landing.test_archives import special, tar
+from needle_assets_tests.landing.test_catalogues import HEADER, ROW
 from needle_assets_tests.packets import packet
-from needle_assets_tests.test_archives import special, tar
-from needle_assets_tests.test_catalogues import HEADER, ROW
 
 NASTY_VALUES = (
     *("", "-", "nan", "inf", "-inf", "1e999", "-1e999", "1e-999", "0x10", "1_000", "१२", ">", ">>1", "> -5", "--5", "1,2", "1;2"),
@@ -78,7 +78,7 @@ def _bomb(n_members: int, n_mib: int) -> bytes:
 
 
 def table_of_noise(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    start = pick(rng, (b"", HEADER.encode() + b"\n", b"ztf_id,mjd,band,mag,mag_err\n", b"\xff\xfe", b"\xef\xbb\xbf", b"PAR1"))
+    start = pick(rng, (b"", HEADER.encode() + b"\n", b"object_id,mjd,band,mag,mag_err\n", b"\xff\xfe", b"\xef\xbb\xbf", b"PAR1"))
     return bytes(start + rng.bytes(int(rng.integers(0, 3000))))
 
 
@@ -98,7 +98,7 @@ def catalogue_damaged(rng: np.random.Generator, real: list[bytes]) -> bytes:
 
 
 def photometry_values(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    lines = ["ztf_id,mjd,band,mag,mag_err,source,mw_corrected"]
+    lines = ["object_id,mjd,band,mag,mag_err,source,mw_corrected"]
     for _ in range(int(rng.integers(1, 10))):
         values = ["ZTF18abcdefg", "58000.5", "g", "18.5", "0.1", "somebody", "false"]
         for place in rng.integers(0, len(values), int(rng.integers(1, 4))):
@@ -108,7 +108,7 @@ def photometry_values(rng: np.random.Generator, real: list[bytes]) -> bytes:
 
 
 def hosts_values(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    lines = ["ztf_id,host_ra,host_dec,separation_arcsec,gAp,rAp,iAp,zAp,yAp,mw_corrected,source"]
+    lines = ["object_id,host_ra,host_dec,separation_arcsec,gAp,rAp,iAp,zAp,yAp,mw_corrected,source"]
     for _ in range(int(rng.integers(1, 10))):
         values = ["ZTF18abcdefg", "150.5", "2.5", "1.0", "20", "19", "", "", "-999", "false", "somebody"]
         for place in rng.integers(0, len(values), int(rng.integers(1, 4))):
@@ -121,7 +121,7 @@ def _light_curve(rng: np.random.Generator) -> pl.DataFrame:
     n = int(rng.integers(1, 40))
     return pl.DataFrame(
         {
-            "ztf_id": ["ZTF18abcdefg"] * n,
+            "object_id": ["ZTF18abcdefg"] * n,
             "mjd": 58000 + rng.uniform(0, 100, n),
             "band": rng.choice(["g", "r", "i"], n),
             "mag": rng.uniform(15, 20, n).astype(np.float32),
@@ -154,8 +154,8 @@ def parquet_types(rng: np.random.Generator, real: list[bytes]) -> bytes:
         "categories": pa.array(["g", "r", "x", None]).dictionary_encode(),
         "halves": pa.array(np.ones(n, dtype=np.float16)),
     }
-    names = ("ztf_id", "mjd", "band", "mag", "mag_err", "source", "mw_corrected")
-    good = _light_curve(rng)[:1].select("ztf_id", "mjd", "band", "mag", "mag_err", "source").to_arrow()
+    names = ("object_id", "mjd", "band", "mag", "mag_err", "source", "mw_corrected")
+    good = _light_curve(rng)[:1].select("object_id", "mjd", "band", "mag", "mag_err", "source").to_arrow()
     table = {name: pa.concat_arrays([good.column(name).combine_chunks()] * n) for name in good.column_names}
     for name in {str(pick(rng, names)) for _ in range(int(rng.integers(1, 3)))}:
         table[name] = columns[str(pick(rng, list(columns)))]

@@ -14,8 +14,8 @@ import fastavro
 import numpy as np
 
 from needle_assets_tests.fuzz.bytes_damage import cut_off, flipped, spliced
+from needle_assets_tests.landing.test_avro import ADDED, container, fields, number
 from needle_assets_tests.packets import avro, cutout, fits, packet, record, schema
-from needle_assets_tests.test_avro import ADDED, container, fields, number
 
 Make = Callable[[np.random.Generator, list[bytes]], bytes]
 
@@ -137,7 +137,7 @@ def absurd_sizes(rng: np.random.Generator, real: list[bytes]) -> bytes:
 
 
 def injected_ids(rng: np.random.Generator, real: list[bytes]) -> bytes:
-    return packet(_version(rng), ztf_id=str(pick(rng, NASTY_TEXTS)))
+    return packet(_version(rng), object_id=str(pick(rng, NASTY_TEXTS)))
 
 
 def injected_texts(rng: np.random.Generator, real: list[bytes]) -> bytes:

@@ -14,13 +14,13 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from needle_assets.alerts import alert_row, one_row_per_packet, read_packets
-from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import place_cutout
-from needle_assets.landing import LandedPacket, LandingFile, read_packet_file
-from needle_assets.landing_names import kind_of
-from needle_assets.rejections import Rejection
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
+from needle_assets.landing.names import kind_of
+from needle_assets.landing.packets import alert_row, one_row_per_packet, read_packets
 from needle_assets_tests.fuzz import file_kinds, packet_kinds
 from needle_assets_tests.fuzz.packet_kinds import Make
 from needle_assets_tests.packets import packet
@@ -206,8 +206,8 @@ _TABLE_OF = {"bts.csv": "raw.objects", "hosts.csv": "raw.hosts"}
 def _insert(kind: Kind, accepted: list[Any]) -> None:
     """Every accepted row into its table, without its key: the cases repeat it."""
     table = _TABLE_OF.get(kind.path, "raw.photometry" if kind.path.startswith("photometry") else "raw.alerts")
-    ddl = (TABLES / f"{table}.sql").read_text().replace("    primary key (ztf_id, candid)\n", "    unused integer\n")
-    ddl = ddl.replace(" primary key,", " not null,").replace("primary key (ztf_id, row_number)", "unused integer")
+    ddl = (TABLES / f"{table}.sql").read_text().replace("    primary key (object_id, candid)\n", "    unused integer\n")
+    ddl = ddl.replace(" primary key,", " not null,").replace("primary key (object_id, row_number)", "unused integer")
     database = duckdb.connect()
     database.execute("create schema raw").execute(ddl)
     if table == "raw.alerts":

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from needle_assets.alerts import Packet, alert_row, is_positive, packet_of, read_packets, shown
-from needle_assets.catalogues import label_of, read_catalogue, read_photometry
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.landing_names import kind_of
-from needle_assets.rejections import Rejection
-from needle_assets.tables import is_no_row
+from needle_assets.landing.catalogues import label_of, read_catalogue, read_photometry
+from needle_assets.landing.names import kind_of
+from needle_assets.landing.packets import Packet, alert_row, is_positive, packet_of, read_packets, shown
+from needle_assets.landing.text_tables import is_no_row
 from needle_assets_tests.packets import record
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -81,7 +81,7 @@ def test_very_many_bytes_are_refused(data):
 
 def holds_for_any_text(tmp_path, text):
     path = tmp_path / "table.csv"
-    path.write_text("ZTFID,RA,Dec,type,ztf_id,mjd,band,mag,mag_err\n" + text, encoding="utf-8", errors="replace")
+    path.write_text("ZTFID,RA,Dec,type,object_id,mjd,band,mag,mag_err\n" + text, encoding="utf-8", errors="replace")
     rows, rejections = read_catalogue(path)
     frame, refused = read_photometry(path)
     lines = [line for line in path.read_text(encoding="utf-8").splitlines()[1:] if line.strip() and not is_no_row(line)]

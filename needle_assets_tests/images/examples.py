@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from needle_assets.alerts import read_packet
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.stamps import place_cutout
-from needle_assets.rejections import Rejection
-from needle_assets.survey import BAND_OF_FID, MJD_OFFSET
+from needle_assets.landing.packets import read_packet
+from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
 
 
 class RealPair(NamedTuple):
     """Science and reference, shape (60, 60), float32, the target's column and row, band and time [MJD]."""
 
-    ztf_id: str
+    object_id: str
     candid: int
     science: np.ndarray
     reference: np.ndarray
@@ -40,7 +40,7 @@ def real_pairs(survey: Path) -> list[RealPair]:
         place = (science.target_x_px, science.target_y_px)
         pairs.append(
             RealPair(
-                packet.ztf_id,
+                packet.object_id,
                 packet.candid,
                 science.image,
                 reference.image,

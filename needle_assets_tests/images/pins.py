@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from needle_assets.classifiers.damage import KINDS, damaged
+from needle_assets.errors import Rejection
 from needle_assets.images import augmentation, defects, disagreement, masking, matching, noise, restoration, sources
-from needle_assets.rejections import Rejection
 from needle_assets.settings import preset_settings
 from needle_assets_tests.images.examples import star
 

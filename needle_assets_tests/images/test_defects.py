@@ -213,7 +213,7 @@ def test_a_galaxy_seen_from_its_edge_is_no_faint_line(blank):
 
 
 def test_no_object_is_labelled_in_both_parts(survey):
-    objects = {pair.candid: pair.ztf_id for pair in real_pairs(survey)}
+    objects = {pair.candid: pair.object_id for pair in real_pairs(survey)}
     parts = {"tuning": set(), "judging": set()}
     for row in labels():
         parts[row["part"]].add(objects.get(int(row["candid"]), row["candid"]))

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.images.noise import draw_noise, measure_sky, noise_quantiles, one_sided_noise, symmetric_noise
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
+from needle_assets.images.noise import (
+    draw_noise,
+    measure_sky,
+    noise_quantiles,
+    one_sided_noise,
+    symmetric_noise,
+)
 from needle_assets_tests.images.examples import star
 from needle_assets_tests.images.pins import hold
 

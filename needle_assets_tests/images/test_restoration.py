@@ -5,11 +5,11 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from needle_assets.classifiers.damage import RULE_KINDS, damaged
+from needle_assets.errors import Rejection
 from needle_assets.images.defects import find_defects
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import Detection, dissimilarity, prior_donor, restore
 from needle_assets.images.sources import within_px
-from needle_assets.rejections import Rejection
 from needle_assets.settings import RestorationSettings, preset_settings
 from needle_assets_tests.images.examples import star
 from needle_assets_tests.images.pins import hold

@@ -14,11 +14,11 @@ from astropy.io import fits as astropy_fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.alerts import Packet, read_packet
-from needle_assets.catalogues import read_hosts
+from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import host_position_px, place_cutout, sky_offset_arcsec
-from needle_assets.rejections import Rejection
+from needle_assets.landing.catalogues import read_hosts
+from needle_assets.landing.packets import Packet, read_packet
 from needle_assets_tests.instruments import DEC_DEG, RA_DEG
 from needle_assets_tests.packets import cutout, fits
 
@@ -201,18 +201,18 @@ def test_real_detections_of_one_exposure_lie_as_the_sky_does(packets):
 
 
 def test_real_hosts_lie_where_their_sky_position_says_and_not_mirrored(packets, survey):
-    hosts = {row["ztf_id"]: row for row in read_hosts(survey / "hosts.csv")[0].to_dicts()}
+    hosts = {row["object_id"]: row for row in read_hosts(survey / "hosts.csv")[0].to_dicts()}
     is_brightest, residuals = {}, {}
     for p in packets:
-        host, c = hosts.get(p.ztf_id), p.candidate
+        host, c = hosts.get(p.object_id), p.candidate
         if host is None or not 2.5 < (host["separation_arcsec"] or 0) < 25:
             continue
         placed = place_cutout(decode_cutout(p.reference), xpos=c["xpos"], ypos=c["ypos"])
         dx, dy = in_stamp(p, host["host_ra_deg"], host["host_dec_deg"], 0.0, 0.0)
         spots = [(placed.target_x_px + i * dx, placed.target_y_px + j * dy) for i, j in ((1, 1), (-1, 1), (1, -1), (-1, -1))]
         light = [np.nanmedian(placed.image[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2]) for x, y in spots]
-        is_brightest[p.ztf_id] = np.argmax(light) == 0
-        residuals[p.ztf_id] = np.subtract(centroid(placed.image, *spots[0]), spots[0])
+        is_brightest[p.object_id] = np.argmax(light) == 0
+        residuals[p.object_id] = np.subtract(centroid(placed.image, *spots[0]), spots[0])
     assert len(residuals) >= 6
     assert np.mean(list(is_brightest.values())) > 0.8
     assert np.median(np.abs(list(residuals.values()))) < 0.5

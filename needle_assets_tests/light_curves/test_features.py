@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES, NO_HOST, Host, features, n_detections
+from needle_assets.light_curves.features import (
+    HOSTED_FEATURES,
+    HOSTLESS_FEATURES,
+    NO_HOST,
+    Host,
+    features,
+    n_detections,
+)
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets_tests.instruments import BAND, MAG, days, whole_mjd
 

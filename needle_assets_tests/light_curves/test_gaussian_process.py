@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from george import kernels
 
+from needle_assets.errors import Rejection
 from needle_assets.light_curves.gaussian_process import (
     draw,
     fit,
@@ -16,7 +17,6 @@ from needle_assets.light_curves.gaussian_process import (
     standardised_residuals,
 )
 from needle_assets.light_curves.light_curve import LightCurve, flux_from_mag, mag_from_flux
-from needle_assets.rejections import Rejection
 from needle_assets.settings import GaussianProcessSettings, preset_settings
 
 from .bazin import bazin_flux, bazin_light_curve, bazin_mag

@@ -24,7 +24,7 @@ from needle_assets_tests.mutants.making import Mutant, by_hand, equivalents, mut
 ROOT = Path(__file__).parents[2]
 COPIED = ("needle_assets", "needle_assets_tests", "warehouse", "docs", "pyproject.toml", "README.md", "Makefile")
 SCIENCE = ("images", "light_curves", "samples", "classifiers")
-GLUE = ("assets", "training.py", "compute.py", "orchestration/jobs.py")
+GLUE = ("assets", "pipeline/train.py", "pipeline/compute.py", "orchestration/jobs/refresh.py")
 LIBRARIES = (
     *(
         "numpy",

@@ -21,6 +21,6 @@ def ui(filled: tuple[Path, Home], tmp_path_factory: pytest.TempPathFactory) -> I
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEEDLE_HOME", str(path))
         patch.setenv("DAGSTER_HOME", str(path / ".state" / "dagster"))
-        patch.setattr("needle_assets.orchestration.pictures.OBJECTS_PER_RUN", 0)
+        patch.setattr("needle_assets.orchestration.records.pictures.OBJECTS_PER_RUN", 0)
         with opened(path) as ui:
             yield ui

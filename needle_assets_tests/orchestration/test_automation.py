@@ -12,7 +12,7 @@ import pytest
 from needle_assets.definitions import definitions
 from needle_assets.home import Home
 from needle_assets.orchestration import automation
-from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.jobs.refresh import refresh_job
 
 DONE = dg.DagsterRunStatus.SUCCESS
 TOGGLES = """mutation ($schedule: ScheduleSelector!, $sensor: SensorSelector!) {

@@ -64,7 +64,7 @@ def page(browser: Any, server: Server, request: pytest.FixtureRequest) -> Iterat
 
 def pictured(home: Path) -> str:
     """The object that the one refresh of this home drew."""
-    return str(ask(home / "needle.duckdb", "select min(ztf_id) from core.stamps")[0][0])
+    return str(ask(home / "needle.duckdb", "select min(object_id) from core.stamps")[0][0])
 
 
 def show(page: Any, path: str) -> None:
@@ -89,14 +89,14 @@ def test_an_objects_partition_shows_its_picture(page: Any, lived: Path) -> None:
 
 
 def test_an_object_is_materialised_from_its_page(page: Any, lived: Path) -> None:
-    ztf_id = pictured(lived)
-    run_of = f"select run_id from lineage.ledger where asset = 'core.epochs' and ztf_id = '{ztf_id}'"
+    object_id = pictured(lived)
+    run_of = f"select run_id from lineage.ledger where asset = 'core.epochs' and object_id = '{object_id}'"
     before = ask(lived / "needle.duckdb", run_of)
-    show(page, f"/assets/core/epochs?view=partitions&partition={ztf_id}")
+    show(page, f"/assets/core/epochs?view=partitions&partition={object_id}")
     page.get_by_role("button", name="Materialize").first.click()
     page.get_by_role("button", name="Launch 1 run").click()
     until(lambda: ask(lived / "needle.duckdb", run_of) != before, "the object is computed and published")
-    others = f"select count(distinct run_id) from lineage.ledger where asset = 'core.epochs' and ztf_id <> '{ztf_id}'"
+    others = f"select count(distinct run_id) from lineage.ledger where asset = 'core.epochs' and object_id <> '{object_id}'"
     assert ask(lived / "needle.duckdb", others) == [(1,)]
     show(page, "/runs")
     page.get_by_text("Success").first.wait_for()

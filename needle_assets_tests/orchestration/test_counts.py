@@ -11,7 +11,7 @@ def test_how_many_images_were_recycled_is_told(filled) -> None:
         records = instance.fetch_materializations(asset_key("core.restored_stamps"), limit=100).records
     told = {record.partition_key: record.asset_materialization.metadata for record in records}
     stored = {
-        key: dict(rows(home, f"select ztf_id, count(*) from core.restored_stamps where {which} group by 1"))
+        key: dict(rows(home, f"select object_id, count(*) from core.restored_stamps where {which} group by 1"))
         for key, which in (("recycled", "is_accepted"), ("refused_after_repair", "not is_accepted"))
     }  # fmt: skip - a pair
     for name, by_object in stored.items():

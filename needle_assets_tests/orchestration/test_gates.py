@@ -5,24 +5,24 @@ import json
 import dagster as dg
 import pytest
 
-from needle_assets import cli
-from needle_assets.gates import Claims, GateError
+from needle_assets.cli import command as cli
 from needle_assets.home import Home
 from needle_assets.orchestration.graph import stage_assets
-from needle_assets.orchestration.jobs import refresh_job
+from needle_assets.orchestration.jobs.nightly import nightly_job
+from needle_assets.orchestration.jobs.refresh import refresh_job
+from needle_assets.orchestration.jobs.training import train_job
 from needle_assets.orchestration.keys import PARTITIONS
-from needle_assets.orchestration.nightly import nightly_job
 from needle_assets.orchestration.running import needle, working_session
-from needle_assets.orchestration.training import train_job
-from needle_assets.refresh import Session
+from needle_assets.pipeline.claims import Claims, GateError
+from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES, made_from
 from needle_assets.warehouse.checks import CHECKS
 from needle_assets.warehouse.connection import writing
 from needle_assets_tests.homes import ask, instance_of
 
-SOMEONE = "(select min(ztf_id) from core.splits where not is_untouched)"
+SOMEONE = "(select min(object_id) from core.splits where not is_untouched)"
 MODEL = (
-    "insert into results.training_sets by name select 'set' as training_set_id, s.ztf_id, label, validation_of, rule, '' as row_hash "
+    "insert into results.training_sets by name select 'set' as training_set_id, s.object_id, label, validation_of, rule, '' as row_hash "
     "from core.splits s where not is_untouched;"
     "insert into results.fold_models (model_id, ablation, model_kind, fold, n_folds, folds, classes, training_set_id, fingerprint, "
     "n_training, n_synthetic, n_validation, trained_ids, validated_ids, parent_ids, scaled_ids, seed, weights, scaler, "
@@ -32,15 +32,15 @@ MODEL = (
 )
 HONEST = {"trained": SOMEONE, "validated": "", "scaled": SOMEONE}
 BREAKS = {
-    "objects_are_named_once": "update raw.objects set ztf_id = 'M31' where ztf_id = (select min(ztf_id) from raw.objects)",
+    "objects_are_named_once": "update raw.objects set object_id = 'M31' where object_id = (select min(object_id) from raw.objects)",
     "labels_are_known": "create or replace table raw.objects as from raw.objects; "
-    "update raw.objects set label = 'star' where ztf_id = (select min(ztf_id) from raw.objects)",
+    "update raw.objects set label = 'star' where object_id = (select min(object_id) from raw.objects)",
     "every_packet_is_a_row_or_a_rejection": "delete from raw.alerts where candid = (select min(candid) from raw.alerts)",
     "stamped_detections_are_packets": "update core.detections set candid = 1 where has_stamp and candid is not null",
     "hosted_objects_have_a_host": "update core.hosts set is_hosted = not is_hosted",
     "targets_are_central": "update core.stamps set target_x_px = 35.0",
-    "places_are_kept": f"{MODEL.format(**HONEST)} update core.splits set validation_of = [9] where ztf_id = {SOMEONE}",
-    "one_object_has_one_place": "update core.splits set identity = (select min(ztf_id) from core.splits)",
+    "places_are_kept": f"{MODEL.format(**HONEST)} update core.splits set validation_of = [9] where object_id = {SOMEONE}",
+    "one_object_has_one_place": "update core.splits set identity = (select min(object_id) from core.splits)",
     "parents_are_in_the_training_part": "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, "
     "'TDE' as label, 0 as sample, 'ZTF18abcdefg' as light_curve_parent, 'ZTF18abcdefg' as image_parent, "
     "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
@@ -50,7 +50,7 @@ BREAKS = {
     "validated_objects_train_nothing": MODEL.format(**{**HONEST, "validated": SOMEONE}),
     "scalers_know_the_training_part_only": MODEL.format(trained="", validated="", scaled=SOMEONE),
     "models_judge_what_they_were_not_trained_on": f"{MODEL.format(**HONEST)} insert into results.predictions by name select "
-    f"{SOMEONE} as ztf_id, 'metadata' as ablation, 'metadata' as model_kind, 0 as fold, 'model' as model_id, 'validation' as set, "
+    f"{SOMEONE} as object_id, 'metadata' as ablation, 'metadata' as model_kind, 0 as fold, 'model' as model_id, 'validation' as set, "
     "1.0 as p_sn, 0.0 as p_slsn, 0.0 as p_tde",
 }
 BLOCKING = [check for check in CHECKS if check.is_blocking]
@@ -135,7 +135,7 @@ def test_a_refresh_of_something_else_is_stored_and_not_published(own, capsys, mo
 @pytest.mark.parametrize("way", ["refresh", "nightly", "train", "click"])
 def test_no_way_of_dagster_publishes_condemned_rows(way, home, monkeypatch) -> None:
     opened = Home(home)
-    monkeypatch.setattr("needle_assets.nights.fetch", lambda *_a, **_k: pytest.fail("nobody is asked"))
+    monkeypatch.setattr("needle_assets.pipeline.night.fetch", lambda *_a, **_k: pytest.fail("nobody is asked"))
     break_claim(opened, "targets_are_central")
     with writing(opened.working) as connection:
         connection.execute("update lineage.ledger set fingerprint = '' where asset = 'core.masks'")

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from needle_assets.home import Home
-from needle_assets.orchestration import instance as records
-from needle_assets.orchestration.instance import open_instance, report_dead_runs
+from needle_assets.orchestration.records import instance as records
+from needle_assets.orchestration.records.instance import open_instance, report_dead_runs
 from needle_assets_tests.homes import content, event_counts, fill
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from needle_assets import cli, nights
+from needle_assets.cli import command as cli
 from needle_assets.definitions import definitions
 from needle_assets.fetch import FetchError
 from needle_assets.home import Home, HomeBusyError
-from needle_assets.orchestration.fetching import CHECK, fetch_assets, fetch_key
-from needle_assets.orchestration.instance import open_instance
+from needle_assets.orchestration.jobs.fetching import CHECK, fetch_assets, fetch_key
+from needle_assets.orchestration.jobs.nightly import nightly_job
 from needle_assets.orchestration.keys import asset_key
-from needle_assets.orchestration.nightly import nightly_job
-from needle_assets.refresh import Session
+from needle_assets.orchestration.records.instance import open_instance
+from needle_assets.pipeline import night as nights
+from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Services
@@ -89,7 +90,7 @@ def test_a_surprise_in_the_code_of_a_source_stops_nothing_and_quotes_nothing(emp
     def surprise(*_: object, **__: object) -> None:
         raise KeyError(sky.TOKEN)
 
-    monkeypatch.setattr("needle_assets.nights.fetch", surprise)
+    monkeypatch.setattr("needle_assets.pipeline.night.fetch", surprise)
     (empty.path / "landing").mkdir()
     (empty.path / "landing" / "bts.csv").write_bytes(sky.bts_csv())
     assert not live(empty, 1).success
@@ -128,7 +129,7 @@ def test_the_home_is_free_while_services_are_asked(empty: Home, monkeypatch) -> 
             asked.append(source)
         raise FetchError("nothing today.")
 
-    monkeypatch.setattr("needle_assets.nights.fetch", fetch)
+    monkeypatch.setattr("needle_assets.pipeline.night.fetch", fetch)
     assert not live(empty, 1).success
     assert asked == ["bts", "alerce", "panstarrs"]
 
@@ -142,7 +143,7 @@ def test_a_night_that_finds_the_home_held_fails_with_the_holders_name_and_waits_
         raise HomeBusyError("the home is in use by a training (process 17).")
         yield
 
-    monkeypatch.setattr("needle_assets.orchestration.nightly.working_session", held)
+    monkeypatch.setattr("needle_assets.orchestration.jobs.nightly.working_session", held)
     result = live(empty, 1)
     assert not result.success
     [failed] = [event for event in result.all_events if event.is_step_failure]

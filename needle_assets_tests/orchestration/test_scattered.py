@@ -22,9 +22,9 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "ZTFID,IAUID,RA,Dec,peakt,peakfilt,peakmag,duration,rise,fade,type,redshift,A_V\n"
     )
     for number in range(N_OBJECTS):
-        ztf_id = "ZTF18aaaaa" + chr(97 + number // 26) + chr(97 + number % 26)
+        object_id = "ZTF18aaaaa" + chr(97 + number // 26) + chr(97 + number % 26)
         candid = packets.CANDID + 10 * number
-        (alerts / f"{candid}.avro").write_bytes(packets.packet(ztf_id=ztf_id, candid=candid))
+        (alerts / f"{candid}.avro").write_bytes(packets.packet(object_id=object_id, candid=candid))
     home = tmp_path / "home"
     monkeypatch.setenv("NEEDLE_HOME", str(home))
     monkeypatch.setenv("DAGSTER_HOME", str(home / ".state" / "dagster"))

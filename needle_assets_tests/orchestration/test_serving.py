@@ -135,7 +135,7 @@ def test_the_ui_is_for_this_machine_only_and_a_scattered_choice_is_computed_once
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
-    keys = [row[0] for row in ask(home / ".state" / "working.duckdb", "select ztf_id from lineage.objects order by all")]
+    keys = [row[0] for row in ask(home / ".state" / "working.duckdb", "select object_id from lineage.objects order by all")]
     with instance_of(home) as instance:
         before = {table: set(write_ids(instance, table)) for table in CURVES}
         chosen = instance.get_dynamic_partitions("ztf_object")[::2]

@@ -7,18 +7,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from needle_assets import training
-from needle_assets.commands import RefreshOptions, run_refresh
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.fetch import Around
 from needle_assets.home import Home
-from needle_assets.orchestration.instance import open_instance
+from needle_assets.orchestration.jobs.nightly import nightly_job
 from needle_assets.orchestration.keys import asset_key
-from needle_assets.orchestration.nightly import nightly_job
-from needle_assets.refresh import Session
+from needle_assets.orchestration.records.instance import open_instance
+from needle_assets.pipeline import train as training
+from needle_assets.pipeline.session import Session
 from needle_assets.simulation import simulate
 from needle_assets.stages import STAGES
-from needle_assets.warehouse import models
 from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.results import models
 from needle_assets_tests.assets.sample_tables import objects, session_of
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.loopback import Clock
@@ -33,10 +33,10 @@ deployed = ["metadata"]
 """
 DAYS_BETWEEN = 91  # so that what was asked for is due again, though these objects faded years ago
 HISTORY = {"results.candidates", "results.fold_models", "results.training_sets"}
-CANDIDATES_NOW = """select ztf_id, as_of_mjd, model_kind, n_models, p_sn, p_slsn, p_tde, ra_deg, dec_deg, days_since_first
-    from results.candidate_ranking order by ztf_id"""
-HIGH = "select ztf_id from results.candidates group by ztf_id having max(greatest(p_slsn, p_tde)) > 0.5 order by 1"
-TOLD_HIGH = "select unnest(new_high_scores) as ztf_id from lineage.nights order by 1"
+CANDIDATES_NOW = """select object_id, as_of_mjd, model_kind, n_models, p_sn, p_slsn, p_tde, ra_deg, dec_deg, days_since_first
+    from results.candidate_ranking order by object_id"""
+HIGH = "select object_id from results.candidates group by object_id having max(greatest(p_slsn, p_tde)) > 0.5 order by 1"
+TOLD_HIGH = "select unnest(new_high_scores) as object_id from lineage.nights order by 1"
 
 
 @dataclass
@@ -93,7 +93,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def nights(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
     monkeypatch.setattr("os.fsync", lambda _file: None)
-    monkeypatch.setattr("needle_assets.orchestration.pictures.OBJECTS_PER_RUN", 0)
+    monkeypatch.setattr("needle_assets.orchestration.records.pictures.OBJECTS_PER_RUN", 0)
     monkeypatch.setenv("NEEDLE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("NEEDLE_LANDING", raising=False)
     simulate(tmp_path / "survey", objects=10, seed=3, mix=MIX, workers=1)
@@ -117,19 +117,21 @@ def tonight(services: SurveyServices, number: int) -> set[str]:
     third night.
     """
     ids = sorted(services.packets)
-    before = {sent.packet.candid for ztf_id in ids for sent in services.sent(ztf_id)}
-    for place, ztf_id in enumerate(ids):
+    before = {sent.packet.candid for object_id in ids for sent in services.sent(object_id)}
+    for place, object_id in enumerate(ids):
         late = place - (len(ids) - 2)
-        seen = len(services.packets[ztf_id]) - 3 + (number if place != 1 else 1)
-        services.known[ztf_id] = max(seen, 1) if late < 0 else (99 if number >= late + 2 else 0)
+        seen = len(services.packets[object_id]) - 3 + (number if place != 1 else 1)
+        services.known[object_id] = max(seen, 1) if late < 0 else (99 if number >= late + 2 else 0)
     services.classified = set(ids[:5] if number == 3 else ids[:4])
-    return {str(sent.packet.candid) for ztf_id in ids for sent in services.sent(ztf_id)} - {str(candid) for candid in before}
+    return {str(sent.packet.candid) for object_id in ids for sent in services.sent(object_id)} - {
+        str(candid) for candid in before
+    }
 
 
 def histories(home: Home) -> dict[str, list[float]]:
     """Epochs at which each candidate was scored."""
-    found = rows(home, "select ztf_id, list(as_of_mjd order by as_of_mjd) from results.candidates group by ztf_id")
-    return {str(ztf_id): list(epochs) for ztf_id, epochs in found}  # type: ignore[call-overload]
+    found = rows(home, "select object_id, list(as_of_mjd order by as_of_mjd) from results.candidates group by object_id")
+    return {str(object_id): list(epochs) for object_id, epochs in found}  # type: ignore[call-overload]
 
 
 def without_history(home: Home) -> set[tuple[object, ...]]:
@@ -145,17 +147,19 @@ def test_three_nights_fetch_and_compute_only_the_new_and_equal_a_build_from_scra
         assert result.success, rows(nights.home, "select failures from lineage.nights")
         asked = nights.services.asked()
         assert sorted(asked["packets"]) == sorted(new), "each new packet was asked for once, and no other"
-        changed = {ztf_id for ztf_id in ids for sent in nights.services.sent(ztf_id) if str(sent.packet.candid) in new}
+        changed = {object_id for object_id in ids for sent in nights.services.sent(object_id) if str(sent.packet.candid) in new}
         assert set(asked["detections"]) == changed
-        by_night = f"select ztf_id from lineage.ledger where asset = 'core.detections' and run_id = '{result.run_id}'"
-        assert {str(ztf_id) for (ztf_id,) in rows(nights.home, by_night)} == changed, "only what has something new was computed"
+        by_night = f"select object_id from lineage.ledger where asset = 'core.detections' and run_id = '{result.run_id}'"
+        assert {str(object_id) for (object_id,) in rows(nights.home, by_night)} == changed, (
+            "only what has something new was computed"
+        )
         scratch = nights.from_scratch(tmp_path / f"scratch{number}")
         assert without_history(nights.home) == without_history(scratch)
         assert rows(nights.home, CANDIDATES_NOW) == rows(scratch, CANDIDATES_NOW)
         now = histories(nights.home)
-        for ztf_id in before:
-            assert now[ztf_id][: len(before[ztf_id])] == before[ztf_id], "what was said stays"
-        grown = {ztf_id for ztf_id in now if len(now[ztf_id]) > len(before.get(ztf_id, []))}
+        for object_id in before:
+            assert now[object_id][: len(before[object_id])] == before[object_id], "what was said stays"
+        grown = {object_id for object_id in now if len(now[object_id]) > len(before.get(object_id, []))}
         assert grown == changed - nights.services.classified != set()
         before = now
         assert rows(nights.home, HIGH) == rows(nights.home, TOLD_HIGH)

@@ -17,7 +17,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from dagster_graphql.schema import create_schema
 
 from needle_assets.home import Home
-from needle_assets.orchestration.instance import open_instance, prepare_instance
+from needle_assets.orchestration.records.instance import open_instance, prepare_instance
 
 SYNCHRONOUS = (
     "run_launcher: {module: dagster._core.launcher.sync_in_memory_run_launcher, class: SyncInMemoryRunLauncher}\n"  # runs here

@@ -5,12 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import NO_HOST, Host
 from needle_assets.light_curves.gaussian_process import fit
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets.randomness import rng_for
-from needle_assets.rejections import Rejection
 from needle_assets.samples.crossmatch import (
     Drawing,
     ImageParent,
@@ -47,8 +47,8 @@ IMAGES = [ImageParent(f"im{k}", 0.1 + 0.005 * k, Host({"g": 20.0 + k}, 1.0), is_
 
 def test_partners_lie_within_a_fifth_of_the_redshift_of_the_image(light_curves):
     image = ImageParent("lc2", 0.12, NO_HOST)
-    assert [p.ztf_id for p in partners(image, light_curves, DRAWING.settings)] == ["lc0", "lc1", "lc3"]
-    assert [p.ztf_id for p in partners(ImageParent("x", 0.5, NO_HOST), light_curves, DRAWING.settings)] == []
+    assert [p.object_id for p in partners(image, light_curves, DRAWING.settings)] == ["lc0", "lc1", "lc3"]
+    assert [p.object_id for p in partners(ImageParent("x", 0.5, NO_HOST), light_curves, DRAWING.settings)] == []
     assert len(partners(image, light_curves, SyntheticSettings(is_self_allowed=True))) == 4
 
 
@@ -72,8 +72,8 @@ def test_the_order_of_parents_does_not_matter(light_curves):
 
 def test_a_recipe_is_drawn_again_from_its_seed(light_curves):
     for recipe in draw_recipes(light_curves, IMAGES, 5, seed_of, DRAWING):
-        parent = next(p for p in light_curves if p.ztf_id == recipe.light_curve_parent)
-        image = next(i for i in IMAGES if i.ztf_id == recipe.image_parent)
+        parent = next(p for p in light_curves if p.object_id == recipe.light_curve_parent)
+        image = next(i for i in IMAGES if i.object_id == recipe.image_parent)
         again = draw_recipe(parent, image, recipe.seed, DRAWING)
         np.testing.assert_equal(again.features, recipe.features)
         assert again.orientation == recipe.orientation
@@ -81,7 +81,7 @@ def test_a_recipe_is_drawn_again_from_its_seed(light_curves):
 
 def test_samples_are_within_the_limit_and_carry_the_host_of_the_image(light_curves):
     for recipe in draw_recipes(light_curves, IMAGES, 12, seed_of, DRAWING):
-        host = next(i.host for i in IMAGES if i.ztf_id == recipe.image_parent)
+        host = next(i.host for i in IMAGES if i.object_id == recipe.image_parent)
         brightest = np.nanmin([recipe.features["peak_mag_g"], recipe.features["peak_mag_r"]])
         assert brightest <= 20.5
         assert recipe.features["host_g_mag"] == host.mag["g"]
@@ -89,7 +89,7 @@ def test_samples_are_within_the_limit_and_carry_the_host_of_the_image(light_curv
 
 
 def test_only_complete_images_are_turned_by_odd_angles(light_curves):
-    angles = {image.ztf_id: set() for image in IMAGES}
+    angles = {image.object_id: set() for image in IMAGES}
     for recipe in draw_recipes(light_curves, IMAGES, 30, seed_of, DRAWING):
         angles[recipe.image_parent].add(recipe.orientation.angle_deg % 90.0)
     assert angles["im1"] == angles["im2"] == {0.0}
@@ -102,7 +102,7 @@ def test_a_class_without_a_pair_in_redshift_is_refused_with_numbers(light_curves
 
 
 def test_what_the_survey_cannot_see_is_refused_not_waited_for(light_curves):
-    faint = [LightCurveParent(p.ztf_id, 0.001, p.fit, p.points, p.rise_end) for p in light_curves]
+    faint = [LightCurveParent(p.object_id, 0.001, p.fit, p.points, p.rise_end) for p in light_curves]
     images = [ImageParent("far", 0.9, NO_HOST)]
     drawing = Drawing(SyntheticSettings(redshift_tolerance=1.0, max_attempts_per_sample=2), FeatureSettings())
     with pytest.raises(Rejection, match="0 of 3 synthetic samples"):

@@ -80,5 +80,5 @@ def test_ten_thousand_objects_take_a_moment_even_at_one_place(rng):
 
 def test_several_labels_of_one_object_are_a_conflict_and_one_is_none():
     same = {"a": ("a", "b"), "b": ("a", "b"), "c": ("c", "d"), "d": ("c", "d")}
-    assert conflicts({"a": "SN", "b": "TDE", "c": "SN"}, same) == {ztf_id: {"a": "SN", "b": "TDE"} for ztf_id in "ab"}
+    assert conflicts({"a": "SN", "b": "TDE", "c": "SN"}, same) == {object_id: {"a": "SN", "b": "TDE"} for object_id in "ab"}
     assert conflicts({"a": "SN", "b": "SN"}, same) == {}

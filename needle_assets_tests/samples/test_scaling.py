@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 from needle_assets.samples.realism import area, recognisability
 from needle_assets.samples.scaling import LARGEST_SIGMA, Scaler, feature_weights, normalised_pair
 

@@ -7,7 +7,7 @@ from astropy.coordinates import SkyCoord
 from astropy.cosmology import FlatLambdaCDM
 
 from needle_assets.assets.detections import hosts
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
 from needle_assets.samples.hosts import kpc_per_arcsec, landed_separation_arcsec, separation_on_sky_arcsec
 from needle_assets.settings import HostSettings, Settings
 
@@ -48,17 +48,17 @@ def test_a_host_that_contradicts_itself_or_is_too_far_is_refused(given, computed
         landed_separation_arcsec(given, computed, redshift=redshift, settings=SETTINGS)
 
 
-PLACES = {"ztf_id": "ZTF18abcdefg", "host_ra_deg": 10.0, "host_dec_deg": 0.0, "separation_arcsec": None, "mw_corrected": False}
+PLACES = {"object_id": "ZTF18abcdefg", "host_ra_deg": 10.0, "host_dec_deg": 0.0, "separation_arcsec": None, "mw_corrected": False}
 LANDED = pl.DataFrame([{**PLACES, "source": "mine", **{f"{band}_mag": 18.0 for band in "grizy"}}])
-NO_OBJECT = pl.DataFrame(schema={"ztf_id": pl.String, "a_v_mag": pl.Float64, "jd": pl.Float64})
+NO_OBJECT = pl.DataFrame(schema={"object_id": pl.String, "a_v_mag": pl.Float64, "jd": pl.Float64})
 
 
 @pytest.mark.parametrize(("ra_deg", "expected"), [(10.0 + 5 / 3600, 5.0), (10.0 - 5 / 3600, 5.0)])
 def test_the_position_of_the_catalogue_gives_a_separation_and_without_one_that_of_the_packets(ra_deg, expected):
     catalogue = pl.DataFrame(
-        {"ztf_id": ["ZTF18abcdefg"], "a_v_mag": [None], "ra_deg": [ra_deg], "dec_deg": [0.0], "redshift": [None]}
+        {"object_id": ["ZTF18abcdefg"], "a_v_mag": [None], "ra_deg": [ra_deg], "dec_deg": [0.0], "redshift": [None]}
     )
-    packets = pl.DataFrame({"ztf_id": ["ZTF18abcdefg"], "ra": [ra_deg], "dec": [0.0], "jd": [2459000.0]})
+    packets = pl.DataFrame({"object_id": ["ZTF18abcdefg"], "ra": [ra_deg], "dec": [0.0], "jd": [2459000.0]})
     for objects, alerts in ((catalogue, NO_OBJECT), (NO_OBJECT, packets)):
         (row,) = hosts({"raw.alerts": alerts, "raw.hosts": LANDED, "raw.objects": objects}, Settings()).rows
         assert row["separation_arcsec"] == pytest.approx(expected, abs=1e-3)
@@ -66,10 +66,10 @@ def test_the_position_of_the_catalogue_gives_a_separation_and_without_one_that_o
 
 def test_a_host_too_far_is_a_rejection_and_the_object_has_none_of_its_magnitudes():
     catalogue = pl.DataFrame(
-        {"ztf_id": ["ZTF18abcdefg"], "a_v_mag": [0.1], "ra_deg": [11.0], "dec_deg": [0.0], "redshift": [0.05]}
+        {"object_id": ["ZTF18abcdefg"], "a_v_mag": [0.1], "ra_deg": [11.0], "dec_deg": [0.0], "redshift": [0.05]}
     )
     product = hosts({"raw.alerts": NO_OBJECT, "raw.hosts": LANDED, "raw.objects": catalogue}, Settings())
-    assert product.rows == [{"ztf_id": "ZTF18abcdefg", "is_hosted": False, "association": "none", "is_dereddened": False}]
+    assert product.rows == [{"object_id": "ZTF18abcdefg", "is_hosted": False, "association": "none", "is_dereddened": False}]
     (why,) = product.rejections
     assert why.measured["separation_arcsec"] == pytest.approx(3600.0)
     assert why.measured["source"] == "mine"

@@ -27,7 +27,7 @@ def test_the_window_holds_both_its_days():
 
 def test_given_ids_replace_the_window():
     places = assign(labelled(3, first_mjd=INSIDE), {}, SplitSettings(untouched_ids=("ZTF18SN000001",)))
-    assert [ztf_id for ztf_id, place in places.items() if place.is_untouched] == ["ZTF18SN000001"]
+    assert [object_id for object_id, place in places.items() if place.is_untouched] == ["ZTF18SN000001"]
 
 
 def test_every_label_and_host_flag_is_spread_evenly_over_the_folds():
@@ -35,7 +35,9 @@ def test_every_label_and_host_flag_is_spread_evenly_over_the_folds():
     places = assign(objects, {}, SplitSettings())
     for label in ("SN", "TDE", "SLSN-I"):
         for is_hosted in (True, False):
-            counts = Counter(places[o.ztf_id].validation_of[0] for o in objects if (o.label, o.is_hosted) == (label, is_hosted))
+            counts = Counter(
+                places[o.object_id].validation_of[0] for o in objects if (o.label, o.is_hosted) == (label, is_hosted)
+            )
             assert max(counts.values()) - min(counts.get(fold, 0) for fold in range(10)) <= 1
 
 
@@ -72,7 +74,7 @@ def test_holdouts_take_a_fifth_of_every_class_each():
     objects = labelled(100) + labelled(20, "TDE")
     places = assign(objects, {}, SplitSettings(scheme="holdouts"))
     for number in range(10):
-        held = Counter(o.label for o in objects if number in places[o.ztf_id].validation_of)
+        held = Counter(o.label for o in objects if number in places[o.object_id].validation_of)
         assert held["SN"] == 20
         assert held["TDE"] == 4
 

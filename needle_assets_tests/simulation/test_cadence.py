@@ -16,7 +16,7 @@ from needle_assets.simulation.cadence import (
 )
 from needle_assets.simulation.objects import SimulatedObject
 from needle_assets.simulation.transients import draw_transient
-from needle_assets.survey import SN
+from needle_assets.surveys.ztf import SN
 
 
 def exposures(seed: int = 1, *, has_i: bool = False) -> Exposures:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.alerts import Packet
-from needle_assets.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.landing import scan
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.folder import scan
+from needle_assets.landing.packets import Packet
 from needle_assets.simulation import DEFAULT_MIX, DEMO_MIX, SimulationError, simulate
 from needle_assets.simulation.objects import SimulatedObject, draw_object, label_of
 from needle_assets.simulation.stamps import DAMAGED, TRANSIENT
-from needle_assets.survey import MJD_OFFSET, SLSN, SN, TDE
+from needle_assets.surveys.ztf import MJD_OFFSET, SLSN, SN, TDE
 from needle_assets_tests.simulation.conftest import N_OBJECTS, SEED
 
 
@@ -63,7 +63,7 @@ def test_a_window_of_nights_holds_only_its_packets(tmp_path: Path) -> None:
 @settings(max_examples=5)
 def test_an_object_depends_on_seed_and_index_alone(index: int) -> None:
     a, b = (draw_object(7, index, DEFAULT_MIX) for _ in "ab")
-    assert a.ztf_id == b.ztf_id
+    assert a.object_id == b.object_id
     assert a.transient == b.transient
     np.testing.assert_array_equal(a.photometry.mag, b.photometry.mag)
 
@@ -124,8 +124,8 @@ def test_nothing_but_packets_and_tables_claims_to_be_landed(simulated: Path) -> 
 def test_every_packet_has_its_truth(simulated: Path, packets: list[Packet]) -> None:
     frame = truth(simulated)
     assert sorted(frame["candid"].to_list()) == sorted(p.candid for p in packets)
-    ids = dict(frame.select("candid", "ztf_id").iter_rows())
-    assert all(ids[p.candid] == p.ztf_id for p in packets)
+    ids = dict(frame.select("candid", "object_id").iter_rows())
+    assert all(ids[p.candid] == p.object_id for p in packets)
 
 
 def test_science_minus_its_clean_image_is_noise(simulated: Path, packets: list[Packet]) -> None:
@@ -153,12 +153,16 @@ def test_the_transient_is_where_the_packet_says(simulated: Path, packets: list[P
 
 
 def test_photometry_scatters_around_the_true_daily_curve(simulated: Path) -> None:
-    curves = {row["ztf_id"]: row for row in pl.read_parquet(simulated / "truth" / "light_curves.parquet").iter_rows(named=True)}
-    contaminated = set(pl.read_parquet(simulated / "truth" / "objects.parquet").filter("is_in_reference")["ztf_id"])
-    frame = pl.read_parquet(simulated / "photometry.parquet").filter(pl.col("band") != "i", ~pl.col("ztf_id").is_in(contaminated))
+    curves = {
+        row["object_id"]: row for row in pl.read_parquet(simulated / "truth" / "light_curves.parquet").iter_rows(named=True)
+    }
+    contaminated = set(pl.read_parquet(simulated / "truth" / "objects.parquet").filter("is_in_reference")["object_id"])
+    frame = pl.read_parquet(simulated / "photometry.parquet").filter(
+        pl.col("band") != "i", ~pl.col("object_id").is_in(contaminated)
+    )
     pulls = []
     for row in frame.iter_rows(named=True):
-        curve = curves[row["ztf_id"]]
+        curve = curves[row["object_id"]]
         days = curve["first_mjd"] + np.arange(len(curve["mag_g"]))
         true_mag = np.interp(row["mjd"], days, np.array(curve[f"mag_{row['band']}"], dtype=float))
         pulls.append((row["mag"] - true_mag) / row["mag_err"])
@@ -167,10 +171,10 @@ def test_photometry_scatters_around_the_true_daily_curve(simulated: Path) -> Non
 
 
 def test_the_catalogue_knows_the_truth_of_class_redshift_and_place(simulated: Path) -> None:
-    known = {row["ztf_id"]: row for row in pl.read_parquet(simulated / "truth" / "objects.parquet").iter_rows(named=True)}
+    known = {row["object_id"]: row for row in pl.read_parquet(simulated / "truth" / "objects.parquet").iter_rows(named=True)}
     rows, _ = read_catalogue(simulated / "bts.csv")
     for row in rows:
-        real = known[row["ztf_id"]]
+        real = known[row["object_id"]]
         assert row["type"] == real["type"]
         assert row["redshift"] is None or row["redshift"] == pytest.approx(real["redshift"], abs=1e-4)
         assert row["ra_deg"] == pytest.approx(real["ra_deg"], abs=1e-4)
@@ -178,9 +182,9 @@ def test_the_catalogue_knows_the_truth_of_class_redshift_and_place(simulated: Pa
 
 
 def test_the_catalogued_peak_is_the_brightest_positive_detection(simulated: Path, objects: list[SimulatedObject]) -> None:
-    rows = {row["ztf_id"]: row for row in read_catalogue(simulated / "bts.csv")[0]}
+    rows = {row["object_id"]: row for row in read_catalogue(simulated / "bts.csv")[0]}
     for one in objects:
-        row = rows.get(one.ztf_id)
+        row = rows.get(one.object_id)
         if row is not None and row["peak_mag"] is not None:
             seen = [i for i in one.detections(np.inf) if one.exposures.band[i] != "i"]
             brightest = min(seen, key=lambda i: one.photometry.mag[i])
@@ -192,7 +196,7 @@ def test_an_object_is_catalogued_only_some_days_after_its_peak(tmp_path: Path, o
     one = next(o for o in objects if o.is_in_catalogue and len(o.packets))
     nights = int(one.peak_mjd - 58194) + 1
     simulate(tmp_path / "early", objects=one.index + 1, seed=SEED, nights=nights, mix=DEMO_MIX, workers=1)
-    assert one.ztf_id not in (tmp_path / "early" / "bts.csv").read_text()
+    assert one.object_id not in (tmp_path / "early" / "bts.csv").read_text()
     frame = pl.read_parquet(tmp_path / "early" / "photometry.parquet")
     assert (frame["mjd"] < 58194 + nights).all()
 

@@ -8,9 +8,9 @@ import fastavro
 import numpy as np
 import pytest
 
-from needle_assets.alerts import Packet
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import place_cutout
+from needle_assets.landing.packets import Packet
 from needle_assets.simulation.alert_schema import (
     CANDIDATE_FIELDS,
     FP_HIST_FIELDS,
@@ -19,7 +19,14 @@ from needle_assets.simulation.alert_schema import (
     packet_schema,
 )
 from needle_assets.simulation.objects import SimulatedObject, simulated_ztf_id
-from needle_assets.simulation.packets import HISTORY_DAYS, PUBLISHER, Style, draw_style, fits_bytes, packet_bytes
+from needle_assets.simulation.packets import (
+    HISTORY_DAYS,
+    PUBLISHER,
+    Style,
+    draw_style,
+    fits_bytes,
+    packet_bytes,
+)
 from needle_assets.simulation.stamps import Stamp
 from needle_assets_tests.simulation.conftest import N_OBJECTS
 
@@ -77,7 +84,7 @@ def test_pixels_survive_fits_and_gzip(packets: list[Packet]) -> None:
 
 def test_packets_say_that_they_are_simulated(packets: list[Packet]) -> None:
     assert {p.publisher for p in packets} == {PUBLISHER}
-    assert all(re.fullmatch(r"ZTF\d{2}zz[a-z]{5}", p.ztf_id) for p in packets)
+    assert all(re.fullmatch(r"ZTF\d{2}zz[a-z]{5}", p.object_id) for p in packets)
 
 
 def test_candids_are_unique_and_in_their_own_block(packets: list[Packet]) -> None:
@@ -89,7 +96,7 @@ def test_candids_are_unique_and_in_their_own_block(packets: list[Packet]) -> Non
 
 def test_names_look_like_ztfs_and_differ(objects: list[SimulatedObject]) -> None:
     assert simulated_ztf_id(27, 59_000.0) == "ZTF20zzaaabb"
-    assert len({o.ztf_id for o in objects}) == len(objects)
+    assert len({o.object_id for o in objects}) == len(objects)
 
 
 def test_histories_are_older_than_the_alert_and_at_most_30_days(packets: list[Packet]) -> None:

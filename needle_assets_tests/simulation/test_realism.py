@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from needle_assets.figures.realism import StampImages, realism_montage
-from needle_assets.simulation.realism import as_text, compare, compare_folders, labelled_objects, main, read_pairs, stamp_rows
+from needle_assets.simulation.realism import (
+    as_text,
+    compare,
+    compare_folders,
+    labelled_objects,
+    main,
+    read_pairs,
+    stamp_rows,
+)
 
 
 def test_a_ratio_of_medians_worked_by_hand() -> None:

@@ -18,7 +18,7 @@ from needle_assets.simulation.sky import (
     nearest_galaxy,
 )
 from needle_assets.simulation.transients import draw_transient
-from needle_assets.survey import SLSN, SN, TDE
+from needle_assets.surveys.ztf import SLSN, SN, TDE
 
 
 def test_the_host_falls_where_the_stamps_convention_puts_it(objects: list[SimulatedObject]) -> None:

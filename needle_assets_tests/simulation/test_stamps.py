@@ -4,9 +4,24 @@ import numpy as np
 import pytest
 
 from needle_assets.images.noise import measure_sky
-from needle_assets.simulation.artefacts import SATURATION_DN, draw_missing_pixels, on_quadrant, saturate, stick_columns
+from needle_assets.simulation.artefacts import (
+    SATURATION_DN,
+    draw_missing_pixels,
+    on_quadrant,
+    saturate,
+    stick_columns,
+)
 from needle_assets.simulation.sky import Galaxies, Stars
-from needle_assets.simulation.stamps import DAMAGED, NEIGHBOUR, TRANSIENT, Exposure, Stamp, build_band, build_scene, render
+from needle_assets.simulation.stamps import (
+    DAMAGED,
+    NEIGHBOUR,
+    TRANSIENT,
+    Exposure,
+    Stamp,
+    build_band,
+    build_scene,
+    render,
+)
 
 NO_GALAXIES = Galaxies(*(np.zeros(0),) * 2, {"r": np.zeros(0)}, *(np.zeros(0),) * 4)
 EXPOSURE = Exposure(8.0, 1.7, 26.25, 0.3, -0.2, 18.0)

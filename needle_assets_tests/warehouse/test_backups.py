@@ -8,12 +8,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from needle_assets.commands import RefreshOptions, read_status, run_refresh
+from needle_assets.cli.restoring import copies, run_restore
+from needle_assets.cli.verbs import RefreshOptions, read_status, run_refresh
 from needle_assets.home import Home
-from needle_assets.refresh import Session
-from needle_assets.restoring import copies, run_restore
-from needle_assets.warehouse import backups, losses, models, schema
+from needle_assets.pipeline.session import Session
+from needle_assets.warehouse import schema
 from needle_assets.warehouse.connection import WarehouseError, reading, writing
+from needle_assets.warehouse.copies import backups, losses
+from needle_assets.warehouse.results import models
 from needle_assets_tests.homes import ask, needle
 
 NIGHT = "insert into lineage.nights values ('night', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [])"
@@ -25,14 +27,14 @@ MODEL = (
     "'cpu' as device, true as is_bit_exact, '{}' as settings, now() as trained_at"
 )
 SNAPSHOT = (
-    "insert into results.training_sets by name select 's' as training_set_id, 'ZTF18abcdefg' as ztf_id, 'SN' as label, "
+    "insert into results.training_sets by name select 's' as training_set_id, 'ZTF18abcdefg' as object_id, 'SN' as label, "
     "[] as validation_of, 'r' as rule, 'h' as row_hash"
 )
 
 
-def score(mjd: float, ztf_id: str = "ZTF18abcdefg") -> str:
+def score(mjd: float, object_id: str = "ZTF18abcdefg") -> str:
     return (
-        f"insert into results.candidates by name select '{ztf_id}' as ztf_id, {mjd} as as_of_mjd, 'masked' as ablation, "
+        f"insert into results.candidates by name select '{object_id}' as object_id, {mjd} as as_of_mjd, 'masked' as ablation, "
         "'TH' as model_kind, 1 as n_models, 'x' as model_set, 1 as p_sn, 0 as p_slsn, 0 as p_tde, "
         "0 as p_slsn_std, 0 as p_tde_std, 1 as days_since_first, "
         "1 as n_det_g, 1 as n_det_r, false as is_simulated"

@@ -18,17 +18,17 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(":memory:") as opened:
         schema.apply(opened)
         opened.execute("insert into lineage.objects select unnest(['a', 'b']), now()::timestamp")
-        for ztf_id in "ab":
+        for object_id in "ab":
             opened.execute(
                 "insert into lineage.contents select 'raw.hosts', ?, ?, md5(?)",
-                [ledger.columns_key("raw.hosts", HOSTS.reads["raw.hosts"]), ztf_id, ztf_id],
+                [ledger.columns_key("raw.hosts", HOSTS.reads["raw.hosts"]), object_id, object_id],
             )
         yield opened
 
 
 def fingerprints(connection, *, stages=STAGES, tables=None, settings=None) -> dict[tuple[str, str | None], str]:
     ledger.register_graph(connection, stages, tables or schema.read_tables(), settings or Settings())
-    return {(stage, ztf_id): found for stage, ztf_id, found, _ in connection.execute(ledger.WANTED).fetchall()}
+    return {(stage, object_id): found for stage, object_id, found, _ in connection.execute(ledger.WANTED).fetchall()}
 
 
 def changed(before, after) -> set[tuple[str, str | None]]:
@@ -71,5 +71,5 @@ def test_another_setting_makes_stale_what_reads_it_and_nothing_else(connection):
 
 def test_another_row_makes_its_own_object_stale(connection):
     before = fingerprints(connection)
-    connection.execute("update lineage.contents set content_hash = 'x' where ztf_id = 'b'")
+    connection.execute("update lineage.contents set content_hash = 'x' where object_id = 'b'")
     assert changed(before, fingerprints(connection)) == {("core.hosts", "b")}

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from needle_assets.home import Home
-from needle_assets.refresh import Session
+from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES, Stage
 from needle_assets.warehouse import schema
 from needle_assets.warehouse.connection import WarehouseError, writing

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 
 from needle_assets.stages import STAGES
-from needle_assets.warehouse import dictionary, publish, schema
+from needle_assets.warehouse import dictionary, schema
 from needle_assets.warehouse.connection import WarehouseError, reading, writing
+from needle_assets.warehouse.copies import publish
 from needle_assets.warehouse.rows import require_distinct
 
 
@@ -70,7 +71,7 @@ def test_a_new_column_keeps_the_rows_that_are_there(connection):
 
 def test_rows_that_break_a_new_check_are_dropped_and_named(connection):
     _describe_otherwise(connection, "core.upper_limits", "drop table core.upper_limits")
-    connection.execute("create table core.upper_limits (ztf_id varchar, mjd double, band varchar, mag_limit float)")
+    connection.execute("create table core.upper_limits (object_id varchar, mjd double, band varchar, mag_limit float)")
     connection.execute("insert into core.upper_limits values ('ZTF18abcdefg', 59000, 'x', 20.1)")
     assert schema.apply(connection) == ["core.upper_limits"]
     assert connection.execute("select count(*) from core.upper_limits").fetchone() == (0,)
@@ -83,7 +84,7 @@ def _describe_otherwise(connection: duckdb.DuckDBPyConnection, table: str, chang
 
 def test_the_primary_key_is_read_in_both_spellings():
     assert schema.primary_key("create table t (\n    a varchar not null,\n    primary key (a, b)\n)") == ["a", "b"]
-    assert schema.primary_key("create table t (\n    ztf_id varchar primary key,\n    x integer\n)") == ["ztf_id"]
+    assert schema.primary_key("create table t (\n    object_id varchar primary key,\n    x integer\n)") == ["object_id"]
     assert schema.primary_key("create table t (a integer)") == []
 
 
@@ -91,7 +92,7 @@ def test_keys_are_not_null_and_have_no_index(connection):
     assert _n_indexed_keys(connection) == 0
     with pytest.raises(duckdb.ConstraintException):
         connection.execute("insert into core.upper_limits values (null, 59000, 'g', 20.1)")
-    assert schema.primary_key(schema.read_tables()["core.upper_limits"].create) == ["ztf_id", "band", "mjd"]
+    assert schema.primary_key(schema.read_tables()["core.upper_limits"].create) == ["object_id", "band", "mjd"]
 
 
 def _n_indexed_keys(connection: duckdb.DuckDBPyConnection) -> int:
@@ -105,18 +106,18 @@ def test_the_index_of_an_older_home_goes_and_its_rows_stay(connection):
     assert _n_indexed_keys(connection) == 1
     assert schema.apply(connection) == []
     assert _n_indexed_keys(connection) == 0
-    assert connection.execute("select ztf_id from core.upper_limits").fetchall() == [("ZTF18abcdefg",)]
+    assert connection.execute("select object_id from core.upper_limits").fetchall() == [("ZTF18abcdefg",)]
 
 
 def test_two_rows_of_one_key_are_refused_with_their_key():
-    stored = pa.table({"ztf_id": ["ZTF18abcdefg"] * 2, "mjd": [1.0, 1.0]})
+    stored = pa.table({"object_id": ["ZTF18abcdefg"] * 2, "mjd": [1.0, 1.0]})
     with pytest.raises(WarehouseError, match="2 rows share a key"):
-        require_distinct(stored, "core.x", ["ztf_id", "mjd"])
+        require_distinct(stored, "core.x", ["object_id", "mjd"])
     require_distinct(stored, "core.x", [])
 
 
 def test_thousands_of_rows_are_replaced_through_the_log_again_and_again(tmp_path):
-    table = schema.Table("t", "create table t (ztf_id varchar, text varchar, primary key (ztf_id, text))", "")
+    table = schema.Table("t", "create table t (object_id varchar, text varchar, primary key (object_id, text))", "")
     for n in range(4):
         with writing(tmp_path / "small.duckdb") as connection:
             if n == 0:
@@ -126,7 +127,7 @@ def test_thousands_of_rows_are_replaced_through_the_log_again_and_again(tmp_path
             )
         with writing(tmp_path / "small.duckdb") as connection:
             connection.execute("checkpoint")
-            assert connection.execute("select count(distinct ztf_id) from t").fetchone() == (2500,)
+            assert connection.execute("select count(distinct object_id) from t").fetchone() == (2500,)
 
 
 def test_nothing_of_a_changed_schema_stays_in_the_log(tmp_path):

@@ -1,5 +1,5 @@
 create table core.detections (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     candid bigint,
     mjd double not null,
     band varchar not null check (band in ('g', 'r', 'i')),
@@ -9,10 +9,10 @@ create table core.detections (
     is_mw_corrected boolean not null,
     has_stamp boolean not null,
     source varchar not null,
-    primary key (ztf_id, band, mjd)
+    primary key (object_id, band, mjd)
 );
 comment on table core.detections is 'Every detection of an object from packets, their history and landed photometry, without repetition. One row per detection.';
-comment on column core.detections.ztf_id is 'ZTF object id.';
+comment on column core.detections.object_id is 'ZTF object id.';
 comment on column core.detections.candid is 'Packet id; null if the detection has none.';
 comment on column core.detections.mjd is 'Start of the exposure [MJD].';
 comment on column core.detections.band is 'g, r or i.';

@@ -1,5 +1,5 @@
 create table core.features (
-    ztf_id varchar primary key,
+    object_id varchar primary key, -- formerly ztf_id
     as_of_mjd double not null,
     peak_mag_g double,
     discovery_mag_g double,
@@ -43,7 +43,7 @@ create table core.features (
     has_mw_correction boolean not null
 );
 comment on table core.features is 'The features of Table 1 as of the classification epoch, from detections cleaned as they stood then; null = missing, never zero. One row per object with a cleaned light curve.';
-comment on column core.features.ztf_id is 'ZTF object id.';
+comment on column core.features.object_id is 'ZTF object id.';
 comment on column core.features.as_of_mjd is 'Classification epoch: nothing later was used [MJD].';
 comment on column core.features.peak_mag_g is 'Brightest g magnitude so far [AB mag].';
 comment on column core.features.discovery_mag_g is 'First g magnitude [AB mag].';

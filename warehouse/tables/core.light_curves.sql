@@ -1,5 +1,5 @@
 create table core.light_curves (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     band varchar not null check (band in ('g', 'r', 'i')),
     mjd double not null,
     last_mjd double not null,
@@ -8,10 +8,10 @@ create table core.light_curves (
     mag_err double not null check (mag_err > 0),
     n_merged integer not null check (n_merged >= 1),
     is_mw_corrected boolean not null,
-    primary key (ztf_id, band, mjd)
+    primary key (object_id, band, mjd)
 );
 comment on table core.light_curves is 'Light curves without Milky Way extinction, merged within half a day, without outliers and without what precedes a long gap (sections 4.1 and 4.2). One row per cleaned epoch and band.';
-comment on column core.light_curves.ztf_id is 'ZTF object id.';
+comment on column core.light_curves.object_id is 'ZTF object id.';
 comment on column core.light_curves.band is 'ZTF band: g, r or i.';
 comment on column core.light_curves.mjd is 'Mean time of the merged detections [MJD].';
 comment on column core.light_curves.last_mjd is 'Time of the newest of the merged detections [MJD].';

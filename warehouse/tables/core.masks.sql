@@ -1,5 +1,5 @@
 create table core.masks (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     candid bigint not null,
     mask boolean[3600] not null,
     replaced boolean[3600] not null,
@@ -10,10 +10,10 @@ create table core.masks (
     touches_border boolean not null,
     n_sources_removed integer not null check (n_sources_removed >= 0),
     is_restored boolean not null,
-    primary key (ztf_id, candid)
+    primary key (object_id, candid)
 );
 comment on table core.masks is 'Pixels of the transient and its host in a pair that is good or repaired (paper, 3.3, Eq. 4). One row per usable stamp pair.';
-comment on column core.masks.ztf_id is 'ZTF object id.';
+comment on column core.masks.object_id is 'ZTF object id.';
 comment on column core.masks.candid is 'Packet id.';
 comment on column core.masks.mask is 'True = belongs to the transient or its host, row by row as in core.stamps.';
 comment on column core.masks.replaced is 'True = overwritten by noise in core.masked_stamps.';

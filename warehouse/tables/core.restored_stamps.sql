@@ -1,5 +1,5 @@
 create table core.restored_stamps (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     candid bigint not null,
     image varchar not null check (image in ('science', 'reference')),
     donor_candid bigint not null,
@@ -13,10 +13,10 @@ create table core.restored_stamps (
     reasons_after varchar[] not null,
     p_good_after double check (p_good_after between 0 and 1),
     is_accepted boolean not null,
-    primary key (ztf_id, candid, image)
+    primary key (object_id, candid, image)
 );
 comment on table core.restored_stamps is 'Bad images repaired from a good one of the same field (paper, 3.2), accepted or not. One row per repaired image.';
-comment on column core.restored_stamps.ztf_id is 'ZTF object id.';
+comment on column core.restored_stamps.object_id is 'ZTF object id.';
 comment on column core.restored_stamps.candid is 'Packet id of the bad image.';
 comment on column core.restored_stamps.image is 'science or reference.';
 comment on column core.restored_stamps.donor_candid is 'Packet id of the image the pixels come from; another packet = an earlier detection; the image itself = its own noise alone.';

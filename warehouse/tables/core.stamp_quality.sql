@@ -1,5 +1,5 @@
 create table core.stamp_quality (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     candid bigint not null,
     image varchar not null check (image in ('science', 'reference')),
     band varchar not null check (band in ('g', 'r', 'i')),
@@ -8,10 +8,10 @@ create table core.stamp_quality (
     n_invalid integer not null check (n_invalid between 0 and 3600),
     p_good double check (p_good between 0 and 1),
     model_id varchar,
-    primary key (ztf_id, candid, image)
+    primary key (object_id, candid, image)
 );
 comment on table core.stamp_quality is 'Which images can be used: named rules, then the score of the learned checker (paper, 3.1). One row per image of a stamp.';
-comment on column core.stamp_quality.ztf_id is 'ZTF object id.';
+comment on column core.stamp_quality.object_id is 'ZTF object id.';
 comment on column core.stamp_quality.candid is 'Packet id.';
 comment on column core.stamp_quality.image is 'science or reference.';
 comment on column core.stamp_quality.band is 'Band of the packet.';

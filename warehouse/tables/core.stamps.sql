@@ -1,5 +1,5 @@
 create table core.stamps (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     candid bigint not null,
     band varchar not null check (band in ('g', 'r', 'i')),
     mjd double not null,
@@ -9,10 +9,10 @@ create table core.stamps (
     target_y_px double not null,
     host_x_px double,
     host_y_px double,
-    primary key (ztf_id, candid)
+    primary key (object_id, candid)
 );
 comment on table core.stamps is 'The science and reference images around a detection, 60 x 60 pixels of 1.01 arcsec, north up and east left. One row per packet with cutouts.';
-comment on column core.stamps.ztf_id is 'ZTF object id.';
+comment on column core.stamps.object_id is 'ZTF object id.';
 comment on column core.stamps.candid is 'Packet id.';
 comment on column core.stamps.band is 'g, r or i.';
 comment on column core.stamps.mjd is 'Start of the exposure [MJD].';

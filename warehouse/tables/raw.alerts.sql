@@ -1,5 +1,6 @@
 create table raw.alerts (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
+    survey varchar not null, -- if absent: 'ztf'
     candid bigint not null,
     jd double not null,
     fid integer not null check (fid in (1, 2, 3)),
@@ -67,10 +68,11 @@ create table raw.alerts (
     path varchar not null,
     member varchar,
     sha256 varchar not null,
-    primary key (ztf_id, candid)
+    primary key (object_id, candid)
 );
 comment on table raw.alerts is 'ZTF alert packets under ZTF''s own field names; its -999 and lost values are null; cutouts stay in the landing folder. One row per packet.';
-comment on column raw.alerts.ztf_id is 'ZTF object id (objectId of the packet).';
+comment on column raw.alerts.object_id is 'ZTF object id (objectId of the packet).';
+comment on column raw.alerts.survey is 'Survey that sent the packet: ztf.';
 comment on column raw.alerts.candid is 'ZTF''s number of the packet, unique among detections.';
 comment on column raw.alerts.jd is 'Start of the exposure [Julian date].';
 comment on column raw.alerts.fid is 'Filter: 1 g, 2 r, 3 i.';

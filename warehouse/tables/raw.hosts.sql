@@ -1,5 +1,5 @@
 create table raw.hosts (
-    ztf_id varchar primary key,
+    object_id varchar primary key, -- formerly ztf_id
     host_ra_deg double not null check (host_ra_deg between 0 and 360),
     host_dec_deg double not null check (host_dec_deg between -90 and 90),
     separation_arcsec double check (separation_arcsec >= 0),
@@ -12,7 +12,7 @@ create table raw.hosts (
     source varchar
 );
 comment on table raw.hosts is 'Host galaxies that landed beside the packets, as landed. One row per object.';
-comment on column raw.hosts.ztf_id is 'ZTF object id.';
+comment on column raw.hosts.object_id is 'ZTF object id.';
 comment on column raw.hosts.host_ra_deg is 'Right ascension of the host centre [deg, J2000].';
 comment on column raw.hosts.host_dec_deg is 'Declination of the host centre [deg, J2000].';
 comment on column raw.hosts.separation_arcsec is 'Distance of the transient from the host centre [arcsec]; null if the file does not say.';

@@ -1,5 +1,5 @@
 create table raw.photometry (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     row_number integer not null,
     mjd double not null,
     band varchar not null check (band in ('g', 'r', 'i')),
@@ -8,10 +8,10 @@ create table raw.photometry (
     source varchar,
     mw_corrected boolean not null,
     is_positive boolean,
-    primary key (ztf_id, row_number)
+    primary key (object_id, row_number)
 );
 comment on table raw.photometry is 'Light curves that landed beside the packets, as landed. One row per detection.';
-comment on column raw.photometry.ztf_id is 'ZTF object id.';
+comment on column raw.photometry.object_id is 'ZTF object id.';
 comment on column raw.photometry.row_number is 'Place within the object, ordered by all values; equal rows are all kept.';
 comment on column raw.photometry.mjd is 'Epoch [MJD].';
 comment on column raw.photometry.band is 'Filter: g, r or i.';

@@ -1,5 +1,5 @@
 create table results.candidates (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     as_of_mjd double not null,
     ablation varchar not null,
     model_kind varchar not null check (model_kind in ('TH', 'T', 'metadata')),
@@ -22,10 +22,10 @@ create table results.candidates (
     host_r_mag double,
     stamp_candid bigint,
     is_simulated boolean not null,
-    primary key (ztf_id, as_of_mjd)
+    primary key (object_id, as_of_mjd)
 );
 comment on table results.candidates is 'Unclassified objects as the deployed models saw them, epoch by epoch; what was said stays when more is known, also after the object is classified (Table 2). One row per candidate and epoch scored.';
-comment on column results.candidates.ztf_id is 'ZTF object id.';
+comment on column results.candidates.object_id is 'ZTF object id.';
 comment on column results.candidates.as_of_mjd is 'Newest detection at that time; nothing later was used [MJD].';
 comment on column results.candidates.ablation is 'Ablation of the models.';
 comment on column results.candidates.model_kind is 'TH, T or metadata (no stamps, or no model for them).';

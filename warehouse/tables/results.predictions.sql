@@ -1,5 +1,5 @@
 create table results.predictions (
-    ztf_id varchar not null,
+    object_id varchar not null, -- formerly ztf_id
     ablation varchar not null,
     model_kind varchar not null check (model_kind in ('TH', 'T', 'metadata')),
     fold integer not null,
@@ -10,10 +10,10 @@ create table results.predictions (
     p_tde double not null check (p_tde between 0 and 1),
     attention_fraction double check (attention_fraction between 0 and 1),
     source_fraction double check (source_fraction between 0 and 1),
-    primary key (ztf_id, ablation, model_kind, fold)
+    primary key (object_id, ablation, model_kind, fold)
 );
 comment on table results.predictions is 'Probabilities of labelled objects from models that were not trained on them. One row per object and model.';
-comment on column results.predictions.ztf_id is 'ZTF object id.';
+comment on column results.predictions.object_id is 'ZTF object id.';
 comment on column results.predictions.ablation is 'As in results.fold_models.';
 comment on column results.predictions.model_kind is 'TH, T or metadata.';
 comment on column results.predictions.fold is 'Number of the model.';

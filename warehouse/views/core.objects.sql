@@ -1,10 +1,11 @@
 create or replace view core.objects as
 select
-    o.ztf_id,
+    o.object_id,
+    coalesce(a.survey, 'ztf') as survey,
     c.label,
     c.type,
     c.redshift,
-    c.ztf_id is null as is_candidate,
+    c.object_id is null as is_candidate,
     coalesce(c.ra_deg, (degrees(atan2(a.y, a.x)) + 360) % 360) as ra_deg,
     coalesce(c.dec_deg, degrees(atan2(a.z, sqrt(a.x * a.x + a.y * a.y)))) as dec_deg,
     coalesce(a.n_packets, 0) as n_packets,
@@ -13,19 +14,20 @@ select
     d.last_mjd,
     d.brightest_mag
 from lineage.objects o
-left join raw.objects c using (ztf_id)
+left join raw.objects c using (object_id)
 left join (
     -- The mean direction: right ascension is a circle, and a median of 359.9 and 0.1 would point to the other side of the sky.
     select
-        ztf_id,
+        object_id,
+        any_value(survey) as survey,
         avg(cos(radians(dec)) * cos(radians(ra))) as x,
         avg(cos(radians(dec)) * sin(radians(ra))) as y,
         avg(sin(radians(dec))) as z,
         count(*) as n_packets
     from raw.alerts group by 1
-) a using (ztf_id)
+) a using (object_id)
 left join (
-    select ztf_id, count(*) as n_detections, min(mjd) as first_mjd, max(mjd) as last_mjd, min(mag) as brightest_mag
+    select object_id, count(*) as n_detections, min(mjd) as first_mjd, max(mjd) as last_mjd, min(mag) as brightest_mag
     from core.detections where is_positive group by 1
-) d using (ztf_id);
+) d using (object_id);
 comment on view core.objects is 'What is known of every object that has data: class and position from the catalogue, for candidates the mean position of their packets. One row per object.';

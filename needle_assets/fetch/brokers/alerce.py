@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from needle_assets.alerts import is_ztf_id
 from needle_assets.fetch.around import AnswerError, Around, NotThereError
 from needle_assets.fetch.brokers.rows import (
     Detection,
@@ -26,6 +25,7 @@ from needle_assets.fetch.brokers.rows import (
 )
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
+from needle_assets.landing.packets import is_ztf_id
 from needle_assets.settings import Settings
 
 MAX_PAGES = 100
@@ -37,7 +37,7 @@ def fetch_alerce(
     """
     Detections and packets of the objects that are due, or of ``ids``.
 
-    Packets go to ``alerts/alerce/<ztf_id>/<candid>.avro`` as they came, detections of the API to the photometry (source
+    Packets go to ``alerts/alerce/<object_id>/<candid>.avro`` as they came, detections of the API to the photometry (source
     ``alerce``) and, as they came, to ``answers/alerce/detections``.
     """
     around = around or Around()
@@ -71,8 +71,8 @@ class _Alerce:
 
     def visit(self, ids: Sequence[str]) -> None:
         listed = self._run.attempt(f"list of {named(ids)}", lambda: self._list(ids), of=ids)
-        for ztf_id in ids if listed is not None else ():
-            self._run.attempt(ztf_id, partial(self._object, ztf_id, (listed or {}).get(ztf_id)), of=(ztf_id,))
+        for object_id in ids if listed is not None else ():
+            self._run.attempt(object_id, partial(self._object, object_id, (listed or {}).get(object_id)), of=(object_id,))
 
     def _list(self, ids: Sequence[str]) -> dict[str, list[Any]]:
         """What ALeRCE has of some objects: number of detections and time of the last."""
@@ -88,34 +88,39 @@ class _Alerce:
                 return found
         raise AnswerError(f"ALeRCE's list of {len(ids)} objects has more than {MAX_PAGES} pages.")
 
-    def _object(self, ztf_id: str, listed: list[Any] | None) -> None:
+    def _object(self, object_id: str, listed: list[Any] | None) -> None:
         if listed is None:
-            self._run.finish_absent(ztf_id)
+            self._run.finish_absent(object_id)
             return
-        detections = kept_detections(self._run, ztf_id, read_detections)
-        if detections is None or self._run.known(ztf_id).get("listed") != listed:
-            detections = self._ask_detections(ztf_id)
+        detections = kept_detections(self._run, object_id, read_detections)
+        if detections is None or self._run.known(object_id).get("listed") != listed:
+            detections = self._ask_detections(object_id)
         for found in detections:
-            self._packet(ztf_id, found)
-        self._run.finish(ztf_id, listed=listed, newest_mjd=newest_mjd(detections))
+            self._packet(object_id, found)
+        self._run.finish(object_id, listed=listed, newest_mjd=newest_mjd(detections))
 
-    def _ask_detections(self, ztf_id: str) -> list[Detection]:
-        content, detections = self._api.ask(f"/objects/{ztf_id}/detections", lambda got: (got, read_detections(read_json(got))))
-        keep_answer(self._run, ztf_id, content)
+    def _ask_detections(self, object_id: str) -> list[Detection]:
+        content, detections = self._api.ask(
+            f"/objects/{object_id}/detections", lambda got: (got, read_detections(read_json(got)))
+        )
+        keep_answer(self._run, object_id, content)
         return detections
 
-    def _packet(self, ztf_id: str, found: Detection) -> None:
+    def _packet(self, object_id: str, found: Detection) -> None:
         name = str(found.candid)
         if found.candid in self._landed or found.row.get("has_stamp") is False or self._run.is_given_up(name):
             return
         self._run.attempt(
-            f"packet {name} of {ztf_id}", partial(self._ask_packet, ztf_id, found.candid), of=(ztf_id,), may_be_absent=True
+            f"packet {name} of {object_id}",
+            partial(self._ask_packet, object_id, found.candid),
+            of=(object_id,),
+            may_be_absent=True,
         )
 
-    def _ask_packet(self, ztf_id: str, candid: int) -> None:
-        query = {"oid": ztf_id, "candid": candid}
+    def _ask_packet(self, object_id: str, candid: int) -> None:
+        query = {"oid": object_id, "candid": candid}
         try:
-            self._stamps.ask("/get_avro", lambda content: land_packet(self._run, content, ztf_id, candid), query=query)
+            self._stamps.ask("/get_avro", lambda content: land_packet(self._run, content, object_id, candid), query=query)
         except NotThereError:
             self._run.note_absent(str(candid))
             raise

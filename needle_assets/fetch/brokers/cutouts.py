@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from needle_assets.alerts import read_packet
 from needle_assets.fetch.around import AnswerError, NotThereError
 from needle_assets.fetch.brokers.packets import assemble_packet, read_cutout
 from needle_assets.fetch.brokers.rows import Detection
 from needle_assets.fetch.run import Run
 from needle_assets.fetch.service import Service
-from needle_assets.survey import BAND_OF_FID, FIT_BANDS, MJD_OFFSET
+from needle_assets.landing.packets import read_packet
+from needle_assets.surveys.ztf import BAND_OF_FID, FIT_BANDS, MJD_OFFSET
 
 NEEDED = ("cutoutScience", "cutoutTemplate")
 
@@ -31,7 +31,7 @@ def brightest_without_packet(detections: Sequence[Detection], landed: Collection
 
 
 def land_assembled(
-    run: Run, service: Service, ztf_id: str, found: Detection, asks: Mapping[str, Ask | str | None], publisher: str
+    run: Run, service: Service, object_id: str, found: Detection, asks: Mapping[str, Ask | str | None], publisher: str
 ) -> None:
     """
     Ask for the cutouts of one detection and put a packet made of them into the folder.
@@ -42,7 +42,7 @@ def land_assembled(
         Counts the packet.
     service : Service
         Where the cutouts are.
-    ztf_id : str
+    object_id : str
         The object.
     found : Detection
         Its row gives the packet's fields.
@@ -71,11 +71,11 @@ def land_assembled(
     known = {"jd": found.mjd + MJD_OFFSET, **found.row}
     fields = known | {"fid": _FID_OF_BAND[found.band], "isdiffpos": "t" if found.is_positive else "f"}
     try:
-        content = assemble_packet(ztf_id, found.candid, fields, cutouts, publisher)
+        content = assemble_packet(object_id, found.candid, fields, cutouts, publisher)
     except KeyError as missing:
         raise AnswerError(f"the row of detection {name} has no {missing.args[0]}; no packet can be made.") from None
     read_packet(content)
-    run.packets += run.folder.write(run.folder.packet_path(ztf_id, found.candid), content)
+    run.packets += run.folder.write(run.folder.packet_path(object_id, found.candid), content)
 
 
 def _cutout(service: Service, ask: Ask | str) -> bytes | None:

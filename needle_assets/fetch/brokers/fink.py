@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from needle_assets.alerts import shown
 from needle_assets.fetch.around import AnswerError, Around
 from needle_assets.fetch.brokers.cutouts import brightest_without_packet, land_assembled
 from needle_assets.fetch.brokers.pieces import pieces_of_list
@@ -26,8 +25,9 @@ from needle_assets.fetch.brokers.rows import (
 )
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
+from needle_assets.landing.packets import shown
 from needle_assets.settings import Settings
-from needle_assets.survey import MJD_OFFSET
+from needle_assets.surveys.ztf import MJD_OFFSET
 
 PREFIX = "i:"
 _KINDS = {"cutoutScience": "Science", "cutoutTemplate": "Template", "cutoutDifference": "Difference"}
@@ -75,8 +75,8 @@ class _Fink:
     def visit(self, ids: Sequence[str]) -> None:
         """Ask for a batch of objects and take each of them in."""
         given = self._run.attempt(named(ids), partial(self._ask_objects, ids), of=ids)
-        for ztf_id in ids if given is not None else ():
-            self._run.attempt(ztf_id, partial(self._object, ztf_id, (given or {}).get(ztf_id)), of=(ztf_id,))
+        for object_id in ids if given is not None else ():
+            self._run.attempt(object_id, partial(self._object, object_id, (given or {}).get(object_id)), of=(object_id,))
 
     def _ask_objects(self, ids: Sequence[str]) -> dict[str, list[tuple[bytes, Any]]]:
         """The rows of each object, as they came and read; objects that Fink does not know are missing."""
@@ -88,19 +88,19 @@ class _Fink:
             found.setdefault(row["i:objectId"], []).append((text, row))
         return found
 
-    def _object(self, ztf_id: str, given: list[tuple[bytes, Any]] | None) -> None:
+    def _object(self, object_id: str, given: list[tuple[bytes, Any]] | None) -> None:
         if given is None:
-            self._run.finish_absent(ztf_id)
+            self._run.finish_absent(object_id)
             return
         detections = read_detections([row for _, row in given])
-        keep_answer(self._run, ztf_id, b"[" + b",\n".join(text for text, _ in given) + b"]")
+        keep_answer(self._run, object_id, b"[" + b",\n".join(text for text, _ in given) + b"]")
         for found in brightest_without_packet(detections, self._landed, self._run.settings.fetch.fink.cutouts):
-            ask = partial(self._packet, ztf_id, found)
-            self._run.attempt(f"cutouts {found.candid} of {ztf_id}", ask, of=(ztf_id,), may_be_absent=True)
-        self._run.finish(ztf_id, newest_mjd=newest_mjd(detections))
+            ask = partial(self._packet, object_id, found)
+            self._run.attempt(f"cutouts {found.candid} of {object_id}", ask, of=(object_id,), may_be_absent=True)
+        self._run.finish(object_id, newest_mjd=newest_mjd(detections))
 
-    def _packet(self, ztf_id: str, found: Detection) -> None:
-        asked = {"objectId": ztf_id, "candid": str(found.candid), "output-format": "FITS"}
+    def _packet(self, object_id: str, found: Detection) -> None:
+        asked = {"objectId": object_id, "candid": str(found.candid), "output-format": "FITS"}
         asks = {name: {"path": "/cutouts", "body": asked | {"kind": kind}} for name, kind in _KINDS.items()}
-        land_assembled(self._run, self._api, ztf_id, found, asks, "needle_assets, from Fink's row and cutouts")
+        land_assembled(self._run, self._api, object_id, found, asks, "needle_assets, from Fink's row and cutouts")
         self._landed.add(found.candid)

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from needle_assets.alerts import is_ztf_id, shown
 from needle_assets.fetch.around import AnswerError, Around
 from needle_assets.fetch.brokers.cutouts import brightest_without_packet, land_assembled
 from needle_assets.fetch.brokers.pieces import pieces_of_list
@@ -28,9 +27,10 @@ from needle_assets.fetch.brokers.rows import (
 from needle_assets.fetch.run import Failure, FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json, token_from
 from needle_assets.fetch.snapshots import MARK, merge_hosts, read_host_rows
+from needle_assets.landing.packets import is_ztf_id, shown
 from needle_assets.samples.hosts import SHERLOCK
 from needle_assets.settings import Settings
-from needle_assets.survey import MJD_OFFSET
+from needle_assets.surveys.ztf import MJD_OFFSET
 
 TOKEN_VARIABLE = "NEEDLE_LASAIR_TOKEN"  # noqa: S105 - the name of a variable, not a token
 TOKEN_REMEDY = "copy your token from the profile page of the Lasair website into it."  # noqa: S105 - a sentence
@@ -88,7 +88,7 @@ def read_detections(value: Any) -> list[Detection]:
     return [one for one in found if one is not None]
 
 
-def sherlock_host(ztf_id: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+def sherlock_host(object_id: str, answer: dict[str, Any]) -> dict[str, Any] | None:
     """
     The host row that Sherlock's association gives; None where it has no position.
 
@@ -105,7 +105,7 @@ def sherlock_host(ztf_id: str, answer: dict[str, Any]) -> dict[str, Any] | None:
         return None
     named_as = ", ".join(shown(said[name], 20) for name in ("classification", "catalogue_table_name") if said.get(name))
     return {
-        "ztf_id": ztf_id,
+        "ztf_id": object_id,
         "host_ra": ra_deg,
         "host_dec": dec_deg,
         "separation_arcsec": _finite(said.get("separationArcsec")),
@@ -150,8 +150,8 @@ class _Lasair:
     def visit(self, ids: Sequence[str]) -> None:
         """Ask for a batch of objects and take each of them in."""
         given = self._run.attempt(named(ids), partial(self._ask_objects, ids), of=ids)
-        for ztf_id in ids if given is not None else ():
-            self._run.attempt(ztf_id, partial(self._object, ztf_id, (given or {}).get(ztf_id)), of=(ztf_id,))
+        for object_id in ids if given is not None else ():
+            self._run.attempt(object_id, partial(self._object, object_id, (given or {}).get(object_id)), of=(object_id,))
 
     def _ask_objects(self, ids: Sequence[str]) -> dict[str, tuple[bytes, dict[str, Any]]]:
         """Each object's part of the answer, as it came and read; objects that Lasair does not know are missing."""
@@ -161,24 +161,24 @@ class _Lasair:
                 raise AnswerError(f"records of {named(ids)} were expected, Lasair's answer holds {shown(value)}.")
         return {value["objectId"]: (text, value) for text, value in pieces if value is not None}
 
-    def _object(self, ztf_id: str, given: tuple[bytes, dict[str, Any]] | None) -> None:
+    def _object(self, object_id: str, given: tuple[bytes, dict[str, Any]] | None) -> None:
         if given is None:
-            self._run.finish_absent(ztf_id)
+            self._run.finish_absent(object_id)
             return
         content, answer = given
         detections = read_detections(answer)
-        keep_answer(self._run, ztf_id, content)
+        keep_answer(self._run, object_id, content)
         n_cutouts = self._run.settings.fetch.lasair.cutouts
         for found in brightest_without_packet(detections, self._landed, n_cutouts):
-            ask = partial(self._packet, ztf_id, found)
-            self._run.attempt(f"cutouts {found.candid} of {ztf_id}", ask, of=(ztf_id,), may_be_absent=True)
-        self._run.finish(ztf_id, newest_mjd=newest_mjd(detections))
+            ask = partial(self._packet, object_id, found)
+            self._run.attempt(f"cutouts {found.candid} of {object_id}", ask, of=(object_id,), may_be_absent=True)
+        self._run.finish(object_id, newest_mjd=newest_mjd(detections))
 
-    def _packet(self, ztf_id: str, found: Detection) -> None:
+    def _packet(self, object_id: str, found: Detection) -> None:
         places = found.row.get("image_urls")
         paths = {name: self._image_path(places.get(kind)) for name, kind in _IMAGES.items()} if isinstance(places, dict) else {}
         if any(paths.values()):
-            land_assembled(self._run, self._images, ztf_id, found, paths, "needle_assets, from Lasair's candidate and cutouts")
+            land_assembled(self._run, self._images, object_id, found, paths, "needle_assets, from Lasair's candidate and cutouts")
             self._landed.add(found.candid)
 
     def _image_path(self, place: Any) -> str | None:
@@ -193,7 +193,7 @@ class _Lasair:
     def take_hosts(self, answers: Mapping[str, Any]) -> None:
         """Put associations in force that are not yet: an unchanged position keeps the magnitudes it has."""
         in_force = read_host_rows(self._run.folder)
-        hosts = [host for ztf_id, answer in answers.items() if (host := sherlock_host(ztf_id, answer)) is not None]
+        hosts = [host for object_id, answer in answers.items() if (host := sherlock_host(object_id, answer)) is not None]
         self._run.hosts += merge_hosts(
             self._run.folder, [host for host in hosts if not _is_in_force(host, in_force.get(host["ztf_id"]))]
         )

@@ -14,9 +14,9 @@ from typing import Any
 
 import fastavro
 
+from needle_assets.errors import Rejection
 from needle_assets.fetch.around import DamagedError
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.rejections import Rejection
 from needle_assets.simulation.alert_schema import CANDIDATE_FIELDS, CUTOUTS
 
 SCHEMA_VERSION = "4.02"
@@ -25,13 +25,15 @@ _REQUIRED = frozenset(("jd", "fid", "candid", "isdiffpos", "ra", "dec", "magpsf"
 _GZIP_STARTS = b"\x1f\x8b"
 
 
-def assemble_packet(ztf_id: str, candid: int, fields: Mapping[str, Any], cutouts: Mapping[str, bytes], publisher: str) -> bytes:
+def assemble_packet(
+    object_id: str, candid: int, fields: Mapping[str, Any], cutouts: Mapping[str, bytes], publisher: str
+) -> bytes:
     """
     One alert packet as the bytes of an Avro file.
 
     Parameters
     ----------
-    ztf_id : str
+    object_id : str
         The object.
     candid : int
         The packet's number.
@@ -51,13 +53,13 @@ def assemble_packet(ztf_id: str, candid: int, fields: Mapping[str, Any], cutouts
     missing = sorted(name for name in _REQUIRED if candidate[name] is None)
     if missing:
         raise KeyError(", ".join(missing))
-    record: dict[str, Any] = {"schemavsn": SCHEMA_VERSION, "publisher": publisher, "objectId": ztf_id, "candid": candid}
+    record: dict[str, Any] = {"schemavsn": SCHEMA_VERSION, "publisher": publisher, "objectId": object_id, "candid": candid}
     record["candidate"] = candidate
     for name in CUTOUTS:
         content = cutouts.get(name)
         record[name] = None if content is None else {"fileName": f"{candid}_{name}.fits.gz", "stampData": content}
     out = io.BytesIO()
-    marker = hashlib.sha256(f"{ztf_id} {candid}".encode()).digest()[:16]  # chance would make other bytes of the same packet
+    marker = hashlib.sha256(f"{object_id} {candid}".encode()).digest()[:16]  # chance would make other bytes of the same packet
     fastavro.writer(out, _SCHEMA, [record], sync_marker=marker)
     return out.getvalue()
 

@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any
 
-from needle_assets.alerts import shown
 from needle_assets.fetch.around import AnswerError, DamagedError
+from needle_assets.landing.packets import shown
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from needle_assets.alerts import read_packet, shown
+from needle_assets.errors import Rejection
 from needle_assets.fetch.around import AnswerError, DamagedError
 from needle_assets.fetch.run import Run
 from needle_assets.fetch.service import read_json
 from needle_assets.fetch.snapshots import merge_photometry
-from needle_assets.rejections import Rejection
-from needle_assets.survey import BAND_OF_FID
+from needle_assets.landing.packets import read_packet, shown
+from needle_assets.surveys.ztf import BAND_OF_FID
 
 DETECTIONS = "detections"
 MERGE_AT_ONCE = 2_000
@@ -122,25 +122,25 @@ def detection(
     return Detection(candid_of(candid), days - offset_days, band, magnitude, error, said in _POSITIVE, row)
 
 
-def land_packet(run: Run, content: bytes, ztf_id: str, candid: int) -> None:
+def land_packet(run: Run, content: bytes, object_id: str, candid: int) -> None:
     """Put a packet that is the one asked for into the folder. Raises DamagedError or AnswerError if it is not."""
     try:
         packet = read_packet(content)
     except Rejection as why:
         raise DamagedError(f"packet {candid}: {why.reason}") from None
-    if (packet.ztf_id, packet.candid) != (ztf_id, candid):
-        raise AnswerError(f"packet {candid} of {ztf_id} was asked for, {packet.candid} of {packet.ztf_id} came.")
-    run.packets += run.folder.write(run.folder.packet_path(ztf_id, candid), content)
+    if (packet.object_id, packet.candid) != (object_id, candid):
+        raise AnswerError(f"packet {candid} of {object_id} was asked for, {packet.candid} of {packet.object_id} came.")
+    run.packets += run.folder.write(run.folder.packet_path(object_id, candid), content)
 
 
-def keep_answer(run: Run, ztf_id: str, content: bytes) -> None:
+def keep_answer(run: Run, object_id: str, content: bytes) -> None:
     """Keep what a broker said of one object, as it came; its photometry is due to be merged."""
-    run.folder.write(run.folder.answer_path(DETECTIONS, ztf_id), content)
+    run.folder.write(run.folder.answer_path(DETECTIONS, object_id), content)
 
 
-def kept_detections(run: Run, ztf_id: str, read: ReadDetections) -> list[Detection] | None:
+def kept_detections(run: Run, object_id: str, read: ReadDetections) -> list[Detection] | None:
     """The detections of the answer that is kept; None if there is none, or it can no longer be read."""
-    answer = _kept_answer(run, ztf_id)
+    answer = _kept_answer(run, object_id)
     try:
         return None if answer is None else read(answer)
     except AnswerError:
@@ -163,19 +163,19 @@ def merge_kept(run: Run, read: ReadDetections, take_in: Callable[[Mapping[str, A
     if not any((folder.path / f"photometry.{kind}").exists() for kind in ("parquet", "csv")):
         merged.clear()
     states = {path.stem: _state_of(path) for path in sorted((folder.answers / DETECTIONS).glob("ZTF*.json"))}
-    waiting = [ztf_id for ztf_id, state in states.items() if merged.get(ztf_id) != state]
+    waiting = [object_id for object_id, state in states.items() if merged.get(object_id) != state]
     for some in batches(waiting, MERGE_AT_ONCE):
-        answers = {ztf_id: answer for ztf_id in some if (answer := _kept_answer(run, ztf_id)) is not None}
-        found = {ztf_id: _photometry(answer, read) for ztf_id, answer in answers.items()}
-        rows = {ztf_id: some_rows for ztf_id, some_rows in found.items() if some_rows is not None}
+        answers = {object_id: answer for object_id in some if (answer := _kept_answer(run, object_id)) is not None}
+        found = {object_id: _photometry(answer, read) for object_id, answer in answers.items()}
+        rows = {object_id: some_rows for object_id, some_rows in found.items() if some_rows is not None}
         run.detections += merge_photometry(folder, folder.source, rows)
-        take_in({ztf_id: answers[ztf_id] for ztf_id in rows})
-        merged.update({ztf_id: states[ztf_id] for ztf_id in rows})
+        take_in({object_id: answers[object_id] for object_id in rows})
+        merged.update({object_id: states[object_id] for object_id in rows})
 
 
-def _kept_answer(run: Run, ztf_id: str) -> Any:
+def _kept_answer(run: Run, object_id: str) -> Any:
     try:
-        return read_json(run.folder.answer_path(DETECTIONS, ztf_id).read_bytes())
+        return read_json(run.folder.answer_path(DETECTIONS, object_id).read_bytes())
     except (FileNotFoundError, DamagedError):
         return None
 

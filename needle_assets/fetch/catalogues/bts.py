@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from needle_assets.catalogues import read_catalogue
+from needle_assets.errors import Rejection
 from needle_assets.fetch.around import AnswerError, Around, DamagedError, FetchError
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
-from needle_assets.landing_names import CATALOGUE_NAME
-from needle_assets.rejections import Rejection
+from needle_assets.landing.catalogues import read_catalogue
+from needle_assets.landing.names import CATALOGUE_NAME
 from needle_assets.settings import Settings
 
 # Of an export's columns these must be there, or it is something else.
@@ -62,7 +62,7 @@ def _objects_in(folder: LandingFolder, content: bytes) -> set[str]:
     unfinished = folder.answers / f".{CATALOGUE_NAME}.part"
     unfinished.write_bytes(content)
     try:
-        return {row["ztf_id"] for row in read_catalogue(unfinished)[0]}
+        return {row["object_id"] for row in read_catalogue(unfinished)[0]}
     except Rejection as why:
         raise AnswerError(why.reason) from None
     finally:
@@ -71,6 +71,6 @@ def _objects_in(folder: LandingFolder, content: bytes) -> set[str]:
 
 def _known_objects(folder: LandingFolder) -> set[str]:
     try:
-        return {row["ztf_id"] for row in folder.catalogue()}
+        return {row["object_id"] for row in folder.catalogue()}
     except FetchError:  # what lies here cannot be read; a new export mends it
         return set()

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from needle_assets.alerts import Packet, alert_row, read_packet
-from needle_assets.landing_names import ALERTS_FOLDER
-from needle_assets.rejections import Rejection
+from needle_assets.errors import Rejection
+from needle_assets.landing.names import ALERTS_FOLDER
+from needle_assets.landing.packets import Packet, alert_row, read_packet
 from needle_assets.samples.hosts import packet_host, position_of_ps1_object
 from needle_assets.settings import HostSettings
 
@@ -28,7 +28,7 @@ def update_packet_hosts(landing: Path, known: dict[str, Any], settings: HostSett
     Returns
     -------
     dict
-        For each object with a host: jd of the packet [d], object_id, ra_deg, dec_deg, separation_arcsec.
+        For each object with a host: jd of the packet [d], ps1_id, ra_deg, dec_deg, separation_arcsec.
     """
     folders: dict[str, int] = known.setdefault("folders", {})
     objects: dict[str, dict[str, Any]] = known.setdefault("objects", {})
@@ -39,28 +39,28 @@ def update_packet_hosts(landing: Path, known: dict[str, Any], settings: HostSett
         except (Rejection, OSError):  # the reader of the landing folder lists it
             continue
         _take_in(packet, objects, settings)
-    return {ztf_id: host for ztf_id, host in objects.items() if host.get("object_id")}
+    return {object_id: host for object_id, host in objects.items() if host.get("ps1_id")}
 
 
 def _take_in(packet: Packet, objects: dict[str, dict[str, Any]], settings: HostSettings) -> None:
     row = alert_row(packet)
     sources = [_source(row, k) for k in (1, 2, 3) if row[f"distpsnr{k}"] is not None]
-    if not sources or objects.get(packet.ztf_id, {}).get("jd", 0.0) >= row["jd"]:
+    if not sources or objects.get(packet.object_id, {}).get("jd", 0.0) >= row["jd"]:
         return
     best = packet_host(sources, star_score=settings.star_score, largest_p_chance=settings.largest_p_chance)
-    objects[packet.ztf_id] = {"jd": row["jd"]} | (_place(best) if best else {})
+    objects[packet.object_id] = {"jd": row["jd"]} | (_place(best) if best else {})
 
 
 def _place(source: Mapping[str, Any]) -> dict[str, Any]:
-    position = position_of_ps1_object(source["object_id"]) if source["object_id"] else None
+    position = position_of_ps1_object(source["ps1_id"]) if source["ps1_id"] else None
     if position is None:
         return {}
     place = {"ra_deg": position[0], "dec_deg": position[1], "separation_arcsec": source["separation_arcsec"]}
-    return {"object_id": source["object_id"], **place}
+    return {"ps1_id": source["ps1_id"], **place}
 
 
 def _source(row: Mapping[str, Any], k: int) -> dict[str, Any]:
-    named = {"object_id": row[f"objectidps{k}"], "separation_arcsec": row[f"distpsnr{k}"], "star_score": row[f"sgscore{k}"]}
+    named = {"ps1_id": row[f"objectidps{k}"], "separation_arcsec": row[f"distpsnr{k}"], "star_score": row[f"sgscore{k}"]}
     return named | {f"{band}_mag": row[f"s{band}mag{k}"] for band in "griz"}
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from needle_assets.alerts import is_ztf_id, shown
 from needle_assets.fetch.around import AnswerError, Around
 from needle_assets.fetch.brokers.rows import checked_list
 from needle_assets.fetch.catalogues.packet_hosts import update_packet_hosts
@@ -19,6 +18,7 @@ from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
 from needle_assets.fetch.snapshots import MARK, completed_source, merge_hosts, read_host_rows
 from needle_assets.images.stamps import sky_offset_arcsec
+from needle_assets.landing.packets import is_ztf_id, shown
 from needle_assets.samples.hosts import COMPLETED, PACKET
 from needle_assets.settings import Settings
 
@@ -32,7 +32,7 @@ MAX_PAGES = 100
 class Host:
     """Where an object's host is, as text where somebody gave it so, and who says it."""
 
-    ztf_id: str
+    object_id: str
     ra_deg: str
     dec_deg: str
     separation_arcsec: str
@@ -58,10 +58,10 @@ def fetch_panstarrs(
     with running("panstarrs", landing, settings, around) as run, Service("MAST", manners.panstarrs, manners, around) as api:
         merge_hosts(run.folder, [])  # what completed a row that somebody changed since is out of force first
         source = _PanStarrs(run, api)
-        hosts = {host.ztf_id: host for host in _hosts(run) if (ids is None or host.ztf_id in ids) and source.is_due(host)}
+        hosts = {host.object_id: host for host in _hosts(run) if (ids is None or host.object_id in ids) and source.is_due(host)}
         run.wanted = tuple(sorted(hosts))
         try:
-            run.each(run.wanted, lambda ztf_id: source.visit(hosts[ztf_id]), "hosts")
+            run.each(run.wanted, lambda object_id: source.visit(hosts[object_id]), "hosts")
         finally:
             source.merge()
     return run.summary(api)
@@ -124,24 +124,24 @@ def _hosts(run: Run) -> Iterator[Host]:
     known = run.state.setdefault("packet_hosts", {})
     packets = update_packet_hosts(run.folder.path, known, run.settings.hosts)
     in_force = read_host_rows(run.folder)
-    for ztf_id, row in in_force.items():
+    for object_id, row in in_force.items():
         is_from_packet = row["source"].startswith(PACKET)
         if (
-            is_ztf_id(ztf_id)
+            is_ztf_id(object_id)
             and not is_from_packet
             and not (all(row[f"{band}Ap"] for band in BANDS) and MARK not in row["source"])
         ):
-            yield Host(ztf_id, row["host_ra"], row["host_dec"], row["separation_arcsec"], row["source"])
-    for ztf_id, found in packets.items():
-        if ztf_id not in in_force or in_force[ztf_id]["source"].startswith(PACKET):
+            yield Host(object_id, row["host_ra"], row["host_dec"], row["separation_arcsec"], row["source"])
+    for object_id, found in packets.items():
+        if object_id not in in_force or in_force[object_id]["source"].startswith(PACKET):
             place = (
                 repr(round(found["ra_deg"], 8)),
                 repr(round(found["dec_deg"], 8)),
                 repr(round(found["separation_arcsec"], 4)),
             )
-            done = in_force.get(ztf_id, {}).get("source", "")
-            source = f"{PACKET} {found['object_id']}"
-            yield Host(ztf_id, *place, done if done == completed_source(source) else source)
+            done = in_force.get(object_id, {}).get("source", "")
+            source = f"{PACKET} {found['ps1_id']}"
+            yield Host(object_id, *place, done if done == completed_source(source) else source)
 
 
 class _PanStarrs:
@@ -152,21 +152,21 @@ class _PanStarrs:
 
     def is_due(self, host: Host) -> bool:
         """Whether its magnitudes are missing and were not asked for in vain at this position."""
-        known = self._run.state["objects"].get(host.ztf_id, {})
+        known = self._run.state["objects"].get(host.object_id, {})
         is_completed = host.source.endswith(COMPLETED + MARK)
         return not is_completed and (known.get("position") != host.position or bool(known.get("again")))
 
     def visit(self, host: Host) -> None:
         """Ask for one host; its row waits to be merged with others."""
-        self._run.attempt(host.ztf_id, partial(self._host, host), of=(host.ztf_id,))
+        self._run.attempt(host.object_id, partial(self._host, host), of=(host.object_id,))
         if len(self._asked) >= MERGE_EVERY:
             self.merge()
 
     def merge(self) -> None:
         """Write the rows that wait, and only then note that they were asked for."""
         self._run.hosts += merge_hosts(self._run.folder, self._rows)
-        for ztf_id, position in self._asked.items():
-            self._run.finish(ztf_id, position=position)
+        for object_id, position in self._asked.items():
+            self._run.finish(object_id, position=position)
         self._rows, self._asked = [], {}
 
     def _host(self, host: Host) -> None:
@@ -177,30 +177,30 @@ class _PanStarrs:
                 f"the host's position in hosts.csv is {shown(host.position)}; decimal degrees are needed."
             ) from None
         wants = self._run.settings.fetch
-        rows = self._ask(host.ztf_id, ra_deg, dec_deg)
+        rows = self._ask(host.object_id, ra_deg, dec_deg)
         mags = nearest_magnitudes(
             rows, ra_deg, dec_deg, radius_arcsec=wants.host_radius_arcsec, duplicate_arcsec=wants.host_duplicate_arcsec
         )
         if mags is None:
             self._absent(host)
             return
-        self._asked[host.ztf_id] = host.position
-        self._run.done.add(host.ztf_id)
+        self._asked[host.object_id] = host.position
+        self._run.done.add(host.object_id)
         place = {"host_ra": host.ra_deg, "host_dec": host.dec_deg, "separation_arcsec": host.separation_arcsec}
         magnitudes = {f"{band}Ap": round(mag, 4) for band, mag in mags.items()}
-        row = {"ztf_id": host.ztf_id, **place, **magnitudes, "mw_corrected": False, "source": completed_source(host.source)}
+        row = {"ztf_id": host.object_id, **place, **magnitudes, "mw_corrected": False, "source": completed_source(host.source)}
         self._rows.append(row)
 
     def _absent(self, host: Host) -> None:
         """No source there: asked again some nights, then no more at this position."""
-        name = f"{host.ztf_id} {host.position}"
+        name = f"{host.object_id} {host.position}"
         self._run.absent += 1
-        self._run.done.add(host.ztf_id)
+        self._run.done.add(host.object_id)
         self._run.note_absent(name)
         if self._run.is_given_up(name):
-            self._asked[host.ztf_id] = host.position
+            self._asked[host.object_id] = host.position
 
-    def _ask(self, ztf_id: str, ra_deg: float, dec_deg: float) -> list[dict[str, Any]]:
+    def _ask(self, object_id: str, ra_deg: float, dec_deg: float) -> list[dict[str, Any]]:
         page_size = self._run.settings.fetch.panstarrs.batch
         query: dict[str, Any] = {
             "ra": ra_deg,
@@ -211,7 +211,7 @@ class _PanStarrs:
         rows: list[dict[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
             content, found = self._api.ask("/stack.json", _read_page, query=query | {"page": page})
-            self._run.folder.write(self._run.folder.answer_path("stack" if page == 1 else f"stack-{page}", ztf_id), content)
+            self._run.folder.write(self._run.folder.answer_path("stack" if page == 1 else f"stack-{page}", object_id), content)
             rows += found
             if len(found) < page_size:
                 return rows

@@ -1,0 +1,1 @@
+"""Pictures of objects, from rows to matplotlib figures."""

@@ -1,0 +1,393 @@
+"""The command ``needle``. Parses, calls, prints; every error is one line, with --debug a traceback."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from needle_assets.processes import stopping
+
+if __name__ == "__main__":
+    stopping.watch()  # importing takes as long as some commands
+
+import typer
+
+from needle_assets.home import Home, HomeBusyError
+from needle_assets.settings import SettingsError, as_nested_dict
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn ZTF alert packets into the training set and the models of NEEDLE.",
+)
+_state = {"debug": False}
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Preset = Annotated[str | None, typer.Option(help="default, paper, needle2 or demo; fixed by the first refresh of a home.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    _state["debug"] = debug
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Written if it does not exist; a folder of the same seed grows.")],
+    objects: Annotated[int, typer.Option(help="How many objects.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")],
+    nights: Annotated[int | None, typer.Option(help="Nights from the start of the survey; all 2,700 if left out.")] = None,
+    mix: Annotated[
+        str | None, typer.Option(help="default, demo (rare classes enriched), or shares such as SN=0.8,TDE=0.2.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Write a simulated survey: a landing folder, with the truth beside it."""
+    from needle_assets.cli.verbs import run_simulate
+
+    result = run_simulate(folder, objects=objects, seed=seed, nights=nights, mix=mix, workers=workers, show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _simulation_text(result))
+
+
+@app.command()
+def fetch(
+    source: Annotated[str, typer.Argument(help="bts, archive, alerce, lasair, fink or panstarrs.")],
+    landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],
+    ids: Annotated[str | None, typer.Option(help="Only these objects, joined by commas.")] = None,
+    nights: Annotated[str | None, typer.Option(help="Only these nights of the archive, such as 20240501,20240502.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fill a landing folder from a live service; asks only for what is missing."""
+    from needle_assets.cli.verbs import run_fetch
+
+    result = run_fetch(Home.from_environment(), source, landing, ids=_names(ids), nights=_names(nights), show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _fetch_text(result))
+    if not result["is_complete"]:
+        _fail(f"{source} is not complete ({_what_is_missing(result)}); run it again to go on.")
+
+
+@app.command()
+def refresh(
+    landing: Annotated[Path | None, typer.Option(help="Landing folder; the one used before if left out.")] = None,
+    preset: Preset = None,
+    select: Annotated[
+        str | None, typer.Option(help="Only these products, such as core/masks,core/gp_fits, and what they need.")
+    ] = None,
+    recompute: Annotated[str | None, typer.Option(help="Compute anew though nothing changed: all, or one product.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another refresh to end.")] = 0.0,
+    fetch_first: Annotated[
+        bool, typer.Option("--fetch", help="First ask the services that the settings name: what the nightly schedule does.")
+    ] = False,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Publish though models, scores or nights of the published file are gone.")
+    ] = False,
+    accept_shrunken: Annotated[
+        bool, typer.Option("--accept-shrunken", help="Believe a catalogue, photometry or hosts that lost much or is gone.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the warehouse up to date with the landing folder. Computes only what is stale."""
+    from needle_assets.cli.verbs import RefreshOptions, run_night, run_refresh  # keeps `needle --help` fast
+
+    options = RefreshOptions(
+        landing=landing,
+        preset=preset,
+        select=_names(select),
+        recompute=_names(recompute),
+        workers=workers,
+        wait_seconds=wait,
+        accept_loss=accept_loss,
+        accept_shrunken=accept_shrunken,
+    )
+    work = run_night if fetch_first else run_refresh
+    result = work(Home.from_environment(), options, show=not as_json)
+    typer.echo(json.dumps(result, default=str) if as_json else _refresh_text(result))
+    if fetch_first and result["night"]["failures"]:
+        result["problems"].append("the night is stored, but not everything was fetched; run it again to go on.")
+    _fail_if_any(result)
+
+
+def _fail_if_any(result: dict[str, Any]) -> None:
+    """Say everything that went wrong though work went on, and end with 1."""
+    failed = {name: done["failed"] for name, done in result.get("assets", {}).items() if done["failed"]}
+    if failed:
+        named = ", ".join(f"{count} of {name}" for name, count in failed.items())
+        result["problems"].append(f"{named} could not be computed; everything else was stored. core.rejections says why.")
+    _tell(result["problems"])
+
+
+@app.command()
+def status(
+    settings: Annotated[bool, typer.Option("--settings", help="Also print every setting.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is stale, missing and rejected."""
+    from needle_assets.cli.verbs import read_status
+
+    home = Home.from_environment()
+    result = read_status(home)
+    if settings:
+        result["settings"] = as_nested_dict(home.settings())
+    typer.echo(json.dumps(result) if as_json else _status_text(result))
+
+
+# A query may begin with a comment, "-- ...".
+@app.command(context_settings={"ignore_unknown_options": True})
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One query; without it, queries are asked for.")] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the query from a file.")] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+) -> None:
+    """Query the published warehouse, read-only."""
+    from needle_assets.cli.verbs import interactive_sql, run_sql
+
+    home = Home.from_environment()
+    if file and query is not None:
+        _fail(f"two queries were given, one in {file}; leave one out.", code=2)
+    if as_json and as_csv:
+        _fail("--json and --csv were both given; leave one out.", code=2)
+    text = _text_of(file) if file else query
+    style = "json" if as_json else "csv" if as_csv else "table"
+    if text is None:
+        interactive_sql(home.published)
+    else:
+        typer.echo(run_sql(home.published, text, style=style))
+
+
+@app.command()
+def train(
+    what: Annotated[str, typer.Argument(help="folds, the classifiers, or quality, the networks that judge images.")] = "folds",
+    ablations: Annotated[
+        str | None, typer.Option(help="Names such as masked,masked_upsampled_50; those of the settings if left out.")
+    ] = None,
+    preset: Preset = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that train.")] = 2,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a refresh to end.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Train the classifiers that are not up to date with the training set, then score with them."""
+    from needle_assets.cli.verbs import TrainOptions, run_train, run_train_quality
+
+    if what not in ("folds", "quality"):
+        _fail(f"{what!r} cannot be trained; give folds or quality.", code=2)
+    if what == "quality" and ablations is not None:
+        _fail("--ablations is for `needle train folds`; the quality checkers have none, so leave it out.", code=2)
+    options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers, wait_seconds=wait)
+    if what == "quality":
+        trained = run_train_quality(Home.from_environment(), options, show=not as_json)
+        typer.echo(json.dumps(trained) if as_json else _train_quality_text(trained))
+        _fail_if_any(trained)
+        return
+    result = run_train(Home.from_environment(), options, show=not as_json)
+    typer.echo(json.dumps(result) if as_json else _train_text(result))
+    _fail_if_any(result)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path | None, typer.Argument(help="A kept copy, by name or path; the published file if left out.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Only say what can be restored.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go back to the published warehouse, or to a kept copy of it."""
+    from needle_assets.cli.restoring import copies, run_restore
+
+    home = Home.from_environment()
+    if show:
+        found = copies(home)
+        typer.echo(json.dumps(found) if as_json else _copies_text(found, home))
+        return
+    result = run_restore(home, file)
+    typer.echo(json.dumps(result) if as_json else _restore_text(result))
+
+
+@app.command()
+def report(out: Annotated[Path | None, typer.Option(help="Folder; report/ beside the warehouse if left out.")] = None) -> None:
+    """Write the paper's tables and figures from this warehouse as one HTML page."""
+    from needle_assets.cli.verbs import run_report
+
+    typer.echo(str(run_report(Home.from_environment(), out)))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Serve Dagster's pages and run schedule and sensor, on 127.0.0.1 only."""
+    from needle_assets.orchestration.serving.ui import serve_ui
+
+    serve_ui(Home.from_environment(), port)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command of this process, until it is done or a signal ends it, or that of ``arguments`` as a function."""
+    if arguments is None:
+        stopping.run(lambda: _run(sys.argv[1:]))
+    else:
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """What went wrong is said in one line, and the exit code is 0 only if everything was done."""
+    try:
+        app(args=arguments, standalone_mode=False, prog_name="needle")
+    except typer.Abort:
+        _fail("stopped.", code=130)
+    except KeyboardInterrupt:
+        _fail("stopped; what was stored is kept, run the command again to go on.", code=130)
+    except Exception as error:
+        _report(error)
+
+
+def _report(error: Exception) -> NoReturn:
+    if _state["debug"]:
+        raise error
+    if isinstance(error, typer.Exit):
+        raise SystemExit(error.exit_code)
+    if hasattr(error, "format_message"):
+        _fail(error.format_message(), code=getattr(error, "exit_code", 2))
+    known = isinstance(error, SettingsError | HomeBusyError | OSError) or type(error).__module__.startswith("needle_assets")
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip()
+    _fail(
+        text if known else f"{type(error).__name__}: {text.splitlines()[0] if text else ''} (run with --debug for the traceback)"
+    )
+
+
+def _tell(problems: Sequence[str]) -> None:
+    """What was not done as asked though the command went on; the exit code is not 0 then."""
+    for problem in problems:
+        typer.echo(f"needle: {problem}", err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _fail(sentence: str, code: int = 1) -> NoReturn:
+    typer.echo(f"needle: {sentence}", err=True)
+    raise SystemExit(code)
+
+
+def _names(given: str | None) -> tuple[str, ...]:
+    """Names joined by commas; none if nothing was given, which is not the same as a list of nothing."""
+    names = tuple(name.strip() for name in (given or "").split(",") if name.strip())
+    if given is not None and not names:
+        _fail(f"{given!r} names nothing; give names joined by commas, or leave the option out.", code=2)
+    return names
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(
+            f"{file} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); give a file that holds one query.",
+            code=2,
+        )
+
+
+def _simulation_text(result: dict[str, Any]) -> str:
+    labels = ", ".join(f"{count} {label}" for label, count in result["labels"].items())
+    return (
+        f"{result['folder']}: {result['objects']} simulated objects ({labels}), {result['packets']} packets "
+        f"({result['new_packets']} new), {result['detections']} detections; the truth is in truth/."
+    )
+
+
+def _fetch_text(result: dict[str, Any]) -> str:
+    new = ", ".join(f"{result[name]} {name}" for name in ("objects", "packets", "detections", "hosts") if result[name])
+    lines = [f"{result['source']}: {new or 'nothing new'} in {result['requests']} requests ({result['seconds']:.1f} s)"]
+    return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"])])
+
+
+def _what_is_missing(result: dict[str, Any]) -> str:
+    return str(result["stopped"] or f"{len(result['failures'])} failures, {result['left']} left")
+
+
+def _refresh_text(result: dict[str, Any]) -> str:
+    from needle_assets.warehouse.landed.files import as_lines
+
+    lines = [f"{'product':<24}{'computed':>10}{'up to date':>12}{'rejected':>10}{'seconds':>9}"]
+    for table, done in result["assets"].items():
+        lines.append(f"{table:<24}{done['computed']:>10}{done['up_to_date']:>12}{done['rejected']:>10}{done['seconds']:>9.1f}")
+    lines += as_lines(result["files"])
+    earlier = {name: result["files"][f"{name}_in_all"] - len(result["files"][name]) for name in ("refused", "unread")}
+    if any(count > 0 for count in earlier.values()):
+        lines.append(
+            f"  from runs before: {earlier['refused']} refused, {earlier['unread']} not read; `needle status` names them."
+        )
+    new = f", {result['new_objects']} new" if result["new_objects"] else ""
+    published = result["published"] or "nothing, see below"
+    lines.append(f"{result['objects']} objects{new}. Published: {published} ({result['seconds']:.1f} s)")
+    if "night" in result:
+        from needle_assets.pipeline.night import as_text
+
+        lines.append(as_text(result["night"]))
+    return "\n".join(lines)
+
+
+def _train_text(result: dict[str, Any]) -> str:
+    rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
+    lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
+    return "\n".join(
+        [*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published'] or 'nothing, see below'}"]
+    )
+
+
+def _train_quality_text(result: dict[str, Any]) -> str:
+    if result["not_trained"]:
+        return str(result["not_trained"])
+    return (
+        f"{result['trained']} quality checkers trained on {result['n_images']} good images, {result['up_to_date']} up to date "
+        f"({result['seconds']:.0f} s). "
+        + (result["not_chosen"] or f"{result['chosen']} is chosen, and `needle refresh` scores with it.")
+    )
+
+
+def _copies_text(found: list[dict[str, Any]], home: Home) -> str:
+    lines = [f"{c['written_at']}  {c['size_bytes'] / 1e6:>9.1f} MB  {c['file']}  ({c['kind']})" for c in found]
+    return "\n".join([*lines, f"Copies lie in {home.backups}." if found else f"{home.path} holds nothing that can be restored."])
+
+
+def _restore_text(result: dict[str, Any]) -> str:
+    before = f" What was there before lies in {result['replaced']}." if result["replaced"] else ""
+    return (
+        f"{result['restored']} is the working warehouse now: {result['objects']} objects, {result['models']} models, "
+        f"{result['nights']} nights.{before} `needle refresh` brings it up to date."
+    )
+
+
+def _status_text(result: dict[str, Any]) -> str:
+    from needle_assets.warehouse.landed.files import as_lines
+
+    lines = [f"{result['objects']} objects in {result['home']}, filled from {result['landing'] or 'nothing yet'}"]
+    for title in ("stale", "missing", "rejections"):
+        found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
+        lines.append(f"{title}: {found or 'none'}")
+    lines += [f"blocked: {sentence}" for sentence in result["blocked"].values()]
+    lines += as_lines(result["files"])
+    waiting = ", ".join(name for name, count in result["on_demand"].items() if count)
+    if waiting:
+        lines.append(f"on demand: {waiting}; `needle train` brings them up to date, or `needle refresh --select NAME`.")
+    if result["unread_files"]:
+        lines.append(f"{result['unread_files']} files of the landing folder are new or changed; `needle refresh` reads them.")
+    behind = result["behind"]
+    if behind["n_models"]:
+        since = ", ".join(f"{behind[name]} {name}" for name in ("added", "changed", "removed"))
+        lines.append(
+            f"models: {behind['n_behind']} of {behind['n_models']} are behind ({since} objects since); `needle train` trains them."
+        )
+    lines += [f"{key} = {value}" for key, value in _flat(result.get("settings", {})).items()]
+    return "\n".join(lines)
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The demonstration that every machine can run: a simulated survey, a warehouse, models, a report page, and where to look next."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from needle_assets.cli.verbs import (
+    RefreshOptions,
+    TrainOptions,
+    run_refresh,
+    run_report,
+    run_simulate,
+    run_sql,
+    run_train,
+    run_train_quality,
+)
+from needle_assets.home import REPOSITORY, Home
+from needle_assets.processes import stopping
+from needle_assets.warehouse.exploring import ask, frame
+
+N_OBJECTS = 300
+SEED = 2026
+PICTURE = "demo_stamps.png"
+
+LANDED = (
+    "select coalesce(label, 'none') as label, count(*) as objects, sum(n_packets)::int as packets, "
+    "sum(n_detections)::int as detections, round(median(redshift), 3) as median_z from core.objects group by 1 order by 2 desc"
+)
+REFUSED = (
+    "select stage, count(*) as refusals, any_value(reason) as example from core.rejections group by 1 order by 2 desc limit 5"
+)
+SCORES = """
+select ablation, class, max(round(value, 2)) filter (metric = 'pr_area') as pr_area,
+    max(format('{:.2f} to {:.2f}', ci_low, ci_high)) filter (metric = 'pr_area') as "95 %",
+    max(round(value, 2)) filter (metric = 'purity' and threshold = 0.5) as "purity at 0.5",
+    max(round(value, 2)) filter (metric = 'completeness_all' and threshold = 0.5) as completeness,
+    max(n) filter (metric = 'pr_area') as objects
+from results.metrics where "set" = 'validation' and aggregate = 'ensemble' and class <> 'SN' and model_kind <> 'T'
+group by all order by class, ablation
+"""
+CANDIDATES = """
+select rank, object_id, best_rare_class as best, round(p_slsn, 2) as p_slsn, round(p_tde, 2) as p_tde, model_kind as model,
+    round(days_since_first) as days, n_det_g + n_det_r as detections, round(peak_mag_r, 1) as r_mag
+from results.candidate_ranking order by rank limit 6
+"""
+
+
+def main() -> None:
+    """Simulate, refresh, train, write the report, and say in plain words what was made."""
+    folder = Path(os.environ.get("NEEDLE_DEMO", REPOSITORY / "demo"))
+    home, times = Home(folder / "home"), _Times()
+    _say(
+        "Everything in this demonstration is SIMULATED: no photon was involved, and no number says anything about real transients."
+    )
+    with times.step(f"Simulating a survey of {N_OBJECTS} objects, rare classes enriched (15 % SLSN-I, 12 % TDE)"):
+        made = run_simulate(folder / "landing", objects=N_OBJECTS, seed=SEED, nights=None, mix="demo", workers=2, show=True)
+    _say(f"   {made['packets']} alert packets and {made['detections']} detections in {folder / 'landing'}")
+    with times.step("Refreshing the warehouse: stamps checked, repaired and masked, light curves cleaned and fitted"):
+        result = run_refresh(home, RefreshOptions(landing=folder / "landing", preset="demo"), show=True)
+    _say(f"   {result['objects']} objects through {len(result['assets'])} products")
+    with times.step("Judging images once more, with small networks trained on them"):
+        checker = run_train_quality(home, TrainOptions(), show=True)
+        run_refresh(home, RefreshOptions(), show=True)
+    _say(f"   {checker['not_trained'] or checker['not_chosen'] or _checker(home)}")
+    with times.step("Training classifiers on three folds, and scoring every object with models that did not see it"):
+        trained = run_train(home, TrainOptions(), show=True)
+    _say(f"   {trained['trained']} models trained, {trained['up_to_date']} were up to date")
+    with times.step("Writing the report page and pictures"):
+        report, picture = run_report(home, folder / "report"), draw_stamps(home, folder / "report" / PICTURE)
+    _tell(home, folder, report, picture)
+    _say(f"Done in {times.total():.0f} s: {times}")
+
+
+def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
+    """What was made, and where to look next."""
+    for title, query in (
+        ("What landed, by class", LANDED),
+        ("Why things were refused", REFUSED),
+        ("How well rare classes are found: simulated objects, scored by models that were not trained on them", SCORES),
+        ("Simulated objects without a class, the most likely rare ones first", CANDIDATES),
+    ):
+        _say(f"\n{title}\n{run_sql(home.published, query)}")
+    _say("\nWhere to look next, all of it simulated:")
+    _say(f"  the report   {report}     (open it in a browser)")
+    _say(f"  a picture    {picture}")
+    _say(f"  SQL          NEEDLE_HOME={home.path} .venv/bin/needle sql")
+    _say(f"  the UI       NEEDLE_HOME={home.path} .venv/bin/needle ui     (then open http://127.0.0.1:3000)")
+    _say(f"  the truth    {folder / 'landing' / 'truth'}\n")
+
+
+def _checker(home: Home) -> str:
+    """Which network judges images from now on."""
+    kinds = ask(home.published, "select model_kind from results.quality_models order by is_chosen desc, model_kind")[1]
+    return f"{len(kinds)} networks trained; {kinds[0][0]} now judges beside the rules" if kinds else "the rules judge alone"
+
+
+class _Times:
+    """Seconds that each step took."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, float]] = []
+
+    @contextmanager
+    def step(self, sentence: str) -> Iterator[None]:
+        """Say what begins, and remember how long it takes."""
+        started = time.monotonic()
+        _say(f"{len(self.steps) + 1}. {sentence}")
+        yield
+        self.steps.append((sentence.split()[0].lower(), time.monotonic() - started))
+
+    def total(self) -> float:
+        """All steps together [s]."""
+        return sum(seconds for _, seconds in self.steps)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.steps)
+
+
+def draw_stamps(home: Home, path: Path) -> Path:
+    """One hosted object of each class in a crowded field, before and after masking, drawn from the published warehouse."""
+    from needle_assets.assets.pictures.images import masked_stamps
+
+    pairs = frame(
+        home.published,
+        "select s.*, p.label from core.masked_stamps s join core.splits p using (object_id) join core.masks m using (object_id, candid) "
+        "where p.is_hosted and m.n_kept between 60 and 400 "
+        "qualify row_number() over (partition by p.label order by m.n_sources_removed desc, object_id) = 1 order by p.label",
+    )
+    titled = pairs.with_columns(object_id=pl.format("{} (simulated)", "label")).drop("label")
+    masked_stamps({"core.masked_stamps": titled}).savefig(path, dpi=110)
+    return path
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    stopping.run(main)

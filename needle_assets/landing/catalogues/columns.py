@@ -1,0 +1,104 @@
+"""Which column of a landed table is which of ours: known names, units, and what nobody reads."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from needle_assets.errors import Rejection
+from needle_assets.landing.packets import shown
+from needle_assets.landing.text_tables import TextTable, parquet_header, read_csv, read_parquet
+from needle_assets.surveys.ztf import MJD_OFFSET
+
+Names = Mapping[str, tuple[str, ...]]
+
+OBJECT_ID = ("ztf_id", "ztfid", "objectid", "object_id", "oid", "ztf_object_id", "ztf_name", "ztfname")
+
+# Values of these columns become ours as scale x value + offset.
+CONVERSIONS: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("jd", "obsjd", "hjd", "bjd"), (1.0, -MJD_OFFSET)),
+    **dict.fromkeys(("separation_arcmin", "sep_arcmin", "separationarcmin"), (60.0, 0.0)),
+    **dict.fromkeys(("separation_deg", "sep_deg", "separationdeg"), (3600.0, 0.0)),
+}
+# A unit that the name does not say is assumed, and that is told.
+ASSUMED = {
+    **dict.fromkeys(("separation", "sep", "offset", "host_separation", "host_offset"), "in arcsec"),
+    **dict.fromkeys(("bjd", "hjd"), "without a correction to the observatory's time, up to 8 minutes"),
+}
+
+
+def chosen(header: Sequence[str], names: Names) -> dict[str, str]:
+    """For each of our columns that the header has, the name it has there; ``names`` lists them, preferred ones first."""
+    given = {_plain(name): name for name in reversed(header)}
+    found = {ours: next((given[name] for name in known if name in given), None) for ours, known in names.items()}
+    return {ours: name for ours, name in found.items() if name is not None}
+
+
+def told_of(header: Sequence[str], picked: Mapping[str, str], names: Names) -> list[str]:
+    """Sentences on the columns of a file: which are not read, and which are read under another name than the documented one."""
+    left = list(header)
+    for name in picked.values():
+        left.remove(name)
+    renamed = [
+        f"{shown(name)} is read as {ours}{', ' + ASSUMED[_plain(name)] if _plain(name) in ASSUMED else ''}"
+        for ours, name in picked.items()
+        if _plain(name) not in (names[ours][0], ours)
+    ]
+    sentences = [f"{'; '.join(renamed)}."] if renamed else []
+    if left:
+        kind = "column is" if len(left) == 1 else "columns are"
+        sentences.append(f"{len(left)} {kind} not read: {', '.join(shown(name) for name in left)}.")
+    return sentences
+
+
+def read_columns(
+    path: Path, names: Names, *, required: Collection[str], notices: list[str]
+) -> tuple[pl.DataFrame, list[Rejection]]:
+    """
+    Our columns as they are in the file, absent ones as null text, with ``row``; and the lines that could not be taken apart.
+
+    What is to be known of the file is appended to ``notices``. Raises Rejection if a required column is missing.
+    """
+    if path.suffix.lower() == ".parquet":
+        header, broken = parquet_header(path), []
+        picked = chosen(header, names)
+        _require(path, header, picked, required, names)
+        frame = read_parquet(path, picked.values())
+    else:
+        table = read_csv(path, ids=names["object_id"])
+        header, broken = list(table.header), table.rejections
+        picked = chosen(header, names)
+        _require(path, header, picked, required, names)
+        frame = table.columns(picked.values())
+        notices += skipped_lines(table)
+    notices += told_of(header, picked, names)
+    converted = {ours: CONVERSIONS[_plain(name)] for ours, name in picked.items() if _plain(name) in CONVERSIONS}
+    ours = frame.select("row", *(pl.col(name).alias(column) for column, name in picked.items()))
+    ours = ours.with_columns(_converted(ours, name, *converted[name]) for name in converted)
+    return ours.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in ours.columns), broken
+
+
+def skipped_lines(table: TextTable) -> list[str]:
+    """A sentence on lines that are no rows, if there are any."""
+    kind = "line is comment or markup and is" if table.n_skipped == 1 else "lines are comments or markup and are"
+    return [f"{table.n_skipped} {kind} not read."] if table.n_skipped else []
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _require(path: Path, header: Sequence[str], picked: Mapping[str, str], required: Collection[str], names: Names) -> None:
+    missing = [name for name in required if name not in picked]
+    if missing:
+        also = "; ".join(f"{name} may also be called {', '.join(names[name][1:6])}" for name in missing if names[name][1:])
+        raise Rejection(
+            f"{path.name} has no column {', '.join(missing)}; needed are {', '.join(required)}{f' ({also})' if also else ''}. "
+            f"It has {', '.join(shown(name) for name in header[:40])}."
+        )
+
+
+def _converted(frame: pl.DataFrame, name: str, scale: float, offset: float) -> pl.Expr:
+    value = pl.col(name).str.strip_chars() if frame.schema[name] == pl.String else pl.col(name)
+    number = value.cast(pl.Float64, strict=False)
+    return pl.when(number != -999).then(scale * number + offset).alias(name)

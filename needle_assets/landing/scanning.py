@@ -1,0 +1,134 @@
+"""Looks into landed files to learn which packet or row belongs to which object. Runs in workers; stores nothing."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from needle_assets.errors import Refused as RefusedRow
+from needle_assets.errors import Rejection, as_json
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.folder import LandedPacket, LandingFile, Refused, read_packet_file
+from needle_assets.landing.found import FileReport, FoundPacket
+from needle_assets.landing.packets import is_ztf_id, read_packets
+from needle_assets.processes.workers import DIED, Rescue
+
+Accepted = pl.DataFrame | list[Mapping[str, Any]]
+READERS: Mapping[str, Callable[[Path, list[str]], tuple[Accepted, list[Rejection]]]] = {
+    "catalogue": read_catalogue,
+    "photometry": read_photometry,
+    "hosts": read_hosts,
+}
+
+
+def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
+    """What lies in some packet files or archives below a folder; damage is part of the report, never an exception."""
+    folder, files = task
+    return [_read_one(folder, file) for file in files]
+
+
+def _lost(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
+    reason = f"the file cannot be read: {DIED}; take it out of the landing folder, or replace it by a sound one."
+    return [FileReport(file, refused=[_refused(Rejection(reason), file.path, None)]) for file in task[1]]
+
+
+RESCUE_FILES: Rescue[tuple[Path, tuple[LandingFile, ...]], list[FileReport]] = Rescue(
+    lambda task: [(task[0], (file,)) for file in task[1]], lambda parts: [report for part in parts for report in part], _lost
+)
+
+
+def _read_one(folder: Path, file: LandingFile) -> FileReport:
+    report = FileReport(file, notices=[file.notice] if file.notice else [])
+    if file.problem:
+        report.refused.append(_refused(Rejection(file.problem), file.path, None))
+    if file.kind == "unknown":
+        return report
+    for item in read_packet_file(folder, file):
+        if isinstance(item, Refused):
+            report.refused.append(_refused(item.rejection, item.path, item.member))
+            if item.is_passing:
+                report = replace(report, file=file._replace(mtime_ns=-1))  # no file's time: it counts as changed until it is read
+        else:
+            _identify(item, report)
+    return report
+
+
+def _identify(landed: LandedPacket, report: FileReport) -> None:
+    for found in read_packets(landed.data):
+        if isinstance(found, Rejection):
+            report.refused.append(_refused(found, landed.path, landed.member))
+        else:
+            place = (landed.path, landed.member or "")
+            report.packets.append(FoundPacket(*place, found.object_id, found.candid, landed.sha256, landed.size))
+
+
+def _refused(why: Rejection, path: str, member: str | None) -> RefusedRow:
+    """The refusal as a row, under the object and packet it is of where they are known."""
+    where = {"path": path, **({"member": member} if member else {})}
+    object_id = why.measured.get("object_id")
+    known = str(object_id) if is_ztf_id(object_id) else None
+    return RefusedRow(known, why.candid, why.reason, as_json({**why.measured, **where}))
+
+
+def read_snapshot(task: tuple[Path, LandingFile]) -> tuple[FileReport, dict[str, str]]:
+    """What :func:`read_whole_file` finds, for whoever gives tasks."""
+    return read_whole_file(*task)
+
+
+RESCUE_SNAPSHOT: Rescue[tuple[Path, LandingFile], tuple[FileReport, dict[str, str]]] = Rescue(
+    lambda task: [task],
+    lambda parts: parts[0],
+    lambda task: (replace(_lost((task[0], (task[1],)))[0], is_readable=False), {}),
+)
+
+
+def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[str, str]]:
+    """
+    What a catalogue, photometry or hosts file says of each object, as a hash by object_id, and what no object can be named for.
+
+    A refused row that names its object counts as something said of it: its stage reports the refusal again.
+    """
+    notices: list[str] = []
+    try:
+        accepted, rejections = READERS[file.kind](folder / file.path, notices)
+    except (Rejection, OSError) as why:
+        refusal = why if isinstance(why, Rejection) else Rejection(f"{file.path} cannot be read ({why.strerror}).")
+        return FileReport(file, refused=[_refused(refusal, file.path, None)], is_readable=False), {}
+    frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
+    held = {"rows": len(frame), **{name: len(frame) - frame[name].null_count() for name in frame.columns}}
+    rows_of = Counter(frame["object_id"].to_list() if len(frame) else [])
+    said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
+    refused = [_refused(why, file.path, None) for why in unnamed]
+    return FileReport(file, refused=refused, notices=notices, held=held, rows_of=rows_of), said
+
+
+def what_is_said(
+    frame: pl.DataFrame, rejections: list[Rejection], *, is_catalogue: bool
+) -> tuple[dict[str, str], list[Rejection]]:
+    """Accepted rows and refusals of a snapshot as one hash an object, by object_id; and the refusals that no known object is named in."""
+    said: dict[str, list[str]] = {}
+    unnamed: list[Rejection] = []
+    for text, object_id in _texts(frame):
+        said.setdefault(object_id, []).append(text)
+    for rejection in rejections:
+        named = rejection.measured.get("object_id")
+        if isinstance(named, str) and (named in said or is_catalogue):
+            said.setdefault(named, []).append(rejection.reason)
+        else:
+            unnamed.append(rejection)
+    return {object_id: _hash(texts) for object_id, texts in said.items()}, unnamed
+
+
+def _texts(frame: pl.DataFrame) -> list[tuple[str, str]]:
+    if frame.is_empty():
+        return []
+    # Hashes of another version of polars may differ: everything then counts as changed once, and comes out the same.
+    return list(zip(frame.hash_rows(seed=0).cast(pl.String).to_list(), frame["object_id"].to_list(), strict=True))
+
+
+def _hash(texts: list[str]) -> str:
+    return hashlib.md5("\n".join(sorted(texts)).encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,1 @@
+"""The jobs: refresh, the night with its services, training."""

@@ -1,0 +1,1 @@
+"""Dagster's pages behind a guard of ours, with the daemon beside them."""

@@ -1,0 +1,389 @@
+"""`needle report`: the paper's tables and figures from the published warehouse as one HTML page that needs nothing else."""
+
+import html
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from needle_assets.assets.pictures.images import quality_models
+from needle_assets.assets.pictures.light_curves import classes
+from needle_assets.figures import metrics as pictures
+from needle_assets.figures import samples as sample_pictures
+from needle_assets.figures.stamps import stretched
+from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.report import paper_numbers as published
+from needle_assets.report.pieces import STYLE, note, picture, table
+from needle_assets.samples.realism import FAILED_FROM
+from needle_assets.surveys.ztf import LABELS
+from needle_assets.warehouse import exploring
+from needle_assets.warehouse.results.quality_models import CHECKERS
+from needle_assets.warehouse.schema import sql_folder
+
+FILE_NAME = "needle_report.html"
+MOST_ROWS = 60
+RARE = LABELS[1:]
+# Of each class the validated object whose class is given the highest probability by the first models.
+EXAMPLES = (
+    "select object_id, label from results.predictions join core.splits using (object_id) "
+    "where model_kind = 'TH' and \"set\" = 'validation' and predictions.fold = 0 group by object_id, label "
+    "qualify row_number() over (partition by label order by "
+    "avg(case label when 'SN' then p_sn when 'TDE' then p_tde else p_slsn end) desc, object_id) = 1 order by label"
+)
+SIMULATED = (
+    "Everything on this page rests on SIMULATED objects. The numbers show that the pipeline works and how the ablations compare on a "
+    "made-up sky; they say nothing about real transients, and the paper's numbers stand beside them for orientation only."
+)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The published warehouse and what a page needs to know of it first."""
+
+    path: Path
+    n_objects: int
+    n_simulated: int
+
+    @classmethod
+    def opened(cls, path: Path) -> "Warehouse":
+        """Look at a published file. Raises WarehouseError if there is none."""
+        counts = "select count(*), count(*) filter (regexp_matches(object_id, '^ZTF[0-9]{2}zz')) from lineage.objects"
+        n_objects, n_simulated = exploring.ask(path, counts)[1][0]
+        return cls(path, n_objects, n_simulated)
+
+    def frame(self, query: str) -> pl.DataFrame:
+        """Rows of a query."""
+        return exploring.frame(self.path, query)
+
+    def named(self, name: str) -> pl.DataFrame:
+        """Rows of a query of ``warehouse/queries``."""
+        return self.frame((sql_folder() / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def write_report(published_file: Path, folder: Path) -> Path:
+    """
+    Write the page; returns its path.
+
+    Raises
+    ------
+    WarehouseError
+        If nothing was published yet.
+    """
+    warehouse = Warehouse.opened(published_file)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE_NAME
+    partial = path.with_suffix(".partial")
+    partial.write_text(page(warehouse), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def page(warehouse: Warehouse) -> str:
+    """The whole page."""
+    banner = f'<p class="simulated">{SIMULATED}</p>' if warehouse.n_simulated else ""
+    parts = [_section(title, draw(warehouse)) for title, draw in SECTIONS]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>NEEDLE report</title>'
+        f"<style>{STYLE}</style></head><body><h1>NEEDLE report</h1>{banner}"
+        f"<p>{warehouse.n_objects} objects with data, {warehouse.n_simulated} of them simulated. Intervals are 95 %. "
+        f"Published numbers: {html.escape(published.SOURCE)}.</p>{''.join(parts)}</body></html>"
+    )
+
+
+def _section(title: str, content: Iterator[str]) -> str:
+    inside = "".join(content)
+    return f"<h2>{html.escape(title)}</h2>{inside or note('Nothing of this in the warehouse yet.')}"
+
+
+# -- sections --------------------------------------------------------------------------------------------------------
+
+
+def _checkers(warehouse: Warehouse) -> Iterator[str]:
+    models = warehouse.frame(CHECKERS)
+    if len(models) == 0:
+        return
+    yield picture(quality_models(models))
+    yield note("Good images held out by object, each as it is and damaged on purpose in kinds that were never trained on.")
+    if not models["is_chosen"].any():
+        yield note("Neither is good enough to be used: the rules alone decide.")
+
+
+def _untouched(warehouse: Warehouse) -> Iterator[str]:
+    rows = warehouse.named("table_5")
+    yield table(rows) if len(rows) else note("No object of the untouched window has data here.")
+    yield note("The paper's untouched set (Table 5):")
+    printed = [(label, hosted, hostless, hosted + hostless) for label, (hosted, hostless) in published.TABLE_5.items()]
+    yield table(pl.DataFrame(printed, schema=["label", "hosted", "hostless", "total"], orient="row"))
+    yield note("Its Figure 19 counts 2,350 hosted SN where Table 5 has 2,391; the paper does not say why.")
+
+
+def _caveats(warehouse: Warehouse) -> Iterator[str]:
+    warnings = warehouse.frame(
+        'select distinct ablation, "set", warning from results.metrics where warning is not null order by all'
+    )
+    for row in warnings.iter_rows(named=True):
+        yield note(f"{row['ablation']}, {row['set']}: {row['warning']}")
+    refused = warehouse.frame("select distinct reason from core.rejections where stage = 'results.fold_models' order by 1")
+    for reason in refused["reason"]:
+        yield note(reason)
+    yield note("Validation parts decided when training stopped, so their numbers are a little too good; untouched ones are not.")
+
+
+def _table_7(warehouse: Warehouse) -> Iterator[str]:
+    rows = warehouse.named("table_7")
+    if len(rows) == 0:
+        return
+    yield table(_mean_and_std(rows))
+    yield note("The paper's Table 7, mean and standard deviation over ten models:")
+    printed = [
+        (part, ablation, *(f"{mean:.3f} ± {std:.3f}" for mean, std in values.values()))
+        for (part, ablation), values in published.TABLE_7.items()
+    ]
+    yield table(pl.DataFrame(printed, schema=["set", "ablation", "macro_confidence", "b_confidence", "b_entropy"], orient="row"))
+    yield note(
+        "Its b-entropy behaves like our b_entropy_l1, twice one minus the probability of the true class. Other objects, other folds: "
+        "only the direction from one ablation to the next can be compared."
+    )
+
+
+def _mean_and_std(rows: pl.DataFrame) -> pl.DataFrame:
+    """Columns ``x_mean`` and ``x_std`` as one text; null where the mean is, and without a deviation where one model has a value."""
+    names = [column.removesuffix("_mean") for column in rows.columns if column.endswith("_mean")]
+    return rows.select(
+        "set", "ablation", *(_with_std(pl.col(f"{name}_mean"), pl.col(f"{name}_std")).alias(name) for name in names)
+    )
+
+
+def _with_std(mean: pl.Expr, std: pl.Expr) -> pl.Expr:
+    return pl.coalesce(pl.format("{} ± {}", mean.round(3), std.round(3)), pl.format("{} (one model)", mean.round(3)))
+
+
+def _curves(warehouse: Warehouse) -> Iterator[str]:
+    for name, label in (("figure_17", "SLSN-I"), ("figure_18", "TDE")):
+        yield from _threshold_figures(warehouse.named(name), label)
+
+
+def _threshold_figures(rows: pl.DataFrame, label: str) -> Iterator[str]:
+    for (part, kind), found in sorted(rows.partition_by("set", "model_kind", as_dict=True).items(), key=str, reverse=True):
+        known = found.filter(pl.col("value").is_not_null())
+        title = f"{label}, {part}, NEEDLE-{kind}"
+        if len(known) == 0:
+            reasons = found["reason"].drop_nulls()
+            yield note(f"{title}: {reasons[0] if len(reasons) else 'no values'}.")
+            continue
+        panels = {
+            str(metric[0]): {
+                str(a[0]): _curve(curve) for a, curve in sorted(of_metric.partition_by("ablation", as_dict=True).items())
+            }
+            for metric, of_metric in sorted(known.partition_by("metric", as_dict=True).items())
+        }
+        yield picture(pictures.threshold_curves(panels, title=title))
+
+
+def _curve(rows: pl.DataFrame) -> pictures.Curve:
+    ordered = rows.sort("threshold")
+    return pictures.Curve(
+        *(ordered[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in ("threshold", "value", "ci_low", "ci_high"))
+    )
+
+
+def _matrices(warehouse: Warehouse) -> Iterator[str]:
+    rows = warehouse.named("figure_19")
+    for (part, ablation, kind), found in rows.partition_by(
+        "set", "ablation", "model_kind", as_dict=True, maintain_order=True
+    ).items():
+        panels = {
+            f"{'maximum' if threshold == 0 else threshold}": _matrix(of_threshold)
+            for (threshold,), of_threshold in found.partition_by("threshold", as_dict=True, maintain_order=True).items()
+        }
+        yield f"<h3>{part}, {ablation}, NEEDLE-{kind}</h3>{picture(pictures.confusion_matrices(panels, LABELS))}"
+    yield note("The paper's Figure 19, one NEEDLE-TH model on its untouched set:")
+    printed = {"maximum" if threshold == 0 else str(threshold): np.array(m) for threshold, m in published.FIGURE_19.items()}
+    yield picture(pictures.confusion_matrices(printed, LABELS))
+    yield note(
+        "At 0.8 that is a purity of 3/4 (SLSN-I, interval 0.19 to 0.99) and 6/14 (TDE, 0.18 to 0.71); of all objects 3/10 and 6/15 are "
+        "found, of those covered 3/4 and 6/9, which are the abstract's 75 % and 66 %."
+    )
+
+
+def _matrix(rows: pl.DataFrame) -> np.ndarray:
+    """Counts, true class by predicted one in the order of LABELS; a class without a row has no objects."""
+    counts = np.zeros((len(LABELS), len(LABELS)), dtype=int)
+    for true, *predicted in rows.select("true_class", pl.col("as_sn", "as_slsn", "as_tde").fill_null(0)).iter_rows():
+        counts[LABELS.index(true)] = predicted
+    return counts
+
+
+def _focal_loss(warehouse: Warehouse) -> Iterator[str]:
+    rows = warehouse.named("figure_20")
+    if rows["ablation"].n_unique() < 2:
+        yield note("Compared once both are trained: needle train folds --ablations masked_upsampled,masked_upsampled_ce.")
+        return
+    for label in RARE:
+        yield from _threshold_figures(rows.filter(pl.col("class") == label).with_columns(model_kind=pl.lit("TH")), label)
+
+
+def _precision_recall(warehouse: Warehouse) -> Iterator[str]:
+    query = (
+        "select ablation, class, threshold, max(value) filter (metric = 'curve_purity') as purity, "
+        "max(value) filter (metric = 'curve_completeness') as completeness from results.metrics "
+        "where starts_with(metric, 'curve_') and \"set\" = 'validation' and class <> 'SN' and model_kind <> 'T' group by all order by all"
+    )
+    panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for (label, ablation), rows in (
+        warehouse.frame(query).partition_by("class", "ablation", as_dict=True, maintain_order=True).items()
+    ):
+        panels.setdefault(str(label), {})[str(ablation)] = (rows["completeness"].to_numpy(), rows["purity"].to_numpy())
+    if panels:
+        yield picture(pictures.precision_recall_curves(panels))
+    areas = 'select "set", ablation, model_kind, class, value, ci_low, ci_high, n, reason from results.metrics '
+    yield table(warehouse.frame(areas + "where metric = 'pr_area' and aggregate = 'ensemble' and class <> 'SN' order by all"))
+
+
+def _calibration(warehouse: Warehouse) -> Iterator[str]:
+    query = (
+        "select ablation, threshold, max(value) filter (metric = 'mean_confidence') as confidence, "
+        "max(value) filter (metric = 'accuracy_of_confident') as accuracy from results.metrics where \"set\" = 'validation' "
+        "and model_kind <> 'T' and metric in ('mean_confidence', 'accuracy_of_confident') group by all order by all"
+    )
+    found = warehouse.frame(query).partition_by("ablation", as_dict=True, maintain_order=True).items()
+    curves = {str(key[0]): (rows["confidence"].to_numpy(), rows["accuracy"].to_numpy()) for key, rows in found}
+    if curves:
+        yield picture(pictures.reliability_diagram(curves))
+    wanted = "('temperature', 'calibration_error', 'calibration_error_with_temperature')"
+    columns = '"set", ablation, model_kind, metric, value, ci_low, ci_high, n'
+    scalars = f"select {columns} from results.metrics where metric in {wanted} order by all"
+    yield table(warehouse.frame(scalars))
+
+
+def _synthetic(warehouse: Warehouse) -> Iterator[str]:
+    rows = warehouse.named("figure_16")
+    points: dict[str, dict[str, Any]] = {}
+    for (label, kind), found in rows.partition_by("label", "kind", as_dict=True, maintain_order=True).items():
+        values = tuple(found[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in ("redshift", "peak_mag_r"))
+        points.setdefault(str(label), {})[str(kind)] = values
+    if points:
+        yield picture(sample_pictures.redshift_magnitude(points))
+    yield note(
+        "Can a classifier tell synthetic samples from real ones of their class? 0.5 = not at all; from 0.65 on they have failed."
+    )
+    columns = "model_kind, label, auc, ci_low, ci_high, n_real, n_synthetic, is_failed, array_to_string(telling, ', ') as telling"
+    told = warehouse.frame(f"select {columns} from results.realism order by 1, 2")
+    areas = {f"{row[0]} {row[1]}": row[2:5] for row in told.iter_rows()}
+    if areas:
+        yield picture(sample_pictures.recognisability_bars(areas, FAILED_FROM))
+    yield table(told)
+
+
+def _light_curves(warehouse: Warehouse) -> Iterator[str]:
+    wanted = (
+        "with chosen as (select object_id from core.gp_fits join core.splits using (object_id) "
+        "qualify row_number() over (partition by label order by n_points desc, object_id) <= 4) "
+    )
+    names = ("core.splits", "core.gp_fits", "core.light_curves")
+    tables = {name: warehouse.frame(f"{wanted} from {name} where object_id in (from chosen) order by all") for name in names}
+    if len(tables["core.gp_fits"]):
+        yield picture(classes(tables))
+        yield note("Those with most points of each class: cleaned detections, and the Gaussian process through them.")
+
+
+def _attention(warehouse: Warehouse) -> Iterator[str]:
+    rows = warehouse.named("attention")
+    if not len(rows):
+        return
+    yield note(
+        "Where the last convolution looks, of one validated object of each class, by the first model of each ablation; a stamp stays grey "
+        "where no pixel speaks for the class:"
+    )
+    looked = _looked_at(warehouse)
+    if looked:
+        yield picture(pictures.attention_panels(looked))
+    yield note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
+    yield table(rows)
+    yield note("The paper shows this as pictures only (Figure 12).")
+
+
+def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Science stamp and attention by object and ablation: of each class the object that its class's probability is highest for."""
+    from needle_assets.assets.models import attention_of, stamp_pair, stamps_by_object
+    from needle_assets.samples.ablations import ablation_named
+
+    held = warehouse.frame("select object_id from core.masked_stamps")
+    objects = (
+        warehouse.frame(EXAMPLES)
+        .join(warehouse.frame("from core.features"), on="object_id")
+        .join(held, on="object_id", how="semi")
+    )
+    if objects.is_empty():
+        return {}
+    named = ", ".join(f"'{object_id}'" for object_id in objects["object_id"])
+    columns = "object_id, science, reference, science_unmasked, reference_unmasked, mask"
+    stamps = stamps_by_object(warehouse.frame(f"select {columns} from core.masked_stamps where object_id in ({named})"))
+    models = warehouse.frame(
+        "from results.fold_models where model_kind = 'TH' and fold = 0 order by ablation <> 'unmasked', len(ablation), ablation"
+    )
+    looked: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for model in models.iter_rows(named=True):
+        is_masked = ablation_named(model["ablation"]).is_masked
+        for row, attention in zip(objects.iter_rows(named=True), attention_of(model, objects, stamps), strict=True):
+            stamp = stretched(stamp_pair(stamps[row["object_id"]], is_masked=is_masked)[..., 0])
+            looked.setdefault(f"{row['label']} {row['object_id']}", {})[model["ablation"]] = (
+                np.clip(stamp, -2.0, 6.0),
+                attention,
+            )
+    return looked
+
+
+def _training(warehouse: Warehouse) -> Iterator[str]:
+    columns = "ablation, model_kind, fold, history_training_loss, history_validation_loss, best_epoch, feature_weights"
+    rows = warehouse.frame(f"select {columns} from results.fold_models order by ablation, model_kind, fold")
+    curves: dict[str, list[tuple[np.ndarray, np.ndarray, int]]] = {}
+    for row in rows.iter_rows(named=True):
+        history = (np.array(row["history_training_loss"]), np.array(row["history_validation_loss"]), row["best_epoch"])
+        curves.setdefault(f"{row['ablation']} {row['model_kind']}", []).append(history)
+    if curves:
+        yield picture(pictures.training_history(curves))
+    weights = [
+        row["feature_weights"] for row in rows.iter_rows(named=True) if len(row["feature_weights"]) == len(HOSTED_FEATURES)
+    ]
+    if weights:
+        ranking = sample_pictures.feature_ranking(HOSTED_FEATURES, np.array(weights))
+        yield f"<h3>What weighs in the features (Figure 2)</h3>{picture(ranking)}"
+        yield note("The paper ranks offset and host magnitudes first, then rise time and contrast to the host, then colours.")
+    models = warehouse.named("models")
+    if len(models):
+        yield f'<div class="wide">{table(models)}</div>'
+
+
+def _query(name: str, empty: str) -> Callable[[Warehouse], Iterator[str]]:
+    def draw(warehouse: Warehouse) -> Iterator[str]:
+        rows = warehouse.named(name)
+        yield f'<div class="wide">{table(rows.head(MOST_ROWS))}</div>' if len(rows) else note(empty)
+        if len(rows) > MOST_ROWS:
+            yield note(f"The first {MOST_ROWS} of {len(rows)} rows; all of them: needle sql -f warehouse/queries/{name}.sql.")
+
+    return draw
+
+
+SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[str]]]] = (
+    ("What to know first", _caveats),
+    ("Table 3: images of the quality checker", _query("table_3", "No quality checker has been trained.")),
+    ("Figures 5 and 6: the quality checkers", _checkers),
+    ("Table 5: the untouched set", _untouched),
+    ("Light curves of the classes", _light_curves),
+    ("Table 7: confidence of the ablations", _table_7),
+    ("Figures 17 and 18: against the threshold", _curves),
+    ("Figure 19: confusion matrices", _matrices),
+    ("Figure 20: focal loss or cross-entropy", _focal_loss),
+    ("Purity and completeness", _precision_recall),
+    ("Calibration", _calibration),
+    ("Figure 16: synthetic samples", _synthetic),
+    ("Figure 12: attention", _attention),
+    ("Candidates", _query("candidates", "No unclassified object has been scored.")),
+    ("Table 2: candidates that were classified later", _query("table_2", "No candidate above 0.5 has been classified since.")),
+    ("Objects with stamps, case by case", _query("cases", "No labelled object has stamps.")),
+    ("Models", _training),
+)

@@ -1,0 +1,1 @@
+"""What a survey is, as data: bands, wavelengths, pixels, depth, names. Nothing here computes."""

@@ -1,0 +1,49 @@
+"""Gives readers their own copy of the warehouse: swapped in whole, never changed in place."""
+
+from pathlib import Path
+
+from needle_assets.warehouse import schema
+from needle_assets.warehouse.connection import WarehouseError, writing
+from needle_assets.warehouse.copies import losses
+from needle_assets.warehouse.copies.backups import change_of, copy_whole, keep_published, make_room
+
+
+def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, accept_loss: bool = False) -> bool:
+    """
+    Replace the published file by a copy of the working one; False if it already was the same.
+
+    Whoever has the old file open keeps reading it. A process killed here leaves the old file as it was. The old file is kept in
+    ``backups``, with ``n_kept`` of its kind.
+
+    Raises
+    ------
+    WarehouseError
+        If the disk is full, or the working file lost models, scores or nights that the published one holds and ``accept_loss`` is
+        not given; the old published file stays.
+    """
+    before = change_of(published)
+    with writing(working) as connection:
+        if before == schema.change(connection):
+            return False
+        if before and not accept_loss and (missing := losses.lost(connection, published)):
+            raise WarehouseError(_refusal(working, published, missing))
+        connection.execute("checkpoint")
+    if backups.exists():
+        make_room(backups, working.stat().st_size)
+    try:
+        if before:
+            keep_published(published, backups, n_kept)
+        copy_whole(working, published)
+    except OSError as error:
+        raise WarehouseError(
+            f"{published} could not be published ({error.strerror}); the version before is still there. "
+            "Free some space, then run `needle refresh` again."
+        ) from error
+    return True
+
+
+def _refusal(working: Path, published: Path, missing: list[str]) -> str:
+    return (
+        f"{published} was not replaced: it holds {', '.join(missing)} that {working} has lost and no input brings back; "
+        "`needle restore` takes the published file as the working one, `needle refresh --accept-loss` publishes without them."
+    )

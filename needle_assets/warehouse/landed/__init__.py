@@ -1,0 +1,1 @@
+"""What is known of the landing folder: files, packets, snapshots."""

@@ -1,0 +1,87 @@
+"""Quality checkers in and out of the warehouse: the stamps that train them, the networks, and which one is chosen."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from needle_assets.errors import Rejection, as_json
+from needle_assets.stages import Stage
+from needle_assets.warehouse import ledger, rows
+from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.schema import Table, bump_change, note_removed
+
+TABLE = "results.quality_models"
+# All of them without the networks, for those who show them.
+CHECKERS = f"select * exclude (weights) from {TABLE} order by model_kind"
+OBJECTS_PER_BATCH = 64
+_STAMPS: Mapping[str, tuple[str, ...]] = {
+    "core.stamps": ("candid", "band", "science", "reference"),
+    "core.stamp_quality": ("candid", "image", "reasons"),
+}
+
+
+def judged_images(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Object, band and broken rules of every image in ``core.stamp_quality``, without its pixels."""
+    return _frame(connection, "select object_id, band, reasons from core.stamp_quality order by object_id, candid, image")
+
+
+def stamps_of_objects(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], ids: Sequence[str]
+) -> Iterator[dict[str, pl.DataFrame]]:
+    """Stamps of some objects and what the rules say of them, a few objects at a time."""
+    for start in range(0, len(ids), OBJECTS_PER_BATCH):
+        yield rows.load(connection, _STAMPS, tables, ids[start : start + OBJECTS_PER_BATCH], {})
+
+
+def known_models(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Every stored checker without its weights."""
+    return _frame(connection, f"select * exclude (weights) from {TABLE} order by model_kind, trained_at")
+
+
+def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], stages: Sequence[Stage]) -> None:
+    """Keep a trained checker beside those there are; it is not chosen yet."""
+    stored = {**row, "is_chosen": False, "trained_at": rows.now()}
+    connection.register("new_model", rows.to_arrow([stored], rows.arrow_schema(connection, TABLE)))
+    with transaction(connection):
+        connection.execute(f"delete from {TABLE} where model_id = ?", [row["model_id"]])
+        connection.execute(f"insert into {TABLE} by name select * from new_model")
+        _changed(connection, stages)
+    connection.unregister("new_model")
+
+
+def choose_model(
+    connection: duckdb.DuckDBPyConnection, model_id: str | None, kept: Sequence[str], stages: Sequence[Stage]
+) -> None:
+    """Say which checker scores images (None: none of them), and forget all but those in ``kept``."""
+    with transaction(connection):
+        gone = connection.execute(f"delete from {TABLE} where not list_contains(?, model_id) returning model_kind", [list(kept)])
+        note_removed(connection, TABLE, gone.fetchall())
+        connection.execute(f"update {TABLE} set is_chosen = coalesce(model_id = ?, false)", [model_id])
+        connection.execute("delete from core.rejections where stage = ?", [TABLE])
+        _changed(connection, stages)
+
+
+def store_refusal(connection: duckdb.DuckDBPyConnection, why: Rejection) -> None:
+    """Say why no checker was trained, in place of what was said before."""
+    with transaction(connection):
+        connection.execute("delete from core.rejections where stage = ?", [TABLE])
+        connection.execute(
+            "insert into core.rejections values (?, null, null, ?, ?, ?)",
+            [TABLE, why.reason, as_json(why.measured), rows.now()],
+        )
+        bump_change(connection)
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> None:
+    connection.execute("delete from lineage.contents where asset = ?", [TABLE])
+    for columns in sorted(ledger.hashed_column_sets(stages, TABLE)):
+        ledger.hash_rows(connection, TABLE, TABLE, columns, has_objects=False)
+    bump_change(connection)
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+    frame = pl.from_arrow(connection.execute(query).to_arrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
