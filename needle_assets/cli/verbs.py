@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from needle_assets.home import Home
-from needle_assets.pipeline.session import Progress, RefreshError, Session, needed_by
+from needle_assets.pipeline import plan, read_landing
+from needle_assets.pipeline.plan import needed_by
+from needle_assets.pipeline.session import Progress, RefreshError, Session
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring
 from needle_assets.warehouse.copies import backups
@@ -94,7 +96,7 @@ def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> d
     started = time.monotonic()
     stages = _asked(options)
     with _opened(home, options, show=show) as session:
-        before = len(session.objects())
+        before = len(read_landing.objects(session))
         _work(session, stages, options)
         session.publish()
         return _result(session, stages, before, started)
@@ -134,7 +136,10 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
             night = local.run_night(
                 home, session, landing=options.landing, accept_shrunken=options.accept_shrunken, around=around
             )
-            return {**_result(session, REFRESHED, len(session.objects()) - night["new_objects"], started), "night": night}
+            return {
+                **_result(session, REFRESHED, len(read_landing.objects(session)) - night["new_objects"], started),
+                "night": night,
+            }
 
 
 def _asked(options: RefreshOptions) -> list[Stage]:
@@ -147,9 +152,14 @@ def _asked(options: RefreshOptions) -> list[Stage]:
 
 
 def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) -> None:
-    folder = session.landing_folder(options.landing)
+    folder = read_landing.landing_folder(session, options.landing)
     session.home.remember_landing(folder)
-    if options.recompute or session.changed_files(folder) or session.is_doubtful() or session.needs_work(stages):
+    if (
+        options.recompute
+        or read_landing.changed_files(session, folder)
+        or read_landing.is_doubtful(session)
+        or plan.needs_work(session, stages)
+    ):
         from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
 
         run_job(session, stages, landing=folder, recompute=options.recompute, accept_shrunken=options.accept_shrunken)
@@ -164,7 +174,7 @@ def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) ->
 
 
 def _result(session: Session, stages: Sequence[Stage], before: int, started: float) -> dict[str, Any]:
-    objects = len(session.objects())
+    objects = len(read_landing.objects(session))
     assets = {}
     for stage in stages:
         report = session.reports.get(stage.table)
@@ -183,7 +193,7 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
 
 def _files(session: Session) -> dict[str, Any]:
     """What became of the files that this run read, and how much of the whole folder stands refused or unread."""
-    stands = session.standing_files()
+    stands = read_landing.standing_files(session)
     return {**session.files.as_dict(), "refused_in_all": len(stands.refused), "unread_in_all": len(stands.unread)}
 
 
@@ -321,7 +331,7 @@ def read_status(home: Home) -> dict[str, Any]:
     backups.require_working(home.working, home.published, home.backups)
     session = Session(home, home.settings())
     folder = home.landing()
-    counts, rejections, objects = session.status()
+    counts, rejections, objects = plan.status(session)
     return {
         "home": str(home.path),
         "landing": str(folder) if folder else None,
@@ -330,10 +340,10 @@ def read_status(home: Home) -> dict[str, Any]:
         "missing": {_asset(stage.table): counts.get(stage.table, NOTHING)[1] for stage in STAGES if not stage.is_on_demand},
         "on_demand": {_asset(stage.table): sum(counts.get(stage.table, NOTHING)[:2]) for stage in STAGES if stage.is_on_demand},
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
-        "files": session.standing_files().as_dict(),
+        "files": read_landing.standing_files(session).as_dict(),
         "blocked": {found.check.name: str(found) for found in session.claims.broken()},
-        "unread_files": len(session.changed_files(folder)) if folder and folder.is_dir() else 0,
-        "behind": asdict(session.behind()),
+        "unread_files": len(read_landing.changed_files(session, folder)) if folder and folder.is_dir() else 0,
+        "behind": asdict(plan.behind(session)),
     }
 
 

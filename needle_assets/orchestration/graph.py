@@ -11,6 +11,7 @@ from needle_assets.orchestration.jobs.fetching import WRITES, fetch_key
 from needle_assets.orchestration.keys import OBJECTS, OWNER, asset_key
 from needle_assets.orchestration.records import events
 from needle_assets.orchestration.running import Teller, failures_of, raise_if_any
+from needle_assets.pipeline import run_stage
 from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES, TRAINED_FROM, Stage
 from needle_assets.warehouse.schema import column_comments, table_comments
@@ -99,7 +100,8 @@ def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.Material
     session.claims.require(stage.table)
     tell.again(stage)
     backfill = context.run.tags.get(BACKFILL_TAG)
-    report = session.compute_stage(
+    report = run_stage.compute_stage(
+        session,
         stage,
         tell=tell,
         run_id=context.run.run_id,

@@ -11,7 +11,9 @@ from needle_assets.home import Home
 from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.records import events, pictures
 from needle_assets.orchestration.records.instance import report_dead_runs
-from needle_assets.pipeline.session import Progress, Session, StageReport, Told, Versions, no_progress
+from needle_assets.pipeline import tell
+from needle_assets.pipeline.session import Progress, Session, StageReport, no_progress
+from needle_assets.pipeline.tell import Told, Versions
 from needle_assets.stages import Stage
 
 LOCK_WAIT_SECONDS = 6 * 3600.0
@@ -85,7 +87,7 @@ class Teller:
         """Tallies and pictures beside the events, by object. Whatever goes wrong with them is a warning: rows are stored by now."""
         shown: dict[str | None, dict[str, dg.MetadataValue | int]] = {t.object_id: {} for t in told}
         try:
-            for object_id, counts in self.session.tallies(stage, [t.object_id for t in told]).items():
+            for object_id, counts in tell.tallies(self.session, stage, [t.object_id for t in told]).items():
                 shown.setdefault(object_id, {}).update(counts)
         except Exception as error:
             self.context.log.warning(f"{stage.table}: its rows could not be counted ({type(error).__name__}: {error})")
@@ -97,13 +99,13 @@ class Teller:
 
     def again(self, stage: Stage) -> int:
         """Tell what an earlier run wrote but may not have told; returns how many were missing."""
-        told = self.session.unpublished(stage)
+        told = tell.unpublished(self.session, stage)
         if not told:
             return 0
         known = self._known_writes(stage, told)
         missing = [t for t in told if t.write_id not in known.get(t.object_id, ())]
-        self(missing, self.session.data_versions(stage, [t.object_id for t in missing]))
-        self.session.mark_published(stage, sorted({t.write_id for t in told}))
+        self(missing, tell.data_versions(self.session, stage, [t.object_id for t in missing]))
+        tell.mark_published(self.session, stage, sorted({t.write_id for t in told}))
         return len(missing)
 
     def _known_writes(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, set[str]]:

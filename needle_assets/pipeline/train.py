@@ -31,6 +31,7 @@ from needle_assets.assets.training.folds import (
 from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.pipeline.plan import may_train
 from needle_assets.pipeline.session import Session, told_every_second
 from needle_assets.processes.workers import DIED, GIVEN_UP
 from needle_assets.samples.ablations import Ablation, ablation_named
@@ -85,7 +86,7 @@ def train_folds(session: Session, ablations: Sequence[str] | None = None) -> Tra
     """
     started = time.monotonic()
     chosen = [ablation_named(name) for name in ablations or session.settings.training.ablations]
-    failed = session.may_train(models.TABLE)
+    failed = may_train(session, models.TABLE)
     frozen = _read(session, {object_id for ids in failed.values() for object_id in ids})
     jobs, refused = plan(frozen, chosen, session.settings)
     refused += [_left_out(product, ids) for product, ids in failed.items()]

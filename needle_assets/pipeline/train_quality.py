@@ -28,6 +28,7 @@ from needle_assets.assets.training.quality import (
     training_set_id,
 )
 from needle_assets.errors import Rejection
+from needle_assets.pipeline import plan
 from needle_assets.pipeline.session import RefreshError, Session, told_every_second
 from needle_assets.processes.workers import DIED, GIVEN_UP
 from needle_assets.warehouse.connection import writing
@@ -66,7 +67,7 @@ def train_quality(session: Session) -> QualityReport:
     """
     started = time.monotonic()
     # What an earlier checker said of the images does not matter: the rules alone say which are good.
-    failed = session.may_train(quality_models.TABLE, ignoring=quality_models.TABLE)
+    failed = plan.may_train(session, quality_models.TABLE, ignoring=quality_models.TABLE)
     good, shared = _read(session, sorted({object_id for ids in failed.values() for object_id in ids}))
     report = QualityReport(training_set_id(good), n_images=len(good))
     try:

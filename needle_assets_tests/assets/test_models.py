@@ -20,6 +20,7 @@ from needle_assets.assets.training.folds import (
 )
 from needle_assets.classifiers.evaluation import association
 from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.pipeline import run_stage, tell
 from needle_assets.pipeline import train as training
 from needle_assets.pipeline.session import Session
 from needle_assets.samples.ablations import UnknownAblationError, ablation_named
@@ -39,7 +40,7 @@ def ask(session: Session, query: str) -> list[tuple]:
 def score(session: Session, *tables: str) -> dict[str, int]:
     done = {}
     for table in tables or ("results.predictions", "results.metrics"):
-        report = session.refresh_stage(stage_named(table), tell=lambda _told, _versions: None, run_id="test")
+        report = run_stage.refresh_stage(session, stage_named(table), tell=lambda _told, _versions: None, run_id="test")
         assert report.failed == 0, ask(session, "select measured from core.rejections")
         done[table] = report.computed
     return done
@@ -207,7 +208,7 @@ def test_an_object_in_both_parts_stops_the_training(tmp_path):
 
 def broken(session: Session) -> set[str]:
     """Names of the claims that some row breaks."""
-    return {check.name for check, n in zip(CHECKS, session.counts([check.query for check in CHECKS]), strict=True) if n}
+    return {check.name for check, n in zip(CHECKS, tell.counts(session, [check.query for check in CHECKS]), strict=True) if n}
 
 
 SOMEONE = "(select object_id from core.splits where {which} order by object_id limit 1)"

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from needle_assets.home import Home
+from needle_assets.pipeline import read_landing
 from needle_assets.pipeline.session import Session
 from needle_assets_tests.homes import ask, fill
 
@@ -36,7 +37,7 @@ def session(tmp_path):
         (folder / name).write_text(text, encoding="utf-8")
     home = Home(tmp_path / "home").prepare()
     opened = Session(home, home.settings(), workers=1).open()
-    opened.scan(folder)
+    read_landing.scan(opened, folder)
     assert opened.problems == []
     return opened
 
@@ -44,7 +45,7 @@ def session(tmp_path):
 def scanned(session, kind, **options):
     """How many objects the file of a kind is known to say something of, after looking again, and what was told."""
     session.problems.clear()
-    session.scan(session.home.landing(), **options)
+    read_landing.scan(session, session.home.landing(), **options)
     ((n_objects,),) = ask(session.home.working, "select count(*) from lineage.landing_rows where source = ?", kind)
     return n_objects, list(session.problems)
 
@@ -188,10 +189,10 @@ def test_what_is_not_believed_stands_in_the_rejections_until_the_file_is_itself_
     before, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
     path.write_text("object_id,host_ra,host_dec\n", encoding="utf-8")
     scanned(session, "hosts")
-    assert session.is_doubtful()
-    (told,) = [one for one in session.standing_files().refused if one.path == "hosts.csv"]
+    assert read_landing.is_doubtful(session)
+    (told,) = [one for one in read_landing.standing_files(session).refused if one.path == "hosts.csv"]
     assert (told.kind, "40 of its 40 objects" in told.reason) == ("hosts", True)
     path.write_bytes(before)
     os.utime(path, ns=times)
     assert scanned(session, "hosts") == (40, [])
-    assert not session.is_doubtful()
+    assert not read_landing.is_doubtful(session)

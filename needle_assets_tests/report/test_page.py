@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from needle_assets.pipeline import run_stage
 from needle_assets.pipeline import train as training
 from needle_assets.report.page import SECTIONS, Warehouse, _matrix, _table_7, page, write_report
 from needle_assets.stages import stage_named
@@ -23,7 +24,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     session = session_of(tmp_path_factory.mktemp("report"), objects())
     training.train_folds(session)
     for table in ("results.predictions", "results.metrics", "results.candidates"):
-        session.refresh_stage(stage_named(table), tell=lambda _told, _versions: None, run_id="test")
+        run_stage.refresh_stage(session, stage_named(table), tell=lambda _told, _versions: None, run_id="test")
     session.publish()
     return session.home.published
 

@@ -14,6 +14,7 @@ from needle_assets.orchestration.checks import evaluate
 from needle_assets.orchestration.keys import LANDED, PARTITIONS
 from needle_assets.orchestration.records.landing_files import tell_landing
 from needle_assets.orchestration.running import RefreshRequest, Teller, failures_of, needle, raise_if_any
+from needle_assets.pipeline import read_landing, run_stage
 from needle_assets.pipeline.session import Session
 from needle_assets.stages import REFRESHED, Stage
 
@@ -49,10 +50,10 @@ def landing_step(context: dg.OpExecutionContext) -> None:
     """Read new files into the manifest and make their objects partitions."""
     session: Session = context.resources.needle
     given = context.resources.request.landing
-    folder = session.landing_folder(Path(given) if given else None)
-    n_files = session.scan(folder, accept_shrunken=context.resources.request.accept_shrunken)
+    folder = read_landing.landing_folder(session, Path(given) if given else None)
+    n_files = read_landing.scan(session, folder, accept_shrunken=context.resources.request.accept_shrunken)
     known = set(context.instance.get_dynamic_partitions(PARTITIONS))
-    new = [object_id for object_id in session.objects() if object_id not in known]
+    new = [object_id for object_id in read_landing.objects(session) if object_id not in known]
     if new:
         context.instance.add_dynamic_partitions(PARTITIONS, new)
     tell_landing(context, session, LANDED)
@@ -102,10 +103,12 @@ def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
     session.claims.require(stage.table)
     tell.again(stage)
     if request.objects and stage.is_per_object:
-        report = session.compute_stage(stage, tell=tell, run_id=context.run_id, request_id=context.run_id, only=request.objects)
+        report = run_stage.compute_stage(
+            session, stage, tell=tell, run_id=context.run_id, request_id=context.run_id, only=request.objects
+        )
     else:
         recompute = bool({"all", stage.table, stage.table.replace(".", "/")} & set(request.recompute))
-        report = session.refresh_stage(stage, tell=tell, run_id=context.run_id, recompute=recompute)
+        report = run_stage.refresh_stage(session, stage, tell=tell, run_id=context.run_id, recompute=recompute)
     context.log.info(f"{report.computed} computed, {report.up_to_date} up to date, {report.rejected} rejected")
     if report.failed:
         context.log.error(" ".join(failures_of({stage.table: report})))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from needle_assets.pipeline import read_landing
 from needle_assets.pipeline.session import Session
 from needle_assets.warehouse.landed.files import FilesTold
 
@@ -19,7 +20,7 @@ def landing_checks(sources: Sequence[str]) -> list[dg.AssetChecksDefinition]:
 
 def tell_landing(context: dg.OpExecutionContext, session: Session, sources: Sequence[str]) -> None:
     """Record of each kind of landed file what stands of it, inside a step."""
-    stands = session.standing_files()
+    stands = read_landing.standing_files(session)
     for source in sources:
         told = stands.of(source)
         key = dg.AssetKey(["landing", source])
@@ -41,7 +42,7 @@ def _check(source: str) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey(["landing", source]), name=CHECK, description=CLAIM, required_resource_keys={"needle"}, blocking=False
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        told = context.resources.needle.standing_files().of(source)
+        told = read_landing.standing_files(context.resources.needle).of(source)
         return dg.AssetCheckResult(passed=not told.refused, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(told))
 
     return check

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from needle_assets.pipeline import tell
 from needle_assets.pipeline.session import Session
 from needle_assets.stages import Stage
 
@@ -43,7 +44,7 @@ def drawn(draw: Callable[[], dg.MetadataValue]) -> dg.MetadataValue:
 def _markdown(session: Session, stage: Stage, key: str | None) -> dg.MetadataValue:
     assert stage.picture is not None
     module, _, name = stage.picture.draw.partition(":")
-    figure = getattr(importlib.import_module(module), name)(session.picture_rows(stage, key))
+    figure = getattr(importlib.import_module(module), name)(tell.picture_rows(session, stage, key))
     return markdown(figure, f"{stage.table} of {key}")
 
 
