@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from needle_assets.assets.quality_training import good_images
 
 from needle_assets import training
-from needle_assets.assets.quality_training import good_images
 from needle_assets.assets.samples import MODEL_KINDS
 from needle_assets.assets.training import KeyedPixels, TrainingError
 from needle_assets.home import Home
@@ -26,10 +26,10 @@ def pair(value: float) -> np.ndarray:
 
 def test_a_pair_is_found_under_its_key_in_whatever_order_it_came(tmp_path) -> None:
     pixels = KeyedPixels(tmp_path / "a.npy", IDS)
-    for value, ztf_id in reversed(list(enumerate(IDS))):
-        pixels.put(ztf_id, pair(value))
+    for value, object_id in reversed(list(enumerate(IDS))):
+        pixels.put(object_id, pair(value))
     stored = np.load(tmp_path / "a.npy")
-    assert [stored[pixels.complete()[ztf_id], 0, 0, 0] for ztf_id in IDS] == [0.0, 1.0, 2.0]
+    assert [stored[pixels.complete()[object_id], 0, 0, 0] for object_id in IDS] == [0.0, 1.0, 2.0]
 
 
 def test_missing_pixels_stop_the_training_and_are_named(tmp_path) -> None:
@@ -93,14 +93,14 @@ def stored(row: int) -> dict[str, object]:
     images = dict.fromkeys(("science", "reference", "science_unmasked", "reference_unmasked"), image.ravel())
     noise = dict.fromkeys(("science_noise", "reference_noise"), np.linspace(-1.0, 1.0, 11))
     place = {"target_x_px": 29.5, "target_y_px": 29.5, "host_x_px": None, "host_y_px": None}
-    return {"ztf_id": IDS[row], **images, **noise, **place, "mask": np.ones(3600, dtype=bool)}
+    return {"object_id": IDS[row], **images, **noise, **place, "mask": np.ones(3600, dtype=bool)}
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_stamps_reach_training_under_their_own_ids(order, tmp_path, monkeypatch) -> None:
     frozen = freeze(tmp_path, monkeypatch, order)
     pixels = np.load(frozen.folder / "masked.npy")
-    found = [int(pixels[frozen.row_of[ztf_id], 30, :, 0].argmax()) for ztf_id in IDS]
+    found = [int(pixels[frozen.row_of[object_id], 30, :, 0].argmax()) for object_id in IDS]
     assert found == [10, 11, 12]
     rendered = np.load(frozen.folder / "synthetic.npy")[frozen.rendered[MODEL_KINDS[0], 0, "TDE", 0]]
     assert abs(int(rendered[30, :, 0].argmax()) - 11) <= 1
@@ -122,10 +122,10 @@ def test_columns_of_pixels_that_are_read_apart_are_put_together_by_key(tmp_path,
     columns = ("science", "reference", "science_unmasked", "reference_unmasked", "mask")
     with writing(tmp_path / "a.duckdb") as connection:
         apply(connection)
-        for k, ztf_id in enumerate(IDS):
+        for k, object_id in enumerate(IDS):
             value = f"list_resize([]::float[], 3600, {k})::float[3600]"
             connection.execute(
-                f"insert into core.masked_stamps select '{ztf_id}', {k}, 'r', 1.0, {value}, {value}, {value}, {value}, "
+                f"insert into core.masked_stamps select '{object_id}', {k}, 'r', 1.0, {value}, {value}, {value}, {value}, "
                 "list_resize([]::boolean[], 3600, true)::boolean[3600], [], [], 29.5, 29.5, null, null, false, false, false"
             )
         original, asked = rows._sorted, []
@@ -133,23 +133,23 @@ def test_columns_of_pixels_that_are_read_apart_are_put_together_by_key(tmp_path,
         def backwards(*given):
             asked.append(given)
             frame = original(*given)
-            return frame if len(asked) == 1 else frame.sort("ztf_id", descending=True)
+            return frame if len(asked) == 1 else frame.sort("object_id", descending=True)
 
         monkeypatch.setattr(rows, "_sorted", backwards)
         frame = rows.load(connection, {"core.masked_stamps": columns}, read_tables(), None, {})["core.masked_stamps"]
     assert len(asked) > 1, "some columns are read apart"
-    assert frame.columns == ["ztf_id", *columns]
+    assert frame.columns == ["object_id", *columns]
     for name in columns[:4]:
         assert [values[0] for values in frame[name].to_list()] == [0.0, 1.0, 2.0]
 
 
 def test_a_judged_image_without_its_stamp_stops_the_training_of_checkers() -> None:
     images = pl.Series([np.zeros(3600, dtype=np.float32)], dtype=pl.Array(pl.Float32, 3600))
-    stamps = pl.DataFrame({"ztf_id": [IDS[0]], "candid": [1], "science": images, "reference": images})
+    stamps = pl.DataFrame({"object_id": [IDS[0]], "candid": [1], "science": images, "reference": images})
     judged = pl.DataFrame(
-        {"ztf_id": [IDS[0], IDS[1]], "candid": [1, 2], "image": ["science"] * 2, "reasons": [[], []]},
+        {"object_id": [IDS[0], IDS[1]], "candid": [1, 2], "image": ["science"] * 2, "reasons": [[], []]},
         schema_overrides={"reasons": pl.List(pl.String)},
     )
-    assert [image.ztf_id for image in good_images({"core.stamps": stamps, "core.stamp_quality": judged[:1]})] == [IDS[0]]
+    assert [image.object_id for image in good_images({"core.stamps": stamps, "core.stamp_quality": judged[:1]})] == [IDS[0]]
     with pytest.raises(TrainingError, match="1 judged images have no stamp"):
         good_images({"core.stamps": stamps, "core.stamp_quality": judged})

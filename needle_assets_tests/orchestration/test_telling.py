@@ -3,14 +3,14 @@
 import pytest
 
 from needle_assets.assets import detections, stamps
-from needle_assets.commands import RefreshOptions, run_refresh
-from needle_assets.gates import GateError
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
 from needle_assets.orchestration import pictures
-from needle_assets.refresh import RefreshError, Session
+from needle_assets.pipeline.claims import GateError
+from needle_assets.pipeline.session import RefreshError, Session
+from needle_assets.pipeline.train import train_folds
+from needle_assets.pipeline.train_quality import train_quality
 from needle_assets.stages import stage_named
-from needle_assets.training import train_folds
-from needle_assets.training_quality import train_quality
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import writing
 from needle_assets_tests.homes import ask, last_event
@@ -18,12 +18,12 @@ from needle_assets_tests.homes import ask, last_event
 QUIETLY = {"workers": 1}
 
 
-def fails_for(monkeypatch, module, name: str, ztf_id: str) -> None:
+def fails_for(monkeypatch, module, name: str, object_id: str) -> None:
     """The code of a stage fails on one object."""
     original = getattr(module, name)
 
     def compute(tables, settings):
-        if any(ztf_id in frame["ztf_id"] for frame in tables.values() if "ztf_id" in frame.columns):
+        if any(object_id in frame["object_id"] for frame in tables.values() if "object_id" in frame.columns):
             raise ZeroDivisionError("a bug of ours")
         return original(tables, settings)
 
@@ -31,21 +31,21 @@ def fails_for(monkeypatch, module, name: str, ztf_id: str) -> None:
 
 
 def someone(home: Home) -> str:
-    return str(ask(home.published, "select min(ztf_id) from core.masked_stamps")[0][0])
+    return str(ask(home.published, "select min(object_id) from core.masked_stamps")[0][0])
 
 
 def test_a_failing_object_keeps_its_rows_stays_stale_and_is_told(own, monkeypatch) -> None:
-    home, ztf_id = own[1], someone(own[1])
-    before = ask(home.published, f"from core.hosts where ztf_id = '{ztf_id}'")
+    home, object_id = own[1], someone(own[1])
+    before = ask(home.published, f"from core.hosts where object_id = '{object_id}'")
     home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.05\n", encoding="utf-8")
     with monkeypatch.context() as patch:
-        fails_for(patch, detections, "hosts", ztf_id)
+        fails_for(patch, detections, "hosts", object_id)
         done = run_refresh(home, RefreshOptions(**QUIETLY))["assets"]["core/hosts"]
     assert (done["failed"], done["computed"]) == (1, len(ask(home.published, "from lineage.objects")) - 1)
-    assert ask(home.published, f"from core.hosts where ztf_id = '{ztf_id}'") == before
-    reasons = ask(home.published, f"select reason from core.rejections where stage = 'core.hosts' and ztf_id = '{ztf_id}'")
+    assert ask(home.published, f"from core.hosts where object_id = '{object_id}'") == before
+    reasons = ask(home.published, f"select reason from core.rejections where stage = 'core.hosts' and object_id = '{object_id}'")
     assert reasons == [("the code failed (ZeroDivisionError: a bug of ours); what was stored before is kept",)]
-    assert Session(home, home.settings()).stale()["core.hosts"] == [ztf_id]
+    assert Session(home, home.settings()).stale()["core.hosts"] == [object_id]
     assert run_refresh(home, RefreshOptions(**QUIETLY))["assets"]["core/hosts"]["computed"] == 1
 
 
@@ -91,7 +91,7 @@ def test_a_picture_or_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None
 
 
 def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkeypatch) -> None:
-    home, ztf_id = own[1], someone(own[1])
+    home, object_id = own[1], someone(own[1])
     session = Session(home, home.settings(), workers=1).open()
     assert session.may_train("results.fold_models") == {}
     home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.05\n", encoding="utf-8")
@@ -100,9 +100,9 @@ def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkey
         train_folds(stricter)
     with pytest.raises(GateError, match=r"results.quality_models is not trained.* core.hosts \(\d\); run `needle refresh` first"):
         train_quality(stricter)
-    fails_for(monkeypatch, detections, "hosts", ztf_id)
+    fails_for(monkeypatch, detections, "hosts", object_id)
     run_refresh(home, RefreshOptions(**QUIETLY))
-    assert stricter.may_train("results.fold_models") == {"core.hosts": [ztf_id]}
+    assert stricter.may_train("results.fold_models") == {"core.hosts": [object_id]}
     home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.06\n", encoding="utf-8")
     with pytest.raises(GateError, match=r"core\.hosts"):
         Session(home, home.settings(), workers=1).may_train("results.fold_models")
