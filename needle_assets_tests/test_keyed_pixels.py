@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from needle_assets.assets.quality_training import good_images
 
-from needle_assets import training
 from needle_assets.assets.samples import MODEL_KINDS
-from needle_assets.assets.training import KeyedPixels, TrainingError
+from needle_assets.assets.training.folds import KeyedPixels, TrainingError
+from needle_assets.assets.training.quality import good_images
 from needle_assets.home import Home
+from needle_assets.pipeline import train as training
 from needle_assets.samples.ablations import ablation_named
-from needle_assets.warehouse import models, rows
+from needle_assets.warehouse import rows
 from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.results import models
 from needle_assets.warehouse.schema import apply, read_tables
 
 IDS = ("ZTF18aaaaaaa", "ZTF18aaaaaab", "ZTF18aaaaaac")

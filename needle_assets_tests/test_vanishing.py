@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from needle_assets.home import Home
-from needle_assets.pipeline.session import Session
+from needle_assets.pipeline import read_landing
 from needle_assets_tests.homes import ask, content, fill
 from needle_assets_tests.packets import packet
 
@@ -23,7 +23,7 @@ def after_scan(monkeypatch):
     """Let something happen once, between the scan and the computing."""
 
     def arrange(action) -> None:
-        scan, waiting = Session.scan, [action]
+        scan, waiting = read_landing.scan, [action]
 
         def scanned(session, folder, **how):
             n_files = scan(session, folder, **how)
@@ -31,7 +31,7 @@ def after_scan(monkeypatch):
                 waiting.pop()()
             return n_files
 
-        monkeypatch.setattr(Session, "scan", scanned)
+        monkeypatch.setattr(read_landing, "scan", scanned)
 
     return arrange
 

@@ -5,7 +5,8 @@ import pytest
 from needle_assets.assets import detections, stamps
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
-from needle_assets.orchestration import pictures
+from needle_assets.orchestration.records import pictures
+from needle_assets.pipeline import plan, run_stage, tell
 from needle_assets.pipeline.claims import GateError
 from needle_assets.pipeline.session import RefreshError, Session
 from needle_assets.pipeline.train import train_folds
@@ -45,27 +46,27 @@ def test_a_failing_object_keeps_its_rows_stays_stale_and_is_told(own, monkeypatc
     assert ask(home.published, f"from core.hosts where object_id = '{object_id}'") == before
     reasons = ask(home.published, f"select reason from core.rejections where stage = 'core.hosts' and object_id = '{object_id}'")
     assert reasons == [("the code failed (ZeroDivisionError: a bug of ours); what was stored before is kept",)]
-    assert Session(home, home.settings()).stale()["core.hosts"] == [object_id]
+    assert plan.stale(Session(home, home.settings()))["core.hosts"] == [object_id]
     assert run_refresh(home, RefreshOptions(**QUIETLY))["assets"]["core/hosts"]["computed"] == 1
 
 
 def test_failing_objects_broken_claims_and_steps_that_fail_are_told_together(own, monkeypatch) -> None:
     home = own[1]
     fails_for(monkeypatch, detections, "hosts", someone(home))
-    original, refresh_stage = stamps.stamps, Session.refresh_stage
+    original, refresh_stage = stamps.stamps, run_stage.refresh_stage
 
     def elsewhere(tables, settings):
         product = original(tables, settings)
         product.rows[:] = [{**row, "target_x_px": 40.0} for row in product.rows]
         return product
 
-    def one_step_fails(self, stage, **given):
+    def one_step_fails(session, stage, **given):
         if stage.table in ("core.gp_fits", "core.upper_limits"):
             raise RefreshError(f"{stage.table} broke its step.")
-        return refresh_stage(self, stage, **given)
+        return refresh_stage(session, stage, **given)
 
     monkeypatch.setattr(stamps, "stamps", elsewhere)
-    monkeypatch.setattr(Session, "refresh_stage", one_step_fails)
+    monkeypatch.setattr(run_stage, "refresh_stage", one_step_fails)
     before = home.published.stat().st_ino
     with pytest.raises(RefreshError) as told:
         run_refresh(home, RefreshOptions(recompute=("core/hosts", "core/stamps"), **QUIETLY))
@@ -81,7 +82,7 @@ def test_a_picture_or_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None
     home = own[1]
     monkeypatch.setattr(pictures, "OBJECTS_PER_RUN", 1)
     monkeypatch.setattr(pictures, "_markdown", fail)
-    monkeypatch.setattr(Session, "tallies", fail)
+    monkeypatch.setattr(tell, "tallies", fail)
     done = run_refresh(home, RefreshOptions(recompute=("core/stamp_quality", "core/splits"), **QUIETLY))
     assert done["assets"]["core/stamp_quality"]["computed"] == len(ask(home.published, "from lineage.objects"))
     assert ask(home.published, "select count(*) from lineage.ledger where not is_published") == [(0,)]
@@ -93,7 +94,7 @@ def test_a_picture_or_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None
 def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkeypatch) -> None:
     home, object_id = own[1], someone(own[1])
     session = Session(home, home.settings(), workers=1).open()
-    assert session.may_train("results.fold_models") == {}
+    assert plan.may_train(session, "results.fold_models") == {}
     home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.05\n", encoding="utf-8")
     stricter = Session(home, home.settings(), workers=1)
     with pytest.raises(GateError, match=r"results.fold_models is not trained.* core.hosts \(\d\); run `needle refresh` first"):
@@ -102,10 +103,10 @@ def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkey
         train_quality(stricter)
     fails_for(monkeypatch, detections, "hosts", object_id)
     run_refresh(home, RefreshOptions(**QUIETLY))
-    assert stricter.may_train("results.fold_models") == {"core.hosts": [object_id]}
+    assert plan.may_train(stricter, "results.fold_models") == {"core.hosts": [object_id]}
     home.settings_file.write_text("[hosts]\nlargest_p_chance = 0.06\n", encoding="utf-8")
     with pytest.raises(GateError, match=r"core\.hosts"):
-        Session(home, home.settings(), workers=1).may_train("results.fold_models")
+        plan.may_train(Session(home, home.settings(), workers=1), "results.fold_models")
 
 
 def test_another_checker_makes_its_own_training_not_stale_and_that_of_classifiers_stale(own) -> None:
@@ -116,11 +117,11 @@ def test_another_checker_makes_its_own_training_not_stale_and_that_of_classifier
     with writing(home.working) as connection:
         connection.execute("insert into lineage.contents values ('results.quality_models', ?, '', 'abc')", [read])
     session = Session(home, home.settings(), workers=1)
-    assert "core.stamp_quality" in session.stale()
-    assert session.may_train("results.quality_models", ignoring="results.quality_models") == {}
+    assert "core.stamp_quality" in plan.stale(session)
+    assert plan.may_train(session, "results.quality_models", ignoring="results.quality_models") == {}
     with pytest.raises(GateError, match=r"core\.stamp_quality"):
-        session.may_train("results.fold_models")
+        plan.may_train(session, "results.fold_models")
     with writing(home.working) as connection:
         connection.execute("update lineage.contents set content_hash = 'def' where asset = 'core.stamps'")
     with pytest.raises(GateError, match=r"core\.stamp_quality"):
-        session.may_train("results.quality_models", ignoring="results.quality_models")
+        plan.may_train(session, "results.quality_models", ignoring="results.quality_models")
