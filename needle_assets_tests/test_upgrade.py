@@ -15,8 +15,10 @@ from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.copies import losses
 from needle_assets_tests.homes import ask, environment_of, needle
 
-COMMITS_AGO = (10, 20, 40, 80, 170)
-IN_TEST_SLOW = ((170, 20), (40, 20))
+# The last version whose tables had other keys, and versions so many commits before it.
+RELEASED = "7a0c4a5"
+COMMITS_BEFORE = (0, 10, 20, 40, 80, 140)
+IN_TEST_SLOW = ((140, 20), (0, 20))
 NIGHT = (
     "insert into lineage.nights (run_id, started_at, sources, failures, n_left, n_objects_before, n_detections_before, "
     "high_scores_before) values ('of before', now(), [], [], 0, 0, 0, [])"
@@ -34,15 +36,15 @@ def cases() -> list[object]:
     return [
         pytest.param(ago, n, marks=[pytest.mark.upgrade, *marks.get((ago, n), [])])
         for n in (20, 300, 3000)
-        for ago in COMMITS_AGO
+        for ago in COMMITS_BEFORE
     ]
 
 
 def code_of(ago: int, folder: Path) -> Path:
-    """The code of some commits ago; skipped where the history does not go back so far."""
-    done = subprocess.run(["git", "-C", REPOSITORY, "archive", f"HEAD~{ago}"], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"the history of this clone does not reach {ago} commits back")
+    """The code of some commits before the released one, or this one where the clone has no such history."""
+    names = (f"{RELEASED}~{ago}", "HEAD")
+    tried = (subprocess.run(["git", "-C", REPOSITORY, "archive", name], capture_output=True, check=False) for name in names)
+    done = next(one for one in tried if one.returncode == 0)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder
