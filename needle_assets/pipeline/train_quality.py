@@ -66,6 +66,7 @@ def train_quality(session: Session) -> QualityReport:
         If stamps or what the rules say of them are not up to date, or break a claim.
     """
     started = time.monotonic()
+    _judged(session)
     # What an earlier checker said of the images does not matter: the rules alone say which are good.
     failed = plan.may_train(session, quality_models.TABLE, ignoring=quality_models.TABLE)
     good, shared = _read(session, sorted({object_id for ids in failed.values() for object_id in ids}))
@@ -82,12 +83,18 @@ def train_quality(session: Session) -> QualityReport:
     return report
 
 
-def _read(session: Session, left_out: Sequence[str]) -> tuple[list[GoodImage], dict[str, int]]:
-    """Good images to train with, at most so many as the settings allow, and what Table 3 counts."""
+def _judged(session: Session, left_out: Sequence[str] = ()) -> pl.DataFrame:
     with writing(session.home.working) as connection:
         judged = quality_models.judged_images(connection).filter(~pl.col("object_id").is_in(left_out))
-        if judged.is_empty():
-            raise RefreshError(f"{session.home.path} holds no judged images to train on; run `needle refresh` first.")
+    if judged.is_empty():
+        raise RefreshError(f"{session.home.path} holds no judged images to train on; run `needle refresh` first.")
+    return judged
+
+
+def _read(session: Session, left_out: Sequence[str]) -> tuple[list[GoodImage], dict[str, int]]:
+    """Good images to train with, at most so many as the settings allow, and what Table 3 counts."""
+    judged = _judged(session, left_out)
+    with writing(session.home.working) as connection:
         ids = training_objects(judged, session.settings)
         good: list[GoodImage] = []
         for n, tables in enumerate(quality_models.stamps_of_objects(connection, session.tables, ids), 1):
