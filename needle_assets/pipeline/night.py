@@ -1,6 +1,6 @@
 """A night's work apart from Dagster: services are asked one after the other, a failing one stops nothing, all is summed up.
 
-The summary is one row of ``lineage.nights``. The job ``nightly`` (``orchestration.nightly``) and ``needle refresh --fetch`` use this.
+The summary is one row of ``lineage.nights``. The job ``nightly`` (``orchestration.jobs.nightly``) and ``needle refresh --fetch`` use this.
 """
 
 import datetime as dt

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 PATIENCE_SECONDS = 3.0
-_START = "import sys; from needle_assets.orchestration.companion import become; become(*sys.argv[1:])"
+_START = "import sys; from needle_assets.orchestration.serving.companion import become; become(*sys.argv[1:])"
 
 
 class Companion:
