@@ -116,7 +116,7 @@ def test_a_kept_stamp_has_the_host_where_it_is_now(tables, tmp_path):
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
 def test_a_file_that_is_there_and_cannot_be_read_fails_though_a_stamp_is_known(error, tables, monkeypatch):
-    monkeypatch.setattr("needle_assets.landing.os.open", lambda *_a, **_k: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("needle_assets.landing.folder.os.open", lambda *_a, **_k: (_ for _ in ()).throw(error))
     with pytest.raises(OSError, match=error.strerror):
         stamps({**tables, "core.stamps": stamped(1, 2)}, Settings())
 

@@ -292,7 +292,7 @@ def test_the_same_row_makes_the_same_bytes_and_lost_digits_are_null() -> None:
     made = [assemble_packet(sky.ACTIVE, 5, fields, {}, "test") for _ in range(2)]
     assert made[0] == made[1]
     candidate = read_packet(made[0]).candidate
-    assert [candidate[name] for name in ("objectidps1", "rfid", "nid", "drb", "ssnamenr")] == [None, 12, 7, 0.5, None]
+    assert [candidate.get(name) for name in ("objectidps1", "rfid", "nid", "drb", "ssnamenr")] == [None, 12, 7, 0.5, None]
 
 
 def test_cutouts_come_packed_or_not() -> None:

@@ -176,7 +176,7 @@ def test_sherlock_comes_before_the_packet_and_the_product_names_it(with_catalogu
 
 
 def test_a_host_that_somebody_gave_is_completed_where_it_is(with_catalogue: Fetcher) -> None:
-    given = f"object_id,host_ra,host_dec,gAp,mw_corrected,source\n{sky.OLD},210.75,54.5,19.0,true,FLEET\n"
+    given = f"ztf_id,host_ra,host_dec,gAp,mw_corrected,source\n{sky.OLD},210.75,54.5,19.0,true,FLEET\n"
     (with_catalogue.landing / "hosts.csv").write_text(given)
     assert with_catalogue("panstarrs").hosts == 1
     text = (with_catalogue.landing / "hosts.csv").read_text()
@@ -187,14 +187,14 @@ def test_a_host_that_somebody_gave_is_completed_where_it_is(with_catalogue: Fetc
 
 
 def test_a_complete_host_is_not_asked_for(with_catalogue: Fetcher) -> None:
-    given = f"object_id,host_ra,host_dec,gAp,rAp,iAp,zAp,yAp\n{sky.OLD},210.75,54.5,19,18,17,16,15\n"
+    given = f"ztf_id,host_ra,host_dec,gAp,rAp,iAp,zAp,yAp\n{sky.OLD},210.75,54.5,19,18,17,16,15\n"
     (with_catalogue.landing / "hosts.csv").write_text(given)
     assert with_catalogue("panstarrs").requests == 0
     assert (with_catalogue.landing / "hosts.csv").read_text() == given
 
 
 def test_a_position_without_a_source_is_asked_a_few_times_only(with_catalogue: Fetcher) -> None:
-    (with_catalogue.landing / "hosts.csv").write_text(f"object_id,host_ra,host_dec,source\n{sky.ELSEWHERE},99.0,1.0,FLEET\n")
+    (with_catalogue.landing / "hosts.csv").write_text(f"ztf_id,host_ra,host_dec,source\n{sky.ELSEWHERE},99.0,1.0,FLEET\n")
     asked = [with_catalogue("panstarrs").requests for _ in range(7)]
     assert asked == [1, 1, 1, 1, 1, 0, 0]
 
@@ -232,7 +232,7 @@ def test_columns_in_another_order_are_understood(with_catalogue: Fetcher) -> Non
 
 
 def test_positions_that_are_no_numbers_are_listed(with_catalogue: Fetcher, tmp_path: Path) -> None:
-    (with_catalogue.landing / "hosts.csv").write_text(f"object_id,host_ra,host_dec\n{sky.OLD},14:03:00,+54:15:00\n")
+    (with_catalogue.landing / "hosts.csv").write_text(f"ztf_id,host_ra,host_dec\n{sky.OLD},14:03:00,+54:15:00\n")
     summary = with_catalogue("panstarrs")
     assert "decimal degrees are needed" in summary.failures[0].reason
     assert summary.requests == 0

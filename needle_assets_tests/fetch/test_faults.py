@@ -19,8 +19,8 @@ SOURCE_OF = {"alerce_packets": "alerce", "lasair_images": "lasair"}
 NEW_FAULTS = (*FAULTS, "redirect elsewhere", "echo")
 
 THEIR_PHOTOMETRY = [
-    {"object_id": sky.ACTIVE, "mjd": 60391.0, "band": "g", "mag": 19.0, "mag_err": 0.1, "source": "mine", "mw_corrected": True},
-    {"object_id": sky.OLD, "mjd": 58301.0, "band": "r", "mag": 18.0, "mag_err": 0.1, "source": None, "mw_corrected": False},
+    {"ztf_id": sky.ACTIVE, "mjd": 60391.0, "band": "g", "mag": 19.0, "mag_err": 0.1, "source": "mine", "mw_corrected": True},
+    {"ztf_id": sky.OLD, "mjd": 58301.0, "band": "r", "mag": 18.0, "mag_err": 0.1, "source": None, "mw_corrected": False},
 ]
 THEIR_HOST = f"{sky.UNKNOWN},10.0001,10.0001,0.5,20.1,19.5,true,FLEET\n"
 
@@ -30,7 +30,7 @@ def prepared(fetcher: Fetcher, source: str) -> Fetcher:
     fetcher.landing.mkdir()
     (fetcher.landing / "bts.csv").write_bytes(sky.bts_csv())
     (fetcher.landing / "hosts.csv").write_text(
-        "object_id,host_ra,host_dec,separation_arcsec,gAp,rAp,mw_corrected,source\n" + THEIR_HOST
+        "ztf_id,host_ra,host_dec,separation_arcsec,gAp,rAp,mw_corrected,source\n" + THEIR_HOST
     )
     pl.DataFrame(THEIR_PHOTOMETRY).write_parquet(fetcher.landing / "photometry.parquet")
     if source == "panstarrs":

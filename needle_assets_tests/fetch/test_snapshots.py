@@ -34,7 +34,7 @@ def folder_at(path: Path, source: str = "alerce") -> LandingFolder:
 def rows_of(path: Path, source: str | None = None) -> list[tuple[Any, ...]]:
     frame = read_photometry(path)[0]
     found = frame if source is None else frame.filter(pl.col("source") == source)
-    return sorted(found.select("ztf_id", "mjd", "band", "source").iter_rows(), key=str)
+    return sorted(found.select("object_id", "mjd", "band", "source").iter_rows(), key=str)
 
 
 def host(object_id: str, source: str, ra: Any = 10.5, **mags: float) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_other_peoples_columns_and_types_survive(tmp_path: Path) -> None:
 
 
 def test_photometry_that_is_text_stays_text_with_its_broken_lines(tmp_path: Path) -> None:
-    text = 'mjd,object_id,band,mag,mag_err,source\n59000.5,ZTF24aaaaaaa,r,18.5,0.1,mine\nthis line, is "broken\n'
+    text = 'mjd,ztf_id,band,mag,mag_err,source\n59000.5,ZTF24aaaaaaa,r,18.5,0.1,mine\nthis line, is "broken\n'
     (tmp_path / "photometry.csv").write_text(text)
     folder = folder_at(tmp_path)
     assert merge_photometry(folder, "alerce", {A: [point(59001.123456789), point(59002.5)]}) == 2
@@ -115,17 +115,17 @@ def test_a_host_of_nobody_else_is_written_and_replaced(tmp_path: Path) -> None:
     assert merge_hosts(folder, [host(A, completed_source("Sherlock" + MARK), gAp=18.25)]) == 1
     assert merge_hosts(folder, [host(A, completed_source("Sherlock" + MARK), gAp=18.25)]) == 0
     accepted, refused = read_hosts(tmp_path / "hosts.csv")
-    assert accepted.select("ztf_id", "g_mag", "source").rows() == [(A, 18.25, f"Sherlock; Pan-STARRS DR2{MARK}")]
+    assert accepted.select("object_id", "g_mag", "source").rows() == [(A, 18.25, f"Sherlock; Pan-STARRS DR2{MARK}")]
     assert not refused
 
 
 def test_a_host_that_somebody_gave_stays_in_force(tmp_path: Path) -> None:
-    text = f'source,object_id,host_ra,host_dec,note\nFLEET,{A},10.25,-3.5,"mine, all mine"\n'
+    text = f'source,ztf_id,host_ra,host_dec,note\nFLEET,{A},10.25,-3.5,"mine, all mine"\n'
     (tmp_path / "hosts.csv").write_text(text)
     assert merge_hosts(folder_at(tmp_path), [host(A, "Sherlock" + MARK), host(B, "Sherlock" + MARK)]) == 1
     assert read_host_rows(folder_at(tmp_path))[A]["source"] == "FLEET"
     assert f'FLEET,{A},10.25,-3.5,"mine, all mine"' in (tmp_path / "hosts.csv").read_text()
-    assert set(read_hosts(tmp_path / "hosts.csv")[0]["ztf_id"]) == {A, B}
+    assert set(read_hosts(tmp_path / "hosts.csv")[0]["object_id"]) == {A, B}
 
 
 def test_magnitudes_complete_a_host_that_somebody_gave_without_changing_it(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_nothing_but_packets_and_tables_claims_to_be_landed(simulated: Path) -> 
 def test_every_packet_has_its_truth(simulated: Path, packets: list[Packet]) -> None:
     frame = truth(simulated)
     assert sorted(frame["candid"].to_list()) == sorted(p.candid for p in packets)
-    ids = dict(frame.select("candid", "object_id").iter_rows())
+    ids = dict(frame.select("candid", "ztf_id").iter_rows())
     assert all(ids[p.candid] == p.object_id for p in packets)
 
 
@@ -153,16 +153,12 @@ def test_the_transient_is_where_the_packet_says(simulated: Path, packets: list[P
 
 
 def test_photometry_scatters_around_the_true_daily_curve(simulated: Path) -> None:
-    curves = {
-        row["object_id"]: row for row in pl.read_parquet(simulated / "truth" / "light_curves.parquet").iter_rows(named=True)
-    }
-    contaminated = set(pl.read_parquet(simulated / "truth" / "objects.parquet").filter("is_in_reference")["object_id"])
-    frame = pl.read_parquet(simulated / "photometry.parquet").filter(
-        pl.col("band") != "i", ~pl.col("object_id").is_in(contaminated)
-    )
+    curves = {row["ztf_id"]: row for row in pl.read_parquet(simulated / "truth" / "light_curves.parquet").iter_rows(named=True)}
+    contaminated = set(pl.read_parquet(simulated / "truth" / "objects.parquet").filter("is_in_reference")["ztf_id"])
+    frame = pl.read_parquet(simulated / "photometry.parquet").filter(pl.col("band") != "i", ~pl.col("ztf_id").is_in(contaminated))
     pulls = []
     for row in frame.iter_rows(named=True):
-        curve = curves[row["object_id"]]
+        curve = curves[row["ztf_id"]]
         days = curve["first_mjd"] + np.arange(len(curve["mag_g"]))
         true_mag = np.interp(row["mjd"], days, np.array(curve[f"mag_{row['band']}"], dtype=float))
         pulls.append((row["mag"] - true_mag) / row["mag_err"])
@@ -171,10 +167,10 @@ def test_photometry_scatters_around_the_true_daily_curve(simulated: Path) -> Non
 
 
 def test_the_catalogue_knows_the_truth_of_class_redshift_and_place(simulated: Path) -> None:
-    known = {row["object_id"]: row for row in pl.read_parquet(simulated / "truth" / "objects.parquet").iter_rows(named=True)}
+    known = {row["ztf_id"]: row for row in pl.read_parquet(simulated / "truth" / "objects.parquet").iter_rows(named=True)}
     rows, _ = read_catalogue(simulated / "bts.csv")
     for row in rows:
-        real = known[row["object_id"]]
+        real = known[row["ztf_id"]]
         assert row["type"] == real["type"]
         assert row["redshift"] is None or row["redshift"] == pytest.approx(real["redshift"], abs=1e-4)
         assert row["ra_deg"] == pytest.approx(real["ra_deg"], abs=1e-4)
