@@ -95,6 +95,7 @@ class Table:
         return _digest(" ".join(self.statement.split()))
 
 
+@cache
 def sql_folder() -> Path:
     """The folder with tables, views and queries: inside an installed package, or the repository's ``warehouse/``."""
     packaged = Path(__file__).parent / "sql"

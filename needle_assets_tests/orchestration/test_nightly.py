@@ -100,7 +100,7 @@ def test_a_surprise_in_the_code_of_a_source_stops_nothing_and_quotes_nothing(emp
 
 
 def test_a_night_cut_short_says_where_and_the_next_one_tells_its_news(empty: Home, monkeypatch) -> None:
-    def broken(*_: object) -> int:
+    def broken(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
