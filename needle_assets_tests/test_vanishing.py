@@ -95,7 +95,7 @@ def test_a_packet_that_cannot_be_read_when_looked_at_is_tried_again_though_it_ne
     home = Home(tmp_path / "home")
     with monkeypatch.context() as patched:
         patched.setattr(
-            "needle_assets.landing._opened", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
+            "needle_assets.landing.folder._opened", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
         )
         fill(home.path, landing, select=("raw/alerts",))
     assert ask(home.published, "select count(*) from raw.alerts") == [(0,)]

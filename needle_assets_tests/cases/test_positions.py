@@ -10,7 +10,8 @@ from needle_assets_tests.homes import ask, fill
 
 _PACKET = "insert into raw.alerts by name select ? as object_id, ? as candid, 2459300 as jd, 1 as fid, ? as ra, ? as dec, 18 as magpsf, "
 _REST = (
-    "'ztf' as survey, 0.1 as sigmapsf, 't' as isdiffpos, true as has_science_cutout, true as has_reference_cutout, true as has_difference_cutout, "
+    "'ztf' as survey, "
+    "0.1 as sigmapsf, 't' as isdiffpos, true as has_science_cutout, true as has_reference_cutout, true as has_difference_cutout, "
     "'3.3' as schemavsn, '' as publisher, [] as prv_candidates, '' as path, '' as sha256"
 )
 

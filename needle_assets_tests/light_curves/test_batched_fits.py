@@ -74,14 +74,12 @@ def test_identical_times_and_equal_fluxes_are_fitted():
 
 
 def test_real_light_curves_are_as_likely_as_with_george(survey):
-    frame = pl.read_parquet(survey / "photometry.parquet").filter(pl.col("band") != "i").unique(["object_id", "band", "mjd"])
-    names = frame["object_id"].unique().sort().gather_every(20)
+    frame = pl.read_parquet(survey / "photometry.parquet").filter(pl.col("band") != "i").unique(["ztf_id", "band", "mjd"])
+    names = frame["ztf_id"].unique().sort().gather_every(20)
     settings = replace(AUTHORS, max_days_since_first=1e4)
     objects = []
     for _, rows in (
-        frame.filter(pl.col("object_id").is_in(names.implode()))
-        .sort("object_id", "mjd")
-        .group_by("object_id", maintain_order=True)
+        frame.filter(pl.col("ztf_id").is_in(names.implode())).sort("ztf_id", "mjd").group_by("ztf_id", maintain_order=True)
     ):
         light_curve = LightCurve.of(*(rows[column].to_numpy() for column in ("mjd", "band", "mag", "mag_err")))
         objects += [flux_points(light_curve, settings)] if 2 < len(light_curve) < 200 else []

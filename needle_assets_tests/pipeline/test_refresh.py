@@ -11,7 +11,7 @@ import pytest
 from needle_assets import stages
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.landing.packets import read_packet
-from needle_assets.pipeline import session as refresh
+from needle_assets.pipeline import run_stage, session
 from needle_assets.stages import STAGES
 from needle_assets.warehouse import exploring, schema
 from needle_assets_tests.folders import contents, edit_catalogue, n_objects, refreshed, rows
@@ -83,7 +83,7 @@ def test_a_changed_extinction_computes_what_reads_it_for_that_object(own, someon
 def test_a_raised_code_version_stops_where_the_outputs_are_equal(own, monkeypatch):
     raised = [dataclasses.replace(s, code_version="raised") if s.table == "core.detections" else s for s in STAGES]
     monkeypatch.setattr("needle_assets.cli.verbs.STAGES", raised)
-    monkeypatch.setattr(refresh.Session, "__init__", _with_stages(refresh.Session.__init__, raised))
+    monkeypatch.setattr(session.Session, "__init__", _with_stages(session.Session.__init__, raised))
     assert refreshed(own[1]) == {"core/detections": n_objects(own[1])}
     assert refreshed(own[1]) == {}
 
@@ -128,7 +128,7 @@ def test_archives_hold_what_single_files_hold_and_are_read_twice(own, tmp_path, 
             for path in packets[night::2]:
                 archive.add(path, path.name)
                 path.unlink()
-    times_read = count_calls(monkeypatch, "needle_assets.landing.read_archive")
+    times_read = count_calls(monkeypatch, "needle_assets.landing.folder.read_archive")
     monkeypatch.setattr(stages.Stage, "chunk_objects", 1)
     again = type(home)(tmp_path / "again").prepare()
     again.remember_landing(landing)
@@ -162,7 +162,7 @@ def test_a_product_on_demand_waits_until_it_is_named(own):
 
 
 def test_the_order_and_number_of_workers_change_nothing(own, tmp_path, filled, monkeypatch):
-    monkeypatch.setattr(refresh, "POOL_FROM_OBJECTS", 0)
+    monkeypatch.setattr(run_stage, "POOL_FROM_OBJECTS", 0)
     monkeypatch.setattr(stages.Stage, "chunk_objects", 2)
     again = type(own[1])(tmp_path / "again").prepare()
     again.remember_landing(own[0])

@@ -170,7 +170,7 @@ def test_the_catalogue_knows_the_truth_of_class_redshift_and_place(simulated: Pa
     known = {row["ztf_id"]: row for row in pl.read_parquet(simulated / "truth" / "objects.parquet").iter_rows(named=True)}
     rows, _ = read_catalogue(simulated / "bts.csv")
     for row in rows:
-        real = known[row["ztf_id"]]
+        real = known[row["object_id"]]
         assert row["type"] == real["type"]
         assert row["redshift"] is None or row["redshift"] == pytest.approx(real["redshift"], abs=1e-4)
         assert row["ra_deg"] == pytest.approx(real["ra_deg"], abs=1e-4)

@@ -100,10 +100,10 @@ def test_a_removed_column_goes_and_the_other_columns_stay(own, described):
 
 def test_a_retyped_column_keeps_its_values(own, described):
     home = own[1]
-    before = rows(home, "select ztf_id, n_rising_g::varchar from core.epochs order by all")
+    before = rows(home, "select object_id, n_rising_g::varchar from core.epochs order by all")
     described(core__epochs=(r"n_rising_g integer not null check \(n_rising_g >= 0\)", "n_rising_g varchar not null"))
     opened(home)
-    assert rows(home, "select ztf_id, n_rising_g from core.epochs order by all") == before
+    assert rows(home, "select object_id, n_rising_g from core.epochs order by all") == before
 
 
 def test_a_check_that_the_rows_meet_keeps_them_and_one_that_they_break_computes_them_anew(own, described):
@@ -121,8 +121,8 @@ def test_a_check_that_the_rows_meet_keeps_them_and_one_that_they_break_computes_
 def test_a_new_table_and_a_new_view_appear_and_nothing_is_stale(own, described):
     home = own[1]
     folder = described()
-    (folder / "tables" / "core.news.sql").write_text("create table core.news (\n    ztf_id varchar primary key\n);\n")
-    (folder / "views" / "core.seen.sql").write_text("create view core.seen as select ztf_id from core.news;\n")
+    (folder / "tables" / "core.news.sql").write_text("create table core.news (\n    object_id varchar primary key\n);\n")
+    (folder / "views" / "core.seen.sql").write_text("create view core.seen as select object_id from core.news;\n")
     session = opened(home)
     assert rows(home, "from core.seen") == []
     assert stale(session) == set()
@@ -131,7 +131,7 @@ def test_a_new_table_and_a_new_view_appear_and_nothing_is_stale(own, described):
 def test_a_changed_view_shows_the_new_columns_and_one_that_is_left_out_goes(own, described):
     home = own[1]
     described(
-        core__objects=(r"(?s).+", "create view core.objects as select ztf_id, 1 as one from raw.objects;"),
+        core__objects=(r"(?s).+", "create view core.objects as select object_id, 1 as one from raw.objects;"),
         lineage__ancestors=None,
     )
     session = opened(home)
@@ -155,17 +155,20 @@ def read_as(stages: Sequence[Stage], table: str, old: str, new: str) -> tuple[St
 
 
 def test_a_renamed_column_keeps_rows_hashes_and_ledger(own, described):
-    home, hashes = own[1], "select asset, ztf_id, content_hash from lineage.contents order by all"
-    before = rows(home, "select ztf_id, peak_mjd from core.epochs order by all"), rows(home, hashes)
+    home, hashes = own[1], "select asset, object_id, content_hash from lineage.contents order by all"
+    before = rows(home, "select object_id, peak_mjd from core.epochs order by all"), rows(home, hashes)
     described(core__epochs=RENAMED_COLUMN)
     session = opened(home, read_as(STAGES, "core.epochs", "peak_mjd", "brightest_mjd"))
-    assert (rows(home, "select ztf_id, brightest_mjd from core.epochs order by all"), rows(home, hashes)) == before
+    assert (rows(home, "select object_id, brightest_mjd from core.epochs order by all"), rows(home, hashes)) == before
     assert stale(session) == set()
     assert rows(home, "from lineage.contents where contains(columns, 'peak_mjd')") == []
 
 
 def test_a_renamed_column_hashes_as_before_when_its_rows_are_stored_again(own, described):
-    home, hashes = own[1], "select ztf_id, columns, content_hash from lineage.contents where asset = 'core.epochs' order by all"
+    home, hashes = (
+        own[1],
+        "select object_id, columns, content_hash from lineage.contents where asset = 'core.epochs' order by all",
+    )
     described(core__epochs=RENAMED_COLUMN)
     stages = read_as(STAGES, "core.epochs", "peak_mjd", "brightest_mjd")
     opened(home, stages)
@@ -176,7 +179,11 @@ def test_a_renamed_column_hashes_as_before_when_its_rows_are_stored_again(own, d
     assert rows(home, hashes) == before
 
 
-RENAMED_KEY = (r"\bztf_id( varchar[^,\n]*,)?", lambda found: "object_id" + (f"{found[1]} -- formerly ztf_id" if found[1] else ""))
+# Its first name stands in the description already; the fingerprint goes by that one.
+RENAMED_KEY = (
+    r"\bobject_id( varchar[^,\n]*, -- formerly ztf_id)?",
+    lambda found: "name_id" + (f"{found[1]}, object_id" if found[1] else ""),
+)
 
 
 def test_a_renamed_key_keeps_the_rows_and_the_fingerprint_of_the_table(own, described):
@@ -221,10 +228,10 @@ def test_a_renamed_table_keeps_rows_hashes_and_ledger_and_is_told_again(own, des
 def test_a_column_that_no_old_row_has_takes_the_value_that_its_description_gives(own, described):
     home = own[1]
     described(
-        core__splits=(r"    label varchar", "    supernova varchar not null, -- if absent: ztf_id || '?'\n    label varchar")
+        core__splits=(r"    label varchar", "    supernova varchar not null, -- if absent: object_id || '?'\n    label varchar")
     )
     opened(home)
-    assert rows(home, "select supernova = ztf_id || '?' from core.splits group by 1") in ([(True,)], [])
+    assert rows(home, "select supernova = object_id || '?' from core.splits group by 1") in ([(True,)], [])
 
 
 def test_models_and_nights_are_never_dropped_by_a_description_they_do_not_fit(own, described):
@@ -268,11 +275,11 @@ CHANGES = {
     "core__stamps": (r"(?s)^(.*?)\n\);", "\\1,\n    extra boolean\n);"),
 }
 WHAT_CAME_THROUGH = (
-    "select ztf_id, first_mjd, n_extra from core.epochs order by all",
+    "select object_id, first_mjd, n_extra from core.epochs order by all",
     "select count(*), sum(n_joined) from core.light_curves",
     "select run_id, weather from lineage.nights",
     "select count(*), bit_xor(hash(candid, science)) from core.stamps",
-    "select asset, columns, ztf_id, content_hash from lineage.contents order by all",
+    "select asset, columns, object_id, content_hash from lineage.contents order by all",
     "select view_name from duckdb_views() where not internal order by all",
 )
 
