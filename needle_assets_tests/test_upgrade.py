@@ -74,7 +74,9 @@ def filled_by(code: Path, folder: Path, n_objects: int) -> Home:
 
 def kept(database: Path) -> dict[str, set[tuple]]:
     known = {name for (name,) in ask(database, "select schema_name || '.' || table_name from duckdb_tables()")}
-    return {name: set(ask(database, f"select {key} from {name}")) for name, key in KEPT.items() if name in known}
+    has_old_key = ask(database, "select 1 from duckdb_columns() where table_name = 'objects' and column_name = 'ztf_id'")
+    keys = {name: key.replace("object_id", "ztf_id") if has_old_key else key for name, key in KEPT.items()}
+    return {name: set(ask(database, f"select {key} from {name}")) for name, key in keys.items() if name in known}
 
 
 @pytest.mark.parametrize(("ago", "n_objects"), cases())
