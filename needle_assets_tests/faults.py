@@ -19,7 +19,7 @@ from needle_assets.assets.output import Product
 from needle_assets.cli import command as cli
 from needle_assets.landing import scanning
 from needle_assets.orchestration.records import event_storage
-from needle_assets.pipeline import session as refresh
+from needle_assets.pipeline import run_stage
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage, stage_named
 from needle_assets.warehouse import ledger, rows
@@ -105,22 +105,22 @@ def with_a_deadly_object(_act: Callable[[], None]) -> None:
 POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "during the landing scan": lambda act: before(scanning, "read_whole_file", act, when=of_the_photometry),
     "inside a landing transaction": lambda act: before(manifest, "_add_objects", act),
-    "between computing and storing": lambda act: before(refresh.Session, "_store", act, when=of_the_table),
+    "between computing and storing": lambda act: before(run_stage, "_store", act, when=of_the_table),
     "mid-transaction": lambda act: before(rows, "_insert_ledger", act, when=of_the_table),
-    "after commit, before events": lambda act: before(refresh.Session, "_tell", act, when=of_the_table),
+    "after commit, before events": lambda act: before(run_stage, "_tell", act, when=of_the_table),
     "between event batches": between_event_batches,
     "before marking published": lambda act: before(ledger, "mark_published", act, when=of_the_table),
     "before publishing": lambda act: before(publish, "publish", act),
     "mid-publish": lambda act: before(backups, "_sync", act),
     "with a deadly object": with_a_deadly_object,
     "with a deadly object among workers": with_a_deadly_object,
-    "with workers": lambda act: before(refresh.Session, "_store", act, when=of_the_table),
+    "with workers": lambda act: before(run_stage, "_store", act, when=of_the_table),
 }
 
 
 def main(point: str, action: str, *arguments: str) -> None:
     if point.endswith("workers"):
-        refresh.POOL_FROM_OBJECTS = 0
+        run_stage.POOL_FROM_OBJECTS = 0
     POINTS[point]({"kill": kill, "fill": fill, "wait": wait}[action])
     sys.argv[1:] = arguments
     cli.main()

@@ -105,7 +105,7 @@ def test_an_object_that_kills_its_process_fails_alone_and_wedges_nothing(point, 
         tried = faulty(home, point, "kill", "refresh", "--landing", filled[0], *SELECTED, NEEDLE_TEST_DEADLY=deadly)
         code = tried.wait(PATIENCE_SECONDS)
     assert code == 1
-    assert_one_line(said(home), "the code failed on 1 objects")
+    assert_one_line(said(home), "1 of core/detections could not be computed")
     [(failed, reason)] = ask(
         Home(home).published, "select object_id, reason from core.rejections where reason like 'the code failed%'"
     )

@@ -216,7 +216,9 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, kind: type[Found
 def _rehash(connection: duckdb.DuckDBPyConnection, asset: str, stages: Sequence[Stage]) -> None:
     """Hash anew what this source says of the objects in ``touched``."""
     connection.execute("delete from lineage.contents where asset = ? and object_id in (select object_id from touched)", [asset])
-    source = f"(select * from ({LANDING_QUERIES[asset]}) where object_id in (select object_id from touched))"
+    # Of a snapshot its content counts, not the file it stood in.
+    what = "*" if asset == "landing.packets" else "* exclude (size_bytes, mtime_ns)"
+    source = f"(select {what} from ({LANDING_QUERIES[asset]}) where object_id in (select object_id from touched))"
     for columns in sorted(hashed_column_sets(stages, asset)):
         hash_rows(connection, source, asset, columns, has_objects=True)
 
