@@ -17,7 +17,7 @@ from needle_assets.orchestration.jobs.nightly import nightly_job
 from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.records.instance import open_instance
 from needle_assets.pipeline import night as nights
-from needle_assets.pipeline.session import Session
+from needle_assets.pipeline import read_landing
 from needle_assets.stages import STAGES
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Services
@@ -104,7 +104,7 @@ def test_a_night_cut_short_says_where_and_the_next_one_tells_its_news(empty: Hom
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "scan", broken)
+        patch.setattr(read_landing, "scan", broken)
         assert not live(empty, 1).success
     assert rows(empty, NIGHTS) == [(None, 0, 1, True)]
     assert "landing: [Errno 28] No space left on device" in last_shown(empty)
