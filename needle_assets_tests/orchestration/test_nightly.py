@@ -18,6 +18,7 @@ from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.records.instance import open_instance
 from needle_assets.pipeline import night as nights
 from needle_assets.pipeline import read_landing
+from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Services
