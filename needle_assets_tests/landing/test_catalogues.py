@@ -93,6 +93,12 @@ def test_types_become_labels(bts_type, label):
     assert (reason is None) == (label is not None)
 
 
+def test_markup_in_a_type_is_kept_in_its_column_and_not_in_the_reason(tmp_path):
+    rows, refused = catalogue(tmp_path, changed(type="<script>alert(1)</script>"))
+    assert rows[0]["type"] == "<script>alert(1)</script>"
+    assert [("<" in why.reason, "<" in str(why.measured)) for why in refused] == [(False, False)]
+
+
 def test_a_type_that_is_not_certain_or_not_known_is_a_rejection_with_the_type_and_a_nova_is_none(tmp_path):
     types = ("SN Ia?", "SNX", "nova", "-", "SN Ia")
     lines = [changed(ZTFID=f"ZTF18aaaaaa{k}", type=bts_type) for k, bts_type in zip("abcde", types, strict=True)]

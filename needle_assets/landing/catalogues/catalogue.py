@@ -158,7 +158,7 @@ def _without_label(number: int, row: Mapping[str, Any]) -> Rejection:
         f"{row['label_reason']}; the object has no label and trains nothing.",
         object_id=row["object_id"],
         row=number,
-        type=row["type"],
+        type=shown(row["type"]),
     )
 
 

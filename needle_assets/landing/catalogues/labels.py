@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from needle_assets.landing.packets import shown
 from needle_assets.surveys.ztf import SLSN, SN, TDE
 
 # Types as they are left by _plain. The authors map types one by one too; SLSN-II and stripped-envelope supernovae are SN with them.
@@ -51,13 +52,13 @@ def label_of(bts_type: str | None) -> tuple[str | None, str | None]:
     if bts_type is None or not bts_type.strip():
         return None, "the catalogue has no type"
     if "?" in bts_type:
-        return None, f"type {bts_type} is not certain"
+        return None, f"type {shown(bts_type)} is not certain"
     plain = _plain(bts_type)
     if plain in _CLASS_OF:
         return _CLASS_OF[plain], None
     if is_known_otherwise(bts_type):
-        return None, f"type {bts_type} is neither supernova nor tidal disruption event"
-    return None, f"type {bts_type} is not in the table of types"
+        return None, f"type {shown(bts_type)} is neither supernova nor tidal disruption event"
+    return None, f"type {shown(bts_type)} is not in the table of types"
 
 
 def is_known_otherwise(bts_type: str) -> bool:
