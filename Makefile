@@ -22,13 +22,11 @@ install: $(READY)
 
 $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
-	@echo "Installing into .venv (some minutes the first time)"
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,postgres]'
+	@$(PYTHON) tools/install.py
 	@touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m needle_assets.cli.demonstration
+	@$(BIN)/python -m needle_assets.cli.demonstration
 
 lint: $(READY)
 	$(BIN)/ruff check .
