@@ -68,7 +68,9 @@ def told(command: list[str]) -> bool:
     """Run one installer, keep all it says, show how far it is; whether it ended well."""
     with LOG.open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(command)}\n")
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as installer:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as installer:
             for line in shown(kept(installer.stdout or (), log)):
                 print(f"  {line}", flush=True)
     return installer.returncode == 0
@@ -86,14 +88,15 @@ def shown(lines) -> Iterator[str]:
     """The few lines worth seeing of what pip or uv say."""
     found: set[str] = set()
     for line in lines:
-        if match := re.match(r"\s*Collecting ([\w.-]+)", line):
-            if match[1] not in found and len(found | {match[1]}) % STEP == 0:
-                yield f"{len(found) + 1} packages found"
+        if match := re.match(r"\s*(?:Collecting|Processing) ([^\s<>=!~;\[]+)", line):
+            known = len(found)
             found.add(match[1])
+            if len(found) > known and len(found) % STEP == 0:
+                yield f"{len(found)} packages found"
         elif (match := re.match(r"\s*Downloading (\S+?)(?:-\d\S*)? \(([\d.]+) ?Mi?B\)", line)) and float(match[2]) >= LARGE:
             yield f"fetching {match[1]} ({float(match[2]):.0f} MB)"
         elif line.startswith("Installing collected packages"):
-            yield "all fetched, now unpacking"
+            yield "all fetched, now unpacking (a minute or two)"
         elif re.match(r"(Resolved|Prepared|Installed) \d+ packages", line):
             yield line.strip()
 
