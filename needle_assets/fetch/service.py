@@ -26,7 +26,7 @@ from needle_assets.fetch.around import (
     NotThereError,
     ServiceStoppedError,
 )
-from needle_assets.landing.packets import shown
+from needle_assets.landing.values import shown
 from needle_assets.settings import FetchSettings, ServiceSettings
 
 MAX_ANSWER_BYTES = 256 * 2**20

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 from needle_assets.errors import Rejection
 from needle_assets.landing.archives import Unpacked, read_archive
-from needle_assets.landing.avro import MAX_FILE_BYTES, split
+from needle_assets.landing.avro.containers import MAX_FILE_BYTES, split
 from needle_assets.landing.names import (
     TABLE_NAMES,
     Kind,
@@ -27,7 +27,8 @@ from needle_assets.landing.names import (
     kind_of,
     why_not_read,
 )
-from needle_assets.landing.packets import WANTED, shown
+from needle_assets.landing.packets import WANTED
+from needle_assets.landing.values import shown
 
 MAX_DEPTH = 32
 

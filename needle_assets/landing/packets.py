@@ -4,25 +4,32 @@ What is required of a packet is the little that every later stage stands on: an 
 number, when, where, in which filter, how bright, and the sign of the difference. Everything else may be missing and is then None.
 """
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.avro import first_fields, read_records
-from needle_assets.landing.avro_schema import Wanted
+from needle_assets.landing.avro.containers import first_fields, read_records
+from needle_assets.landing.avro.schema import Wanted
+from needle_assets.landing.values import (
+    INT32,
+    INT64,
+    MAX_TEXT_CHARACTERS,
+    SCALARS,
+    finite_or_none,
+    known_float,
+    known_integer,
+    printable_text,
+    shown,
+    whole_number,
+)
 from needle_assets.surveys.ztf import BAND_OF_FID, NAME
 
-MISSING = -999.0
 MISSING_FLUX = -99999.0
 MAX_CUTOUT_BYTES = 2**20
 MAX_PREVIOUS = 100_000
-MAX_TEXT_CHARACTERS = 500
-_INT32, _INT64 = 2**31, 2**63
 _ZTF_ID = re.compile(r"ZTF[0-9]{2}[a-z]{7}")
-_UNSAFE = re.compile(r"[^\w .:;,+/=-]", re.ASCII)
 _SIGNS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
 # Plausible ranges, both ends included; outside lies damage, not astronomy.
@@ -136,7 +143,7 @@ def packet_of(record: Mapping[str, Any]) -> Packet:
         cutouts = [_cutout(record.get(f"cutout{name}"), name) for name in ("Science", "Template", "Difference")]
     except Rejection as why:
         raise Rejection(why.reason, candid=candid, **(why.measured | {"object_id": object_id})) from why
-    texts = {name: _text(record.get(name)) for name in ("schemavsn", "publisher")}
+    texts = {name: printable_text(record.get(name)) for name in ("schemavsn", "publisher")}
     lost = [
         _lost_text(name, record[name], object_id, candid) for name, text in texts.items() if text is None and record.get(name)
     ]
@@ -160,20 +167,20 @@ def _of_known_packet(why: Rejection, data: bytes) -> Rejection:
     head = first_fields(data, WANTED, ("objectId", "candid"))
     candid, object_id = head.get("candid"), head.get("objectId")
     measured = why.measured | ({"object_id": object_id} if is_ztf_id(object_id) else {})
-    known = candid if type(candid) is int and 0 < candid < _INT64 else None
+    known = candid if type(candid) is int and 0 < candid < INT64 else None
     return Rejection(why.reason, candid=known, **measured)
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[str, int | None]:
     """Object and number of a packet; where one cannot be used, the refusal carries the other."""
     given = record.get("candid")
-    known = given if type(given) is int and 0 < given < _INT64 else None
+    known = given if type(given) is int and 0 < given < INT64 else None
     try:
         object_id = checked_ztf_id(record.get("objectId"))
     except Rejection as why:
         raise Rejection(why.reason, candid=known, given=why.measured["given"]) from why
     try:
-        return object_id, _whole_number(given, "candid")
+        return object_id, whole_number(given, "candid")
     except Rejection as why:
         raise Rejection(why.reason, object_id=object_id, field="candid") from why
 
@@ -187,10 +194,10 @@ def alert_row(packet: Packet) -> dict[str, Any]:
     fields = packet.candidate
     row: dict[str, Any] = {"object_id": packet.object_id, "survey": NAME, "candid": packet.candid}
     row |= {name: fields[name] for name in ("jd", "fid", "ra", "dec", "magpsf", "sigmapsf", "isdiffpos")}
-    row |= {name: _known_integer(fields.get(name), _INT32) for name in _INTEGERS}
-    row |= {name: _known_integer(fields.get(name), _INT64) for name in _PS1_INTEGERS}
-    row |= {name: _known_float(fields.get(name)) for name in _FLOATS}
-    row |= {name: _known_float(fields.get(name)) or None for name in _NONZERO_FLOATS}
+    row |= {name: known_integer(fields.get(name), INT32) for name in _INTEGERS}
+    row |= {name: known_integer(fields.get(name), INT64) for name in _PS1_INTEGERS}
+    row |= {name: known_float(fields.get(name)) for name in _FLOATS}
+    row |= {name: known_float(fields.get(name)) or None for name in _NONZERO_FLOATS}
     row |= {
         "has_science_cutout": packet.science is not None,
         "has_reference_cutout": packet.reference is not None,
@@ -237,12 +244,6 @@ def checked_ztf_id(value: object) -> str:
     return str(value)
 
 
-def shown(value: object, n_characters: int = 60) -> str:
-    """``value`` as short plain text for a message: no markup, no control characters, never long."""
-    text = value[: 2 * n_characters] if isinstance(value, str | bytes) else value
-    return _UNSAFE.sub("?", repr(text).strip("'\""))[:n_characters] or "empty"
-
-
 def _packet_or_refusal(record: Mapping[str, Any]) -> Packet | Rejection:
     try:
         return packet_of(record)
@@ -272,7 +273,7 @@ def _duplicate(row: Mapping[str, Any], kept: Mapping[str, Any]) -> Rejection:
 def _candidate(given: object, candid: int) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise Rejection("the packet has no candidate record.")
-    fields = {name: _finite_or_none(given[name]) for name in _CANDIDATE if isinstance(given.get(name), _SCALARS)}
+    fields = {name: finite_or_none(given[name]) for name in _CANDIDATE if isinstance(given.get(name), SCALARS)}
     inner = fields.get("candid")
     if inner is not None and inner != candid:
         raise Rejection("the packet and its candidate have different candids; the file is damaged.", inner_candid=inner)
@@ -284,15 +285,8 @@ def _candidate(given: object, candid: int) -> dict[str, Any]:
     if fields["isdiffpos"] is None:
         raise Rejection("candidate.isdiffpos says neither positive nor negative; a detection without a sign cannot be used.")
     for name in ("xpos", "ypos"):
-        fields[name] = _known_float(fields.get(name))
+        fields[name] = known_float(fields.get(name))
     return fields
-
-
-_SCALARS = (str, int, float, bool)
-
-
-def _finite_or_none(value: Any) -> Any:
-    return None if type(value) is float and not math.isfinite(value) else value
 
 
 def _within(value: object, low: float, high: float, name: str) -> float:
@@ -340,9 +334,9 @@ def _entries(given: object, read: Any, name: str, object_id: str, candid: int) -
 def _previous_entry(entry: object) -> dict[str, Any]:
     row = _timed_entry(entry)
     assert isinstance(entry, dict)
-    candid = _whole_number(entry.get("candid"), "candid")
+    candid = whole_number(entry.get("candid"), "candid")
     row["candid"] = candid if candid and candid > 0 else None
-    row |= {name: _known_float(entry.get(name)) for name in _PREVIOUS_FLOATS}
+    row |= {name: known_float(entry.get(name)) for name in _PREVIOUS_FLOATS}
     row["isdiffpos"] = _sign_text(entry.get("isdiffpos"))
     if row["magpsf"] is None and row["diffmaglim"] is None:
         raise Rejection("it has neither a magnitude nor a limit.")
@@ -354,38 +348,15 @@ def _previous_entry(entry: object) -> dict[str, Any]:
 def _forced_entry(entry: object) -> dict[str, Any]:
     row = _timed_entry(entry)
     assert isinstance(entry, dict)
-    row |= {name: _known_float(entry.get(name)) for name in _FORCED_FLOATS}
+    row |= {name: known_float(entry.get(name)) for name in _FORCED_FLOATS}
     row |= {name: None for name in ("forcediffimflux", "forcediffimfluxunc") if row[name] == MISSING_FLUX}
-    return row | {"procstatus": _text(entry.get("procstatus"))}
+    return row | {"procstatus": printable_text(entry.get("procstatus"))}
 
 
 def _timed_entry(entry: object) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise Rejection("it is not a record.")
     return {"jd": _within(entry.get("jd"), *_RANGES["jd"], "jd"), "fid": _filter(entry.get("fid"))}
-
-
-def _whole_number(value: object, name: str) -> int | None:
-    if value is None:
-        return None
-    if type(value) is not int or not -_INT64 <= value < _INT64:
-        raise Rejection(f"{name} is {shown(value)}, a 64-bit whole number is needed.", field=name)
-    return value
-
-
-def _known_float(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value != MISSING and abs(value) < 1e30 else None
-
-
-def _known_integer(value: object, end: int) -> int | None:
-    return value if type(value) is int and value != MISSING and -end <= value < end else None
-
-
-def _text(value: object) -> str | None:
-    """A text as it came; None if it is empty, long or has control characters."""
-    return value if isinstance(value, str) and value and len(value) <= MAX_TEXT_CHARACTERS and value.isprintable() else None
 
 
 def _lost_text(name: str, value: object, object_id: str, candid: int) -> Rejection:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.packets import shown
+from needle_assets.landing.values import shown
 
 MAX_CSV_BYTES = 2**27
 MAX_PARQUET_ROWS = 10_000_000

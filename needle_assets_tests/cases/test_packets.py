@@ -2,7 +2,7 @@
 
 import shutil
 
-from needle_assets.landing.avro import MAX_FILE_BYTES
+from needle_assets.landing.avro.containers import MAX_FILE_BYTES
 from needle_assets_tests.homes import ask, fill
 from needle_assets_tests.packets import avro, fits, packet, record
 

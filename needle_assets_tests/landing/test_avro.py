@@ -9,9 +9,9 @@ import fastavro
 import pytest
 
 from needle_assets.errors import Rejection
-from needle_assets.landing import avro as reader
-from needle_assets.landing.avro import MAX_FILE_BYTES, read_records, split
-from needle_assets.landing.avro_schema import Wanted
+from needle_assets.landing.avro import containers as reader
+from needle_assets.landing.avro.containers import MAX_FILE_BYTES, read_records, split
+from needle_assets.landing.avro.schema import Wanted
 from needle_assets_tests.packets import avro, record, schema
 
 MAGIC, SYNC = b"Obj\x01", bytes(16)

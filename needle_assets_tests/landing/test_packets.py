@@ -19,8 +19,8 @@ from needle_assets.landing.packets import (
     packet_of,
     read_packet,
     read_packets,
-    shown,
 )
+from needle_assets.landing.values import shown
 from needle_assets_tests.landing.test_avro import ADDED
 from needle_assets_tests.packets import CANDID, JD, ZTF_ID, avro, packet, record, schema
 

@@ -25,7 +25,7 @@ from needle_assets.fetch.brokers.rows import (
 )
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
-from needle_assets.landing.packets import shown
+from needle_assets.landing.values import shown
 from needle_assets.settings import Settings
 from needle_assets.surveys.ztf import MJD_OFFSET
 

@@ -27,7 +27,8 @@ from needle_assets.fetch.brokers.rows import (
 from needle_assets.fetch.run import Failure, FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json, token_from
 from needle_assets.fetch.snapshots import MARK, merge_hosts, read_host_rows
-from needle_assets.landing.packets import is_ztf_id, shown
+from needle_assets.landing.packets import is_ztf_id
+from needle_assets.landing.values import shown
 from needle_assets.samples.hosts import SHERLOCK
 from needle_assets.settings import Settings
 from needle_assets.surveys.ztf import MJD_OFFSET

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from needle_assets.fetch.around import AnswerError, DamagedError
-from needle_assets.landing.packets import shown
+from needle_assets.landing.values import shown
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -13,7 +13,8 @@ from needle_assets.fetch.around import AnswerError, DamagedError
 from needle_assets.fetch.run import Run
 from needle_assets.fetch.service import read_json
 from needle_assets.fetch.snapshots import merge_photometry
-from needle_assets.landing.packets import read_packet, shown
+from needle_assets.landing.packets import read_packet
+from needle_assets.landing.values import shown
 from needle_assets.surveys.ztf import BAND_OF_FID
 
 DETECTIONS = "detections"

@@ -9,8 +9,9 @@ from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues.columns import OBJECT_ID, Names, chosen, skipped_lines, told_of
 from needle_assets.landing.catalogues.labels import is_known_otherwise, label_of
 from needle_assets.landing.catalogues.rows import MAX_TEXT_CHARACTERS, NOTHING, is_kept_as_landed, number_in
-from needle_assets.landing.packets import is_ztf_id, shown
+from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.text_tables import TextTable, read_csv
+from needle_assets.landing.values import shown
 from needle_assets.surveys.ztf import MJD_OFFSET
 
 BTS_JD_OFFSET = 2458000.0

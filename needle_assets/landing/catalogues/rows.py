@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.packets import is_ztf_id, shown
+from needle_assets.landing.packets import is_ztf_id
+from needle_assets.landing.values import shown
 
 MAX_TEXT_CHARACTERS = 80
 NOTHING = frozenset(("", "-", "--", "nan", "none", "null", "n/a", "na"))

@@ -7,49 +7,20 @@ text or symbol can spoil a record; maps, lists and records are stepped over by t
 """
 
 import io
-import struct
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import fastavro
 
 from needle_assets.errors import Rejection
+from needle_assets.landing.avro.schema import MAX_SCHEMA_NODES, WIDTHS, Node, Wanted
+from needle_assets.landing.avro.skipping import chunks, next_branch, skip
 
-MAX_SCHEMA_NODES = 4000
-MAX_SCHEMA_DEPTH = 24
-MAX_SKIP_DEPTH = 100
-MAX_FIXED_BYTES = 8 * 2**20
 MIN_REPEATED_RECORD_BYTES = 16
 
 Read = Callable[[io.BytesIO], Any]
 
-_WIDTHS = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
-_FIXED_WIDTHS = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 _PLAINEST = {"string": "bytes", "int": "long"}
-
-
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """The names of what is wanted of a record, each with what is wanted of it in turn; None for all of it."""
-
-    fields: Mapping[str, "Wanted | None"]
-
-
-@dataclass(eq=False)
-class Node:
-    """
-    One type of a schema.
-
-    ``inner`` holds the fields of a record, the branches of a union, or the items of an array or map; ``names`` those of fields or
-    symbols. ``width`` is the fewest bytes a value takes, ``fixed`` the bytes that every value takes, None where they differ.
-    """
-
-    kind: str
-    inner: list["Node"] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    width: int = 0
-    fixed: int | None = None
 
 
 class Unreadable:
@@ -60,11 +31,6 @@ class Unreadable:
 
     def __repr__(self) -> str:
         return self.reason
-
-
-def parsed(schema: Any) -> Node:
-    """The types of a schema given as what JSON makes of it. Raises Rejection where it is none."""
-    return _Parser().node(schema, "", 0)
 
 
 def reader(node: Node, wanted: Wanted | None = None) -> Read:
@@ -84,104 +50,6 @@ def reader(node: Node, wanted: Wanted | None = None) -> Read:
     return _reader(node, wanted)
 
 
-def beginning(record: Node, names: Collection[str]) -> Node:
-    """The record up to the last of some fields. Raises Rejection if it has not all of them."""
-    if record.kind != "record" or not set(names) <= set(record.names):
-        raise Rejection("the Avro file's records have other fields.")
-    end = 1 + max(record.names.index(name) for name in names)
-    return Node("record", record.inner[:end], record.names[:end], width=record.width)
-
-
-class _Parser:
-    def __init__(self) -> None:
-        self.named: dict[str, Node] = {}
-        self.n_nodes = 0
-
-    def node(self, schema: Any, namespace: str, depth: int) -> Node:
-        self.n_nodes += 1
-        if self.n_nodes > MAX_SCHEMA_NODES:
-            raise Rejection(f"the Avro schema has more than {MAX_SCHEMA_NODES} parts.")
-        if depth > MAX_SCHEMA_DEPTH:
-            raise Rejection(f"the Avro schema is nested more than {MAX_SCHEMA_DEPTH} deep.")
-        if isinstance(schema, str):
-            return self._reference(schema, namespace)
-        if isinstance(schema, list):
-            return self._union([self.node(branch, namespace, depth + 1) for branch in schema])
-        if not isinstance(schema, dict):
-            raise Rejection(f"the Avro schema holds {type(schema).__name__} where a type is needed.")
-        kind = schema.get("type")
-        if kind in ("record", "error", "enum", "fixed"):
-            return self._definition(schema, namespace, depth)
-        if kind in ("array", "map"):
-            return Node(kind, [self.node(schema.get("items" if kind == "array" else "values"), namespace, depth + 1)], width=1)
-        return self.node(kind, namespace, depth + 1)
-
-    def _reference(self, name: str, namespace: str) -> Node:
-        if name in _WIDTHS:
-            return Node(name, width=_WIDTHS[name], fixed=_FIXED_WIDTHS.get(name))
-        full_name = name if "." in name or not namespace else f"{namespace}.{name}"
-        # Old writers name a type of no namespace from inside one.
-        found = self.named.get(full_name) or self.named.get(name)
-        if found is None:
-            raise Rejection("the Avro schema uses a type that it does not define before.")
-        return found
-
-    @staticmethod
-    def _union(branches: list[Node]) -> Node:
-        if not branches or any(branch.kind == "union" for branch in branches):
-            raise Rejection("the Avro schema has an empty union or a union of unions.")
-        return Node("union", branches, width=1)
-
-    def _definition(self, schema: dict[str, Any], namespace: str, depth: int) -> Node:
-        name, space = _full_name(schema, namespace)
-        made = self.named[name] = Node("record" if schema["type"] == "error" else schema["type"])
-        if made.kind == "record":
-            self._add_fields(made, schema.get("fields"), space, depth)
-        elif made.kind == "enum":
-            made.names, made.width = _symbols(schema.get("symbols")), 1
-        else:
-            made.width = made.fixed = _size(schema.get("size"))
-        return made
-
-    def _add_fields(self, record: Node, given: Any, space: str, depth: int) -> None:
-        if not isinstance(given, list):
-            raise Rejection("the Avro schema has a record without a list of fields.")
-        for described in given:
-            if not isinstance(described, dict) or not isinstance(described.get("name"), str):
-                raise Rejection("the Avro schema has a field without a name.")
-            record.names.append(described["name"])
-            record.inner.append(self.node(described.get("type"), space, depth + 1))
-        fixed = [inner.fixed for inner in record.inner]
-        record.width = sum(inner.width for inner in record.inner)
-        record.fixed = None if None in fixed else record.width
-
-
-def _symbols(given: Any) -> list[str]:
-    if not isinstance(given, list) or not given or not all(isinstance(symbol, str) for symbol in given):
-        raise Rejection("the Avro schema has an enum without a list of symbols.")
-    return given
-
-
-def _size(given: Any) -> int:
-    if type(given) is not int or not 0 < given <= MAX_FIXED_BYTES:
-        raise Rejection("the Avro schema has a fixed type without a usable size.")
-    return given
-
-
-def _full_name(schema: dict[str, Any], namespace: str) -> tuple[str, str]:
-    name = schema.get("name")
-    if not isinstance(name, str) or not name:
-        raise Rejection("the Avro schema has a named type without a name.")
-    if "." in name:
-        return name, name.rpartition(".")[0]
-    space = schema.get("namespace", namespace)
-    space = space if isinstance(space, str) else namespace
-    return (f"{space}.{name}" if space else name), space
-
-
-# -- what is read ------------------------------------------------------------------------------------------------
-
-
 def _reader(node: Node, wanted: Wanted | None) -> Read:
     if wanted is None or not _is_mixed(node, wanted, ()):
         return _decoder(_Rebuilt().schema(node, wanted))
@@ -189,12 +57,12 @@ def _reader(node: Node, wanted: Wanted | None) -> Read:
         return _record_reader(node, wanted)
     if node.kind == "union":
         branches = [_reader_or_skip(branch, wanted) for branch in node.inner]
-        return lambda stream: _branch(branches, stream)(stream)
+        return lambda stream: next_branch(branches, stream)(stream)
     if node.kind == "array":
         (item,) = node.inner
         _check_items(item)
         read = _reader(item, wanted)
-        return lambda stream: [read(stream) for count, _ in _chunks(stream) for _ in range(count)]
+        return lambda stream: [read(stream) for count, _ in chunks(stream) for _ in range(count)]
     raise Rejection(f"the Avro schema has a {node.kind} where a record is wanted.")
 
 
@@ -276,7 +144,7 @@ def _is_single(node: Node) -> bool:
     """Whether a value is one number, text or nothing."""
     if node.kind == "union":
         return all(_is_single(branch) for branch in node.inner)
-    return node.kind in _WIDTHS or node.kind in ("enum", "fixed")
+    return node.kind in WIDTHS or node.kind in ("enum", "fixed")
 
 
 def _are_items(item: Node) -> bool:
@@ -318,7 +186,7 @@ class _Rebuilt:
             raise Rejection(f"the Avro schema has more than {MAX_SCHEMA_NODES} parts, named types counted where they are used.")
         if node in self.open:
             raise Rejection("the Avro schema contains itself; ZTF packets do not.")
-        if node.kind in _WIDTHS:
+        if node.kind in WIDTHS:
             return node.kind
         if node.kind == "map":
             raise Rejection("the Avro schema has a map where a value is read.")
@@ -367,72 +235,5 @@ class _Rebuilt:
         return "long" if node.kind == "enum" else _PLAINEST.get(node.kind, node.kind)
 
 
-# -- what is passed over -----------------------------------------------------------------------------------------
-
-
 def _skipper(node: Node) -> Read:
-    return lambda stream: _skip(node, stream, 0)
-
-
-def _skip(node: Node, stream: io.BytesIO, depth: int) -> None:
-    """Step over one value. Raises EOFError where it goes on beyond the end, ValueError where lengths are impossible."""
-    if depth > MAX_SKIP_DEPTH:
-        raise ValueError("nested too deep")
-    if node.fixed is not None:
-        _advance(stream, node.fixed)
-    elif node.kind in ("int", "long", "enum"):
-        _long(stream)
-    elif node.kind in ("bytes", "string"):
-        _advance(stream, _long(stream))
-    elif node.kind == "record":
-        for inner in node.inner:
-            _skip(inner, stream, depth + 1)
-    elif node.kind == "union":
-        _skip(_branch(node.inner, stream), stream, depth + 1)
-    else:
-        _skip_items(node, stream, depth)
-
-
-def _skip_items(node: Node, stream: io.BytesIO, depth: int) -> None:
-    (item,) = node.inner
-    fixed = item.fixed if node.kind == "array" else None
-    for count, n_bytes in _chunks(stream):
-        if n_bytes is not None:
-            _advance(stream, n_bytes)
-        elif fixed is not None:
-            _advance(stream, count * fixed)
-        else:
-            for _ in range(count):
-                if node.kind == "map":
-                    _advance(stream, _long(stream))
-                _skip(item, stream, depth + 1)
-
-
-def _chunks(stream: io.BytesIO) -> Iterator[tuple[int, int | None]]:
-    """The pieces in which an array or a map is written: how many items, and how many bytes where that is said."""
-    while (count := _long(stream)) != 0:
-        yield (count, None) if count > 0 else (-count, _long(stream))
-
-
-def _branch(branches: list[Any], stream: io.BytesIO) -> Any:
-    index = _long(stream)
-    if not 0 <= index < len(branches):
-        raise ValueError("no such branch of a union")
-    return branches[index]
-
-
-def _advance(stream: io.BytesIO, n_bytes: int) -> None:
-    at = stream.tell()
-    if n_bytes < 0 or at + n_bytes > len(stream.getbuffer()):
-        raise EOFError
-    stream.seek(at + n_bytes)
-
-
-def _long(stream: io.BytesIO) -> int:
-    value = 0
-    for shift in range(0, 70, 7):
-        (byte,) = struct.unpack("B", stream.read(1))
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1)
-    raise ValueError("an integer of more than 64 bits")
+    return lambda stream: skip(node, stream)

@@ -1,7 +1,7 @@
 """Avro container files read within bounds: bytes in, records out. Knows nothing about ZTF.
 
 What is read costs time and memory in proportion to its bytes, whoever wrote them; what nobody wants of a record is passed over
-(``avro_schema``). A file may be of any size: one block of it is in memory at a time. Decoding itself is fastavro's.
+(``reading``). A file may be of any size: one block of it is in memory at a time. Decoding itself is fastavro's.
 """
 
 import io
@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.avro_schema import Node, Read, Wanted, beginning, parsed, reader
+from needle_assets.landing.avro.reading import Read, reader
+from needle_assets.landing.avro.schema import Node, Wanted, beginning, parsed
 
 MAX_FILE_BYTES = 8 * 2**20
 MAX_BLOCK_BYTES = 32 * 2**20
