@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")), REPOSITORY / "warehouse" / "README.md"]
+PAGES = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "warehouse/README.md")),
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+]
 PROGRAMS = ("needle", "make", "dagster", "duckdb", "python", "pytest", "pip", "export", "source")
 SHELL = ("", "sh", "bash", "console")
+FILE = re.compile(r"(?:#|--) (?:in (?P<place>\w+) of )?(?P<path>[\w./]+/[\w.]+)\n")
+
+# Pages that are followed as a whole by a test of their own, commands included.
+FOLLOWED = {"docs/adding_a_product.md": "needle_assets_tests/docs/test_adding_a_product.py"}
 
 # Commands that are not run where the documentation is tested, and what runs them or why nothing can.
 NOT_RUN = {
@@ -36,9 +43,19 @@ class Block:
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
-    """Fenced blocks of a page in these languages."""
+    """Fenced blocks of a page in these languages, apart from those that are files."""
+    return [block for block in _fenced(page) if block.language in languages and not FILE.match(block.text)]
+
+
+def files(page: Path) -> list[tuple[str, str, str]]:
+    """Blocks that say in their first line which file they are: path, the name in it that they are added to (or nothing), text."""
+    found = [(FILE.match(block.text), block.text) for block in _fenced(page)]
+    return [(first["path"], first["place"] or "", text[first.end() :]) for first, text in found if first]
+
+
+def _fenced(page: Path) -> list[Block]:
     found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [Block(page, language, text) for language, text in found if language in languages]
+    return [Block(page, language, text) for language, text in found]
 
 
 def commands(page: Path) -> list[str]:
@@ -47,17 +64,24 @@ def commands(page: Path) -> list[str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if line.startswith("$ "):
-            yield line.removeprefix("$ ")
-        elif line.split(" ")[0] in PROGRAMS:
-            yield line
+    """Commands of a block: the lines behind a ``$`` where there is one, the others being what is printed; else every line."""
+    lines = text.replace("\\\n", " ").splitlines()
+    prompted = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    yield from prompted or (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def coded(page: Path) -> list[str]:
+    """Everything in a page's sentences and tables that is written as code, without line breaks."""
+    return [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", _prose(page))]
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 def mentioned(page: Path) -> list[str]:
     """Commands that a page names within its sentences."""
-    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return [text for text in re.findall(r"`([^`\n]+)`", prose) if text.split(" ")[0] == "needle" and " " in text]
+    return [text for text in coded(page) if text.split(" ")[0] == "needle" and " " in text]
 
 
 def links(page: Path) -> list[str]:

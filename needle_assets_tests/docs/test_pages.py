@@ -23,7 +23,19 @@ from needle_assets.orchestration.jobs.refresh import refresh_job
 from needle_assets.orchestration.records import pictures
 from needle_assets.settings import Settings, read_settings
 from needle_assets.simulation import simulate
-from needle_assets_tests.docs.pages import NOT_RUN, PAGES, PROGRAMS, REPOSITORY, Block, blocks, commands, links, mentioned
+from needle_assets_tests.docs.pages import (
+    FOLLOWED,
+    NOT_RUN,
+    PAGES,
+    PROGRAMS,
+    REPOSITORY,
+    Block,
+    blocks,
+    commands,
+    files,
+    links,
+    mentioned,
+)
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import opened_services
 from needle_assets_tests.fetch.survey_services import SurveyServices
@@ -41,6 +53,11 @@ def named(page: Path) -> str:
 def of_language(*languages: str) -> list[Any]:
     found = [block for page in PAGES for block in blocks(page, *languages)]
     return [pytest.param(block, id=f"{named(block.page)} {number}") for number, block in enumerate(found)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_block_that_is_a_file_stands_only_where_a_test_writes_it(page: Path) -> None:
+    assert not files(page) or named(page) in FOLLOWED
 
 
 @dataclass
@@ -143,8 +160,8 @@ def test_every_program_runs(block: Block, place: Place, monkeypatch: pytest.Monk
 def test_no_language_is_passed_over() -> None:
     known = {"", "sh", "bash", "console", "sql", "toml", "yaml", "python", "text"}
     for page in PAGES:
-        fences = [line[3:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("```")]
-        assert set(fences) <= known, page
+        fences = [line for line in page.read_text(encoding="utf-8").splitlines() if line.lstrip().startswith(("```", "~~~"))]
+        assert {fence.removeprefix("```") for fence in fences} <= known, f"{page}: only blocks that begin at the margin are tried"
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +197,9 @@ def desk(trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     services.close()
 
 
-WITH_COMMANDS = [page for page in PAGES if any(command not in NOT_RUN for command in commands(page))]
+WITH_COMMANDS = [
+    page for page in PAGES if named(page) not in FOLLOWED and any(command not in NOT_RUN for command in commands(page))
+]
 
 
 @pytest.mark.slow
