@@ -1,7 +1,8 @@
 """Photometry and hosts of a landing folder brought up to date: a source's own rows are replaced, all others stay as they are.
 
 Both files are snapshots that people and other sources write too. A merge reads what lies there, replaces its own rows and puts
-the whole back in one step; lines of others are copied as text, so that not even a broken one is lost.
+the whole back in one step; lines of others are copied as text, so that not even a broken one is lost. The object's column may have any
+name that readers know (`landing.catalogues.columns`): it keeps it, and is ``ztf_id`` within this module.
 """
 
 import csv
@@ -14,6 +15,7 @@ import polars as pl
 
 from needle_assets.fetch.around import FetchError
 from needle_assets.fetch.folder import LandingFolder
+from needle_assets.landing.catalogues.columns import OBJECT_ID
 from needle_assets.samples.hosts import COMPLETED, FETCHED
 
 PHOTOMETRY_SCHEMA = {
@@ -94,7 +96,7 @@ def merge_hosts(folder: LandingFolder, rows: Sequence[Mapping[str, Any]]) -> int
         ours = {row["ztf_id"]: row for _, row in given if _is_ours(row)}
         new = {str(row["ztf_id"]): _text_row(row) for row in rows}
         theirs = [(line, row) for line, row in given if not _is_ours(row)]
-        columns = [*header, *(name for name in HOST_COLUMNS if name.lower() not in {known.lower() for known in header})]
+        columns = [*header, *(name for name in HOST_COLUMNS if name.lower() not in _names(header))]
         padding = "," * (len(columns) - len(header)) if header else ""
         before, after = _around_theirs(ours | new, theirs)
         n_new = sum(row in new.values() and not _says_the_same(ours.get(row["ztf_id"]), row) for row in [*before, *after])
@@ -133,6 +135,10 @@ def _association(row: Fields, source: str) -> tuple[str, ...]:
 def _merge_photometry_parquet(folder: LandingFolder, path: Path, source: str, ids: set[str], new: pl.DataFrame) -> int:
     try:
         before = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=PHOTOMETRY_SCHEMA)
+        id_column = next(
+            (name for name, known in zip(before.columns, _names(before.columns), strict=True) if known == "ztf_id"), "ztf_id"
+        )
+        before = before.rename({id_column: "ztf_id"})
         absent = {name: kind for name, kind in PHOTOMETRY_SCHEMA.items() if name not in before.columns}
         before = before.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
         new = new.cast({name: before.schema[name] for name in new.columns})
@@ -146,7 +152,7 @@ def _merge_photometry_parquet(folder: LandingFolder, path: Path, source: str, id
         ) from error
     if not replaced.select(new.columns).sort(_ORDER).equals(new):
         out = io.BytesIO()
-        merged.write_parquet(out)
+        merged.rename({"ztf_id": id_column}).write_parquet(out)
         folder.write(path, out.getvalue())
     return len(new.join(replaced, on=["ztf_id", "mjd", "band"], how="anti"))
 
@@ -154,13 +160,13 @@ def _merge_photometry_parquet(folder: LandingFolder, path: Path, source: str, id
 def _merge_photometry_csv(folder: LandingFolder, path: Path, source: str, ids: set[str], new: pl.DataFrame) -> int:
     header, lines = _split(path)
     given = [(line, _fields(line, header) or {}) for line in lines]
-    columns = [*header, *(name for name in PHOTOMETRY_SCHEMA if name not in {known.lower() for known in header})]
+    columns = [*header, *(name for name in PHOTOMETRY_SCHEMA if name not in _names(header))]
     padding = "," * (len(columns) - len(header))
     fresh = [_text_row(row) for row in new.iter_rows(named=True)]
     ours = [row for _, row in given if row.get("source") == source]
     replaced = {(row.get("ztf_id"), row.get("mjd"), row.get("band")) for row in ours if row.get("ztf_id") in ids}
     kept = [row for row in ours if row.get("ztf_id") not in ids]
-    text = [_line(columns, {name.lower(): name for name in columns})]
+    text = [_line(columns, {name: name for name in columns})]
     text += [line + padding for line, row in given if row.get("source") != source]
     text += sorted(_line(columns, row) for row in [*kept, *fresh])
     folder.write(path, "".join(line + "\n" for line in text).encode())
@@ -176,9 +182,18 @@ def _split(path: Path) -> tuple[list[str], list[str]]:
         text = data.decode("latin-1")
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     header = next(csv.reader(lines[:1]), [])
-    if "\0" in text or "ztf_id" not in (name.strip().lower() for name in header):
-        raise FetchError(f"{path.name} has no header line with ztf_id; mend it or move it away. It is left as it is.")
+    if "\0" in text or "ztf_id" not in _names(header):
+        raise FetchError(
+            f"{path.name} has no header line with object_id or ztf_id; mend it or move it away. It is left as it is."
+        )
     return header, lines[1:]
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    """Lower-case names of the columns; the object's is ztf_id, whatever the file calls it."""
+    names = [name.strip().lower() for name in header]
+    id_column = next((name for name in OBJECT_ID if name in names), "ztf_id")
+    return ["ztf_id" if name == id_column else name for name in names]
 
 
 def _fields(line: str, header: Sequence[str]) -> dict[str, str] | None:
@@ -187,7 +202,7 @@ def _fields(line: str, header: Sequence[str]) -> dict[str, str] | None:
         values = next(csv.reader([line], strict=True)) if '"' in line else line.split(",")
     except csv.Error:
         return None
-    return {name.strip().lower(): value.strip() for name, value in zip(header, values, strict=False)}
+    return {name: value.strip() for name, value in zip(_names(header), values, strict=False)}
 
 
 def _text_row(row: Mapping[str, Any]) -> dict[str, str]:
@@ -206,5 +221,6 @@ def _says_the_same(before: Fields | None, row: Fields) -> bool:
 
 def _line(columns: Sequence[str], row: Fields) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow([row.get(name.strip().lower(), row.get(name, "")) for name in columns])
+    values = [row.get(known, row.get(name, "")) for name, known in zip(columns, _names(columns), strict=True)]
+    csv.writer(out, lineterminator="").writerow(values)
     return out.getvalue()

@@ -159,6 +159,25 @@ def test_broken_lines_and_windows_line_ends_are_kept(tmp_path: Path) -> None:
 
 def test_hosts_without_a_header_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "hosts.csv").write_text("1,2,3\n")
-    with pytest.raises(FetchError, match=r"hosts\.csv has no header line with ztf_id"):
+    with pytest.raises(FetchError, match=r"hosts\.csv has no header line with object_id or ztf_id"):
         merge_hosts(folder_at(tmp_path), [host(B, "Sherlock" + MARK)])
     assert (tmp_path / "hosts.csv").read_text() == "1,2,3\n"
+
+
+@pytest.mark.parametrize("name", ["object_id", "objectId", "ZTFID", "oid"])
+def test_a_file_that_names_the_object_otherwise_is_merged_with_and_keeps_its_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "hosts.csv").write_text(f"{name},host_ra,host_dec,source\n{A},10.50,-3.25,FLEET\n")
+    (tmp_path / "photometry.csv").write_text(f"mjd,{name},band,mag,mag_err,source\n59000.5,{A},r,18.5,0.1,mine\n")
+    assert merge_hosts(folder_at(tmp_path), [host(B, "lasair" + MARK)]) == 1
+    assert merge_photometry(folder_at(tmp_path), "alerce", {A: [point(59001.5)]}) == 1
+    assert (tmp_path / "hosts.csv").read_text().startswith(f"{name},host_ra,host_dec,source,separation_arcsec")
+    assert set(read_host_rows(folder_at(tmp_path))) == set(read_hosts(tmp_path / "hosts.csv")[0]["object_id"]) == {A, B}
+    assert rows_of(tmp_path / "photometry.csv") == [(A, 59000.5, "r", "mine"), (A, 59001.5, "g", "alerce")]
+
+
+def test_a_parquet_file_that_names_the_object_otherwise_is_merged_with_and_keeps_its_name(tmp_path: Path) -> None:
+    theirs = {"object_id": [A], "mjd": [59000.5], "band": ["r"], "mag": [18.5], "mag_err": [0.1], "source": ["mine"]}
+    pl.DataFrame(theirs).write_parquet(tmp_path / "photometry.parquet")
+    assert merge_photometry(folder_at(tmp_path), "alerce", {A: [point(59001.5)]}) == 1
+    assert pl.read_parquet_schema(tmp_path / "photometry.parquet").names()[0] == "object_id"
+    assert rows_of(tmp_path / "photometry.parquet") == [(A, 59000.5, "r", "mine"), (A, 59001.5, "g", "alerce")]
