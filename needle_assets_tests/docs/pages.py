@@ -20,7 +20,7 @@ FOLLOWED = {"docs/adding_a_product.md": "needle_assets_tests/docs/test_adding_a_
 
 # Commands that are not run where the documentation is tested, and what runs them or why nothing can.
 NOT_RUN = {
-    "make demo": "its steps are commands of these pages, and needle_assets_tests/pipeline/test_train.py runs them together",
+    "make demo": "needle_assets_tests/cli/test_demonstration.py, and its trainings needle_assets_tests/pipeline/test_train.py",
     "make test": "it is what runs this",
     "make faults": "needle_assets_tests/test_disturbed.py",
     "make install": "it is what set this up",

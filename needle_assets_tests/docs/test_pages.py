@@ -1,5 +1,6 @@
 """Every command, query, program and setting in the documentation is tried; those that cannot be are named, each with its reason."""
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -241,3 +242,10 @@ RUNNERS: dict[str, Callable[[list[str], Place, pytest.MonkeyPatch], None]] = {"n
 
 def test_what_is_not_run_is_still_in_the_documentation() -> None:
     assert set(NOT_RUN) <= {command for page in PAGES for command in commands(page)}
+
+
+def test_what_is_said_to_run_it_instead_is_there() -> None:
+    said = " ".join([*NOT_RUN.values(), *FOLLOWED.values()])
+    named_tests = re.findall(r"needle_assets_tests/[\w/]+\.py", said)
+    assert len(named_tests) > 4
+    assert [path for path in named_tests if not (REPOSITORY / path).exists()] == []
