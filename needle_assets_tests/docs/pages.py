@@ -28,6 +28,7 @@ NOT_RUN = {
     "make test-random SEED=1 RUNS=50": "a search of half an hour; every property test runs here with one seed",
     "make mutants": "a search of an hour; needle_assets_tests/mutants/test_making.py tries its parts",
     "make mutants 'MUTANTS=samples --draw 60 --seed 3'": "the same",
+    "source .venv/bin/activate": "what is run here is run by the Python of that environment",
     "needle ui": "needle_assets_tests/orchestration/test_browser.py",
     "python benchmarks/gp_parity.py NPZ needle.duckdb": "it needs the files of the authors, which are not ours to ship",
 }
