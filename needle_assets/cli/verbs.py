@@ -363,7 +363,8 @@ def run_sql(published: Path, query: str, *, style: str = "table") -> str:
 
 
 def interactive_sql(published: Path) -> None:
-    """Ask for queries until the end of the input."""
+    """Ask for queries until the end of the input. Raises WarehouseError at once if there is nothing to ask."""
+    exploring.ask(published, "select 1")
     sys.stdout.write(f"{published} (read-only). End a query with ; and leave with Ctrl-D.\n")
     for query in _queries():
         try:

@@ -7,7 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from needle_assets.cli.verbs import interactive_sql
 from needle_assets.home import Home
+from needle_assets.warehouse.connection import WarehouseError
 from needle_assets_tests.homes import environment_of, fill, needle
 
 WRITERS = "select distinct run_id from lineage.ledger where asset = 'core.epochs'"
@@ -78,3 +80,8 @@ def test_the_prompt_answers_until_the_end_of_the_input(home: Path) -> None:
     assert "nonsense" in process.stdout
     assert "(0 rows)" in process.stdout
     assert needle(home, "sql", "select nonsense").returncode == 1
+
+
+def test_the_prompt_of_a_home_without_a_warehouse_does_not_open(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="does not exist yet"):
+        interactive_sql(tmp_path / "needle.duckdb")
