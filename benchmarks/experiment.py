@@ -22,8 +22,8 @@ from needle_assets.classifiers.intervals import bootstrap_weights, percentile_in
 from needle_assets.classifiers.metrics import RARE, confidences, pr_area
 from needle_assets.cli.verbs import RefreshOptions, TrainOptions, run_refresh, run_simulate, run_train
 from needle_assets.home import Home
+from needle_assets.labels import LABELS
 from needle_assets.settings import TrainingSettings
-from needle_assets.surveys.ztf import LABELS
 from needle_assets.warehouse import exploring
 
 SEED = 2026

@@ -41,6 +41,7 @@ from needle_assets.pipeline.session import Session
 from needle_assets.settings import Settings, preset_settings
 from needle_assets.simulation import simulate
 from needle_assets.stages import stage_named
+from needle_assets.surveys.ztf import ZTF
 from needle_assets.warehouse import rows
 from needle_assets.warehouse.connection import writing
 
@@ -64,7 +65,7 @@ def placed_pairs(landing: Path) -> Iterator[tuple[Packet, PlacedCutout, PlacedCu
             continue
         at = {"xpos": packet.candidate["xpos"], "ypos": packet.candidate["ypos"]}
         try:
-            science, reference = (place_cutout(decode_cutout(data), **at) for data in (packet.science, packet.reference))
+            science, reference = (place_cutout(decode_cutout(data), ZTF, **at) for data in (packet.science, packet.reference))
         except Rejection:
             continue
         if not any(found.reasons for found in find_pair_defects(science.image, reference.image)):

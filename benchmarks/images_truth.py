@@ -33,7 +33,8 @@ from needle_assets.simulation.folder import _rendered
 from needle_assets.simulation.objects import draw_object
 from needle_assets.simulation.sky import Galaxies, Stars
 from needle_assets.simulation.stamps import Stamp
-from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.ztf import ZTF
 
 OURS, AUTHORS = preset_settings("default"), preset_settings("needle2")
 INNER = slice(1, 61)
@@ -90,7 +91,7 @@ def known_pairs(folder: Path) -> list[Known]:
     for candid, (own, bare) in drawn.items():
         packet, science, reference = placed[candid]
         images, row = {"science": science.image, "reference": reference.image}, truth[candid]
-        band, mjd = BAND_OF_FID[packet.candidate["fid"]], packet.candidate["jd"] - MJD_OFFSET
+        band, mjd = ZTF.band_of_number[packet.candidate["fid"]], packet.candidate["jd"] - MJD_OFFSET
         target = (science.target_x_px, science.target_y_px)
         host = None if row["host_x_px"] is None else (row["host_x_px"] - 1, row["host_y_px"] - 1)
         light = {name: _light(name, row, images[name], own, bare) for name in images}

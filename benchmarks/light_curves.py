@@ -22,9 +22,8 @@ from scipy.optimize import minimize
 from needle_assets.assets.light_curves import epochs, features, gp_fits, light_curves
 from needle_assets.errors import Rejection
 from needle_assets.light_curves.batched_fits import fit_many
-from needle_assets.light_curves.extinction import ZTF_EXTINCTION_PER_A_V
+from needle_assets.light_curves.extinction import extinction_per_a_v
 from needle_assets.light_curves.gaussian_process import (
-    BAND_WAVELENGTH_ANGSTROM,
     GaussianProcessFit,
     fit_points,
     flux_points,
@@ -34,6 +33,7 @@ from needle_assets.light_curves.light_curve import LightCurve, flux_from_mag, ma
 from needle_assets.light_curves.usability import daily_curve, judge
 from needle_assets.settings import Settings, preset_settings
 from needle_assets.simulation.objects import DEMO_MIX, SimulatedObject, draw_object
+from needle_assets.surveys.ztf import ZTF
 
 HOSTS = {"is_hosted": pl.Boolean, **{f"{b}_mag": pl.Float64 for b in "grizy"}, "separation_arcsec": pl.Float64}
 
@@ -43,7 +43,7 @@ def plain_procedure(light_curve: LightCurve) -> float:
     flux, flux_err = flux_from_mag(light_curve.mag, light_curve.mag_err)
     for band in np.unique(light_curve.band):
         flux[light_curve.band == band] -= biweight_location(flux[light_curve.band == band])
-    wavelength = np.array([BAND_WAVELENGTH_ANGSTROM[band] for band in light_curve.band])
+    wavelength = np.array([ZTF.fit_wavelength_angstrom[band] for band in light_curve.band])
     scale = np.abs(flux[np.argmax(np.abs(flux) / np.hypot(flux_err, 0.01 * flux.max()))]) or 1.0
     kernel = (0.5 * scale) ** 2 * kernels.Matern32Kernel([20.0**2, 6000.0**2], ndim=2)
     kernel.freeze_parameter("k2:metric:log_M_1_1")
@@ -126,7 +126,7 @@ def compare_fits(curves: pl.DataFrame, n_single: int) -> None:
         light_curve = LightCurve.of(*(frame[c].to_numpy() for c in ("days_since_first", "band", "mag", "mag_err"))).in_fit_bands()
         light_curve = light_curve[light_curve.mjd <= settings.max_days_since_first]
         try:
-            points.append(flux_points(light_curve, settings))
+            points.append(flux_points(light_curve, settings, ZTF.fit_wavelength_angstrom))
             chosen.append(light_curve.sorted())
         except Rejection:
             continue
@@ -156,7 +156,7 @@ def against_truth(objects: list[tuple[SimulatedObject, pl.DataFrame]], settings:
     fitted = _fitted(objects, settings)
     for found, light_curve, fit, start in fitted:
         curve = daily_curve(fit, faintest_mag=settings.gaussian_process.faintest_mag)
-        rise_end = peak_mjd(light_curve) + settings.epochs.days_after_peak
+        rise_end = peak_mjd(light_curve, ZTF.fit_bands) + settings.epochs.days_after_peak
         if judge(fit, curve, rise_end, settings.gaussian_process).reasons:
             continue
         n_usable += 1
@@ -177,7 +177,7 @@ def against_truth(objects: list[tuple[SimulatedObject, pl.DataFrame]], settings:
 
 
 def _extinction(found: SimulatedObject, band: str) -> float:
-    return found.transient.a_v_mag * ZTF_EXTINCTION_PER_A_V[band]
+    return found.transient.a_v_mag * extinction_per_a_v(ZTF.extinction_wavelength_angstrom[band])
 
 
 def _fitted(
@@ -189,7 +189,7 @@ def _fitted(
         rows = light_curves({"core.detections": frame, "raw.objects": catalogue}, settings).rows
         light_curve = LightCurve.of(*([row[c] for row in rows] for c in ("days_since_first", "band", "mag", "mag_err")))
         try:
-            points.append(flux_points(light_curve, settings.gaussian_process))
+            points.append(flux_points(light_curve, settings.gaussian_process, ZTF.fit_wavelength_angstrom))
             kept.append((found, light_curve, float(rows[0]["mjd"])))
         except Rejection:
             continue

@@ -28,11 +28,11 @@ from needle_assets.images.disagreement import find_pair_defects
 from needle_assets.images.stamps import place_cutout
 from needle_assets.landing.packets import read_packet
 from needle_assets.settings import CheckerSettings, QualitySettings
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
+from needle_assets.surveys.ztf import ZTF
 
 LABELS = Path(__file__).parents[1] / "needle_assets_tests" / "images" / "stamp_labels.csv"
 COPIES = 2
-NOTHING = np.full((STAMP_SIZE_PX, STAMP_SIZE_PX), np.nan, dtype=np.float32)
+NOTHING = np.full((ZTF.stamp_size_px, ZTF.stamp_size_px), np.nan, dtype=np.float32)
 
 
 class Real(NamedTuple):
@@ -67,7 +67,7 @@ def real_images(landing: Path, labels: Path) -> list[Real]:
 def placed(cutout: bytes | None, at: dict[str, float]) -> NDArray[np.float32]:
     """An image in the stamp's frame; nothing but NaN where there is none."""
     try:
-        return NOTHING if cutout is None else place_cutout(decode_cutout(cutout), **at).image.astype(np.float32)
+        return NOTHING if cutout is None else place_cutout(decode_cutout(cutout), ZTF, **at).image.astype(np.float32)
     except Rejection:
         return NOTHING
 

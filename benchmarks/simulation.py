@@ -30,7 +30,7 @@ from needle_assets.figures.realism import StampImages, realism_montage
 from needle_assets.images.noise import measure_sky
 from needle_assets.simulation import DEMO_MIX, simulate
 from needle_assets.simulation.realism import StampPair, labelled_objects, read_pairs
-from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import ZTF
 
 SIMULATED_PER_REAL_OBJECT = 4
 N_DRAWS = 3
@@ -177,10 +177,10 @@ def _cross_validated(
 
 def _whole(image: NDArray[np.float32]) -> NDArray[np.float64]:
     """The central part of an image in units of its sky noise, missing pixels at the sky's level; shape (49, 49)."""
-    full = np.full((CUTOUT_SIZE_PX, CUTOUT_SIZE_PX), np.nan)
+    full = np.full((ZTF.cutout_size_px, ZTF.cutout_size_px), np.nan)
     full[: image.shape[0], : image.shape[1]] = image
     sky = measure_sky(image)
-    middle = slice(CUTOUT_SIZE_PX // 2 - HALF_WIDTH_PX, CUTOUT_SIZE_PX // 2 + HALF_WIDTH_PX + 1)
+    middle = slice(ZTF.cutout_size_px // 2 - HALF_WIDTH_PX, ZTF.cutout_size_px // 2 + HALF_WIDTH_PX + 1)
     return np.nan_to_num((full - sky.level) / sky.sigma)[middle, middle]
 
 

@@ -20,10 +20,10 @@ from needle_assets.assets.training.folds import Job, Task, stamp_file, train_tas
 from needle_assets.classifiers.focal_loss import FocalLoss
 from needle_assets.classifiers.needle import Architecture, Needle, as_tensor
 from needle_assets.classifiers.training import Plan, Samples, deterministic, train
+from needle_assets.labels import LABELS
 from needle_assets.samples.ablations import ablation_named
 from needle_assets.samples.leakage import Parents
 from needle_assets.settings import TrainingSettings
-from needle_assets.surveys.ztf import LABELS
 
 ARCHITECTURE = Architecture(has_images=True, n_features=33, n_classes=3)
 LOSS = FocalLoss((0.02, 0.49, 0.49), (0.0, 2.0, 2.5))

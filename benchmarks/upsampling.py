@@ -17,8 +17,8 @@ import polars as pl
 
 from needle_assets.cli.verbs import TrainOptions, run_train
 from needle_assets.home import Home
+from needle_assets.labels import LABELS
 from needle_assets.settings import SyntheticSettings, TrainingSettings
-from needle_assets.surveys.ztf import LABELS
 from needle_assets.warehouse import exploring
 
 N_SYNTHETIC, MANY = SyntheticSettings().n_per_class, 1000

@@ -7,6 +7,10 @@ exactly those, and only their content enters the fingerprint that decides whethe
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
+
+from needle_assets.surveys.panstarrs import HOST_BANDS
+from needle_assets.surveys.survey import FEATURE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,11 @@ _OF_BAND = (
     *("discovery_slope_mag_per_day", "slope_change_mag_per_day"),
 )
 _FEATURES = (
-    *(f"{name}_{band}" for band in ("g", "r") for name in _OF_BAND),
+    *(f"{name}_{column}" for column in FEATURE_COLUMNS for name in _OF_BAND),
     *("peak_g_minus_r_mag", "peak_g_minus_r_days", "discovery_g_minus_r_mag", "colour_change_mag", "separation_arcsec"),
     *("peak_minus_host_mag_g", "peak_minus_host_mag_r", "peak_minus_host_g_minus_r_mag"),
-    *(f"host_{band}_mag" for band in "grizy"),
-    *(f"host_{blue}_minus_{red}_mag" for blue, red in ("gr", "ri", "iz", "zy")),
+    *(f"host_{band}_mag" for band in HOST_BANDS),
+    *(f"host_{blue}_minus_{red}_mag" for blue, red in pairwise(HOST_BANDS)),
 )
 _MODEL = (
     *(
@@ -316,7 +320,7 @@ STAGES: tuple[Stage, ...] = (
             "needle_assets.assets.pictures.light_curves:gp_fit",
             {
                 "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
-                "core.gp_fits": ("is_usable", "reasons", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
+                "core.gp_fits": ("is_usable", "reasons", "bands", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
                 "raw.objects": ("redshift",),
             },
         ),
@@ -354,7 +358,7 @@ STAGES: tuple[Stage, ...] = (
             {
                 "core.splits": ("label",),
                 "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
-                "core.gp_fits": ("n_points", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
+                "core.gp_fits": ("n_points", "bands", "days_since_first", "mag_g", "mag_r", "mag_err_g", "mag_err_r"),
             },
         ),
     ),

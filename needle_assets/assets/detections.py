@@ -1,16 +1,16 @@
-"""Detections, limits and hosts: ZTF's names end here."""
+"""Detections, limits and hosts: the packets' own names end here."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
+from needle_assets.assets.objects import survey_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.landing.packets import is_positive
 from needle_assets.light_curves.detections import merge_detections, merge_limits
 from needle_assets.samples.hosts import (
-    PS1_BANDS,
     dereddened,
     landed_separation_arcsec,
     origin,
@@ -20,7 +20,9 @@ from needle_assets.samples.hosts import (
 )
 from needle_assets.samples.positions import mean_position_deg
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.panstarrs import HOST_BANDS
+from needle_assets.surveys.survey import Survey
 
 
 def detections(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -29,15 +31,18 @@ def detections(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
 
     What is fainter than a few times its error, as in forced photometry, is refused.
     """
-    entries = [*_packet_entries(tables["raw.alerts"]), *_photometry_entries(tables["raw.photometry"])]
+    entries = [*_packet_entries(tables), *_photometry_entries(tables["raw.photometry"])]
     rows, rejections = merge_detections(entries, min_signal_to_noise=settings.detections.min_signal_to_noise)
     return Product([{"object_id": _object_id(tables), **row} for row in rows], rejections)
 
 
 def upper_limits(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """Exposures without a detection, told by the packets' history."""
+    if tables["raw.alerts"].is_empty():
+        return Product()
+    survey = survey_of(tables)
     told = [
-        {"mjd": entry["jd"] - MJD_OFFSET, "band": BAND_OF_FID[entry["fid"]], "mag_limit": entry["diffmaglim"]}
+        {"mjd": entry["jd"] - MJD_OFFSET, "band": survey.band_of_number[entry["fid"]], "mag_limit": entry["diffmaglim"]}
         for entry in _history(tables["raw.alerts"])
         if entry["magpsf"] is None and entry["diffmaglim"] is not None
     ]
@@ -61,7 +66,7 @@ def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     row = {"object_id": object_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
     a_v_mag = tables["raw.objects"]["a_v_mag"][0] if len(tables["raw.objects"]) else None
     if host is not None and not row["is_dereddened"] and a_v_mag is not None:
-        mags = dereddened({band: host.get(f"{band}_mag") for band in PS1_BANDS}, a_v_mag)
+        mags = dereddened({band: host.get(f"{band}_mag") for band in HOST_BANDS}, a_v_mag)
         row |= {f"{band}_mag": mag for band, mag in mags.items()} | {"is_dereddened": True}
     return Product([row], refused)
 
@@ -82,7 +87,7 @@ def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
         why.measured.update(object_id=host["object_id"], source=host["source"])
         return None, [why]
     association, magnitudes = origin(host["source"])
-    has_magnitudes = any(host[f"{band}_mag"] is not None for band in PS1_BANDS)
+    has_magnitudes = any(host[f"{band}_mag"] is not None for band in HOST_BANDS)
     said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}
     return {**host, **said, "is_dereddened": host.pop("mw_corrected")}, []
 
@@ -124,23 +129,27 @@ def _host_row(source: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _packet_entries(alerts: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _packet_entries(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
+    alerts = tables["raw.alerts"]
+    if alerts.is_empty():
+        return
+    survey = survey_of(tables)
     for packet in alerts.iter_rows(named=True):
         has_stamp = packet["has_science_cutout"] or packet["has_reference_cutout"]
-        yield _entry(packet, "packet", has_stamp=has_stamp)
+        yield _entry(packet, "packet", survey, has_stamp=has_stamp)
     for entry in _history(alerts):
         if entry["magpsf"] is not None:
-            yield _entry(entry, "history", has_stamp=False)
+            yield _entry(entry, "history", survey, has_stamp=False)
 
 
-def _entry(ztf: Mapping[str, Any], source: str, *, has_stamp: bool) -> dict[str, Any]:
+def _entry(told: Mapping[str, Any], source: str, survey: Survey, *, has_stamp: bool) -> dict[str, Any]:
     return {
-        "candid": ztf["candid"],
-        "mjd": ztf["jd"] - MJD_OFFSET,
-        "band": BAND_OF_FID[ztf["fid"]],
-        "mag": ztf["magpsf"],
-        "mag_err": ztf["sigmapsf"],
-        "is_positive": is_positive(ztf["isdiffpos"]),
+        "candid": told["candid"],
+        "mjd": told["jd"] - MJD_OFFSET,
+        "band": survey.band_of_number[told["fid"]],
+        "mag": told["magpsf"],
+        "mag_err": told["sigmapsf"],
+        "is_positive": is_positive(told["isdiffpos"]),
         "is_mw_corrected": False,
         "has_stamp": has_stamp,
         "source": source,

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from needle_assets.assets.objects import survey_of
 from needle_assets.assets.output import Product
 from needle_assets.assets.stored_stamps import (
     IMAGES,
@@ -288,11 +289,13 @@ def _choose(pairs: Mapping[int, Pair], tables: Mapping[str, pl.DataFrame]) -> in
     if classification_mjd is None:
         raise Rejection("No classification epoch is known: the object has no usable detection.", n_usable_pairs=len(pairs))
     detections = {row["candid"]: row for row in tables["core.detections"].iter_rows(named=True)}
-    chosen = choose_pair((_candidate(pair, detections.get(candid, {})) for candid, pair in pairs.items()), classification_mjd)
+    candidates = (_candidate(pair, detections.get(candid, {})) for candid, pair in pairs.items())
+    bands = survey_of(tables).pair_bands
+    chosen = choose_pair(candidates, classification_mjd, bands)
     if chosen is None:
         raise Rejection(
-            f"None of {len(tables['core.stamps'])} stamps gives a usable pair in r or g, brighter than the reference, at or "
-            "before the classification epoch; see the refusals of its stamps.",
+            f"None of {len(tables['core.stamps'])} stamps gives a usable pair in {' or '.join(bands)}, brighter than the reference, "
+            "at or before the classification epoch; see the refusals of its stamps.",
             n_usable_pairs=len(pairs),
             classification_mjd=classification_mjd,
         )

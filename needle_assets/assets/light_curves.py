@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from needle_assets.assets.objects import survey_of, surveys_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.light_curves import features as table_1
@@ -15,21 +16,27 @@ from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux
 from needle_assets.light_curves.light_curve import LightCurve, classification_mjd, n_rising, peak_mjd
 from needle_assets.light_curves.usability import daily_curve, judge
 from needle_assets.settings import GaussianProcessSettings, Settings
-from needle_assets.surveys.ztf import FIT_BANDS
+from needle_assets.surveys.panstarrs import HOST_BANDS
+from needle_assets.surveys.survey import FEATURE_COLUMNS, Survey
 
 
 def light_curves(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Light curves without Milky Way extinction, merged within half a day and cleaned (paper, sections 4.1 and 4.2)."""
     detections = tables["core.detections"]
-    cleaned, unusable = _cleaned(detections, tables["raw.objects"], settings)
+    if detections.is_empty():
+        return Product()
+    cleaned, unusable = _cleaned(detections, tables["raw.objects"], settings, survey_of(tables))
     return Product(rows=_light_curve_rows(detections, cleaned), rejections=_removals(unusable, cleaned))
 
 
-def _cleaned(detections: pl.DataFrame, objects: pl.DataFrame, settings: Settings) -> tuple[CleanLightCurve, LightCurve]:
+def _cleaned(
+    detections: pl.DataFrame, objects: pl.DataFrame, settings: Settings, survey: Survey
+) -> tuple[CleanLightCurve, LightCurve]:
     landed = _light_curve(detections)
-    usable = is_usable(landed, detections["is_positive"].fill_null(value=False).to_numpy())
+    usable = is_usable(landed, detections["is_positive"].fill_null(value=False).to_numpy(), survey.bands)
     points, is_corrected = landed[usable], detections["is_mw_corrected"].fill_null(value=False).to_numpy()[usable]
-    mag, is_corrected = deredden(points.mag, points.band, _first(objects, "a_v_mag"), is_corrected)
+    a_v_mag, wavelength = _first(objects, "a_v_mag"), survey.extinction_wavelength_angstrom
+    mag, is_corrected = deredden(points.mag, points.band, a_v_mag, is_corrected, wavelength_angstrom=wavelength)
     cleaned = clean(LightCurve(points.mjd, points.band, mag, points.mag_err), is_corrected, settings.light_curves)
     return cleaned, landed[~usable]
 
@@ -39,17 +46,20 @@ def epochs(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     frame = tables["core.light_curves"]
     if frame.is_empty():
         return Product()
-    points, days_after_peak = _light_curve(frame), settings.epochs.days_after_peak
-    peak = peak_mjd(points)
+    points, days_after_peak, survey = _light_curve(frame), settings.epochs.days_after_peak, survey_of(tables)
+    peak = peak_mjd(points, survey.fit_bands)
     is_training = _first(tables["raw.objects"], "label") is not None
     newest = _light_curve(frame, time="last_mjd").sorted().mjd[-1]
     row = {
         "object_id": frame["object_id"][0],
+        "bands": ",".join(survey.feature_bands),
         "first_mjd": points.sorted().mjd[0],
         "peak_mjd": _null_if_nan(peak),
         "classification_mjd": classification_mjd(peak, newest, is_training=is_training, days_after_peak=days_after_peak),
-        "n_rising_g": n_rising(points, "g", peak, days_after_peak=days_after_peak),
-        "n_rising_r": n_rising(points, "r", peak, days_after_peak=days_after_peak),
+        **{
+            f"n_rising_{column}": n_rising(points, band, peak, days_after_peak=days_after_peak)
+            for column, band in _columns_of(survey)
+        },
     }
     return Product(rows=[row])
 
@@ -59,11 +69,12 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     from needle_assets.light_curves.batched_fits import fit_many  # imports torch, which an idle refresh does without
 
     product, process = Product(), settings.gaussian_process
+    surveys = surveys_of(tables)
     curves, objects = {}, {}
     for (object_id,), frame in tables["core.light_curves"].partition_by("object_id", as_dict=True, maintain_order=True).items():
         curves[object_id] = _light_curve(frame, time="days_since_first")
         try:
-            objects[object_id] = flux_points(curves[object_id], process)
+            objects[object_id] = flux_points(curves[object_id], process, surveys[object_id].fit_wavelength_angstrom)
         except Rejection as why:
             product.rejections.append(Rejection(why.reason, candid=why.candid, object_id=object_id, **why.measured))
     fits = fit_many(
@@ -72,8 +83,8 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         is_error_scale_fitted=process.is_error_scale_fitted,
     )
     for object_id, fit in zip(objects, fits, strict=True):
-        rise_end = peak_mjd(curves[object_id]) + settings.epochs.days_after_peak
-        product.rows.append({"object_id": object_id, **_fit_row(fit, rise_end, process)})
+        rise_end = peak_mjd(curves[object_id], surveys[object_id].fit_bands) + settings.epochs.days_after_peak
+        product.rows.append({"object_id": object_id, **_fit_row(fit, rise_end, process, surveys[object_id])})
     return product
 
 
@@ -82,15 +93,25 @@ def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     if tables["core.epochs"].is_empty():
         return Product()
     as_of = tables["core.epochs"]["classification_mjd"][0]
-    cleaned, _ = _cleaned(tables["core.detections"].filter(pl.col("mjd") <= as_of), tables["raw.objects"], settings)
+    survey = survey_of(tables)
+    cleaned, _ = _cleaned(tables["core.detections"].filter(pl.col("mjd") <= as_of), tables["raw.objects"], settings, survey)
     points, host, chosen = cleaned.points, _host(tables["core.hosts"]), settings.features
-    values = table_1.features(points, as_of, host, current=chosen.current, min_previous_days=chosen.min_previous_days)
+    values = table_1.features(
+        points,
+        as_of,
+        host,
+        bands=survey.feature_bands,
+        host_bands=survey.host_bands,
+        current=chosen.current,
+        min_previous_days=chosen.min_previous_days,
+    )
     row = {
         "object_id": tables["core.epochs"]["object_id"][0],
         "as_of_mjd": as_of,
+        "bands": ",".join(survey.feature_bands),
         **{name: _null_if_nan(value) for name, value in values.items()},
-        **{f"n_det_{band}": len(points.in_band(band)) for band in FIT_BANDS},
-        **{f"has_{band}": len(points.in_band(band)) > 0 for band in FIT_BANDS},
+        **{f"n_det_{column}": len(points.in_band(band)) for column, band in _columns_of(survey)},
+        **{f"has_{column}": len(points.in_band(band)) > 0 for column, band in _columns_of(survey)},
         "has_host": host != table_1.NO_HOST,
         "has_redshift": _first(tables["raw.objects"], "redshift") is not None,
         "has_mw_correction": bool(cleaned.is_mw_corrected.all()),
@@ -116,11 +137,11 @@ def feature_importance(tables: Mapping[str, pl.DataFrame], settings: Settings) -
 def _host(hosts: pl.DataFrame) -> table_1.Host:
     if not _first(hosts, "is_hosted"):
         return table_1.NO_HOST
-    row = hosts.select(pl.col("separation_arcsec", *(f"{band}_mag" for band in table_1.HOST_BANDS)).fill_null(math.nan)).row(0)
-    return table_1.Host(dict(zip(table_1.HOST_BANDS, row[1:], strict=True)), separation_arcsec=row[0])
+    row = hosts.select(pl.col("separation_arcsec", *(f"{band}_mag" for band in HOST_BANDS)).fill_null(math.nan)).row(0)
+    return table_1.Host(dict(zip(HOST_BANDS, row[1:], strict=True)), separation_arcsec=row[0])
 
 
-def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcessSettings) -> dict[str, Any]:
+def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcessSettings, survey: Survey) -> dict[str, Any]:
     curve = daily_curve(fit, faintest_mag=settings.faintest_mag)
     judgement = judge(fit, curve, rise_end, settings)
     return {
@@ -136,9 +157,15 @@ def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcess
         "is_usable": not judgement.reasons,
         "reasons": list(judgement.reasons),
         "days_since_first": curve.days_since_first,
-        **{f"mag_{band}": curve.mag.get(band) for band in FIT_BANDS},
-        **{f"mag_err_{band}": curve.mag_err.get(band) for band in FIT_BANDS},
+        "bands": ",".join(survey.feature_bands),
+        **{f"mag_{column}": curve.mag.get(band) for column, band in _columns_of(survey)},
+        **{f"mag_err_{column}": curve.mag_err.get(band) for column, band in _columns_of(survey)},
     }
+
+
+def _columns_of(survey: Survey) -> list[tuple[str, str]]:
+    """How the columns of each feature band are called, and the band."""
+    return list(zip(FEATURE_COLUMNS, survey.feature_bands, strict=True))
 
 
 def _light_curve(frame: pl.DataFrame, *, time: str = "mjd") -> LightCurve:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict
 from functools import lru_cache
@@ -13,21 +12,21 @@ import polars as pl
 
 from needle_assets.assets.output import Product
 from needle_assets.assets.samples import usable_by
+from needle_assets.assets.stored_stamps import square
 from needle_assets.classifiers import calibration, evaluation
 from needle_assets.errors import Rejection
+from needle_assets.labels import LABELS
 from needle_assets.randomness import rng_for
 from needle_assets.samples.ablations import ablation_named
 from needle_assets.samples.positions import mean_position_deg
 from needle_assets.samples.scaling import Scaler, normalised_pair
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import LABELS, STAMP_SIZE_PX
+from needle_assets.surveys.known import is_simulated
 
 if TYPE_CHECKING:
     from needle_assets.classifiers.needle import Needle
 
 P_COLUMNS = ("p_sn", "p_slsn", "p_tde")
-SIMULATED_ID = re.compile(r"ZTF\d{2}zz")
-SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
 # Above this association between class and source of photometry, scores say so.
 CONFOUNDED_FROM = 0.3
 
@@ -108,9 +107,9 @@ def _images(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str
 
 
 def stamp_pair(row: Mapping[str, Any], *, is_masked: bool) -> np.ndarray:
-    """One object's pair between 0 and 1 as networks see it, shape (60, 60, 2), from its row of core.masked_stamps."""
+    """One object's pair between 0 and 1 as networks see it, shape (n, n, 2), from its row of core.masked_stamps."""
     names = ("science", "reference") if is_masked else ("science_unmasked", "reference_unmasked")
-    science, reference = (np.asarray(row[name], dtype=np.float32).reshape(SHAPE) for name in names)
+    science, reference = (square(row[name]) for name in names)
     return np.moveaxis(normalised_pair(science, reference), 0, -1)
 
 
@@ -144,7 +143,7 @@ def _attention(
     if len(rows) == 0:
         return found
     chosen = judged[rows.tolist()]
-    masks = np.stack([np.asarray(stamps[z]["mask"], dtype=bool).reshape(SHAPE) for z in chosen["object_id"]])
+    masks = np.stack([square(stamps[z]["mask"], bool) for z in chosen["object_id"]])
     fractions = attention_fraction(attention_of(model, chosen, stamps), masks)
     for row, fraction, mask in zip(rows, fractions, masks, strict=True):
         found[row] = (None if np.isnan(fraction) else float(fraction), float(mask.mean()))
@@ -152,7 +151,7 @@ def _attention(
 
 
 def attention_of(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
-    """Where one stored model with an image branch looks, shape (n, 60, 60), for the class it prefers (Figure 12)."""
+    """Where one stored model with an image branch looks, shape (n, side, side), for the class it prefers (Figure 12)."""
     from needle_assets.classifiers.attention import attention_maps
 
     images = _images(model, objects, stamps)
@@ -229,11 +228,6 @@ def _caveats(found: pl.DataFrame) -> dict[str, Any]:
             "a model can tell sources apart instead of classes."
         )
     return {"warning": warning, "is_simulated": any(is_simulated(object_id) for object_id in once["object_id"])}
-
-
-def is_simulated(object_id: str) -> bool:
-    """Whether an id belongs to the simulated survey: its letters begin with zz, which the survey itself does not reach."""
-    return SIMULATED_ID.match(object_id) is not None
 
 
 def candidates(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from needle_assets.assets.objects import surveys_of
 from needle_assets.assets.output import Product
+from needle_assets.assets.stored_stamps import square
 from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Pair, is_complete
-from needle_assets.light_curves.features import HOST_BANDS, HOSTED_FEATURES, NO_HOST, Host
+from needle_assets.light_curves.features import HOSTED_FEATURES, NO_HOST, Host
 from needle_assets.light_curves.gaussian_process import restored_fit
 from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
 from needle_assets.randomness import rng_for
@@ -22,7 +24,8 @@ from needle_assets.samples.crossmatch import Drawing, ImageParent, LightCurvePar
 from needle_assets.samples.identity import conflicts, groups
 from needle_assets.samples.realism import recognisability
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
+from needle_assets.surveys.panstarrs import HOST_BANDS
+from needle_assets.surveys.survey import Survey
 
 MODEL_KINDS = ("TH", "T", "metadata")
 RECIPE_VERSION = "1"
@@ -39,12 +42,15 @@ def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     same_as = _same_as(tables["raw.objects"])
     labels = dict(tables["raw.objects"].filter(pl.col("label").is_not_null()).select("object_id", "label").iter_rows())
     disputed = conflicts(labels, same_as)
-    everyone = _labelled(tables)
+    everyone, surveys = _labelled(tables), surveys_of(tables)
     facts = everyone.filter(~pl.col("object_id").is_in(list(disputed)))
     rising = facts.filter(pl.col("n_rising_g") + pl.col("n_rising_r") > 0)
     product = Product(
         rejections=[
-            *(_without_rise(row) for row in facts.join(rising, on="object_id", how="anti").iter_rows(named=True)),
+            *(
+                _without_rise(row, surveys[row["object_id"]])
+                for row in facts.join(rising, on="object_id", how="anti").iter_rows(named=True)
+            ),
             *(_disputed(object_id, disputed[object_id]) for object_id in everyone["object_id"] if object_id in disputed),
         ]
     )
@@ -106,9 +112,10 @@ def _labelled(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def _without_rise(row: Mapping[str, Any]) -> Rejection:
+def _without_rise(row: Mapping[str, Any], survey: Survey) -> Rejection:
     return Rejection(
-        "no detection in g or r up to a few days after the peak; one is needed to train on the object or to judge by it.",
+        f"no detection in {' or '.join(survey.feature_bands)} up to a few days after the peak; one is needed to train on the object "
+        "or to judge by it.",
         object_id=row["object_id"],
         label=row["label"],
     )
@@ -200,10 +207,14 @@ class _Parents:
         names = wanted["object_id"].to_list()
         sections = {name: asdict(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")}
         identity = dict(wanted.select("object_id", "identity").iter_rows())
-        light_curves = {name: _light_curve_parent({t: own[t].get(name) for t in own}, identity[name], settings) for name in names}
+        surveys = surveys_of(tables)
+        light_curves = {
+            name: _light_curve_parent({t: own[t].get(name) for t in own}, identity[name], surveys[name], settings)
+            for name in names
+        }
         return cls(
             light_curves={name: found for name, found in light_curves.items() if found is not None},
-            images={name: _image_parent({t: own[t].get(name) for t in own}, identity[name]) for name in names},
+            images={name: _image_parent({t: own[t].get(name) for t in own}, identity[name], surveys[name]) for name in names},
             hashes={name: _hash([own[t][name].rows() if name in own[t] else None for t in sorted(own)]) for name in names},
             salt=RECIPE_VERSION + json.dumps(sections, sort_keys=True),
         )
@@ -226,7 +237,9 @@ def _hash(values: object) -> str:
     return hashlib.md5(repr(values).encode(), usedforsecurity=False).hexdigest()
 
 
-def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], identity: str, settings: Settings) -> LightCurveParent | None:
+def _light_curve_parent(
+    own: Mapping[str, pl.DataFrame | None], identity: str, survey: Survey, settings: Settings
+) -> LightCurveParent | None:
     found, objects, points = own["core.gp_fits"], own["raw.objects"], own["core.light_curves"]
     if found is None or objects is None or points is None or not found["is_usable"][0]:
         return None
@@ -234,23 +247,24 @@ def _light_curve_parent(own: Mapping[str, pl.DataFrame | None], identity: str, s
     fit = restored_fit(
         curve,
         settings.gaussian_process,
+        survey.fit_wavelength_angstrom,
         amplitude=found["amplitude"][0],
         length_scale_days=found["length_scale_days"][0],
         error_scale=found["error_scale"][0],
     )
-    rise_end = peak_mjd(curve) + settings.synthetic.sampled_days_after_peak
-    return LightCurveParent(found["object_id"][0], objects["redshift"][0], fit, curve, rise_end, identity)
+    rise_end = peak_mjd(curve, survey.fit_bands) + settings.synthetic.sampled_days_after_peak
+    return LightCurveParent(found["object_id"][0], objects["redshift"][0], survey, fit, curve, rise_end, identity)
 
 
-def _image_parent(own: Mapping[str, pl.DataFrame | None], identity: str) -> ImageParent:
+def _image_parent(own: Mapping[str, pl.DataFrame | None], identity: str, survey: Survey) -> ImageParent:
     objects, stamps = own["raw.objects"], own["core.masked_stamps"]
     assert objects is not None
     is_whole = stamps is not None and is_complete(_outline(stamps.row(0, named=True)))
-    return ImageParent(objects["object_id"][0], objects["redshift"][0], _host(own["core.hosts"]), is_whole, identity)
+    return ImageParent(objects["object_id"][0], objects["redshift"][0], survey, _host(own["core.hosts"]), is_whole, identity)
 
 
 def _outline(row: Mapping[str, Any]) -> Pair:
-    mask = np.asarray(row["mask"], dtype=bool).reshape(STAMP_SIZE_PX, STAMP_SIZE_PX)
+    mask = square(row["mask"], bool)
     nothing = np.zeros((0, 0))
     host = None if row["host_x_px"] is None else (row["host_x_px"], row["host_y_px"])
     return Pair(nothing, nothing, mask, (row["target_x_px"], row["target_y_px"]), host)
@@ -287,10 +301,14 @@ def _rows_of_part(
         reason = f"NEEDLE-{part.model_kind}, {part.label}, fold {part.fold}: {why.reason}"
         reasons.setdefault((part.model_kind, part.label), Rejection(reason, candid=why.candid, **why.measured))
         return []
-    return [_recipe_row(part, sample, recipe, parents_hash) for sample, recipe in enumerate(recipes)]
+    surveys = {name: parents.light_curves[name].survey for name in part.light_curves if name in parents.light_curves}
+    return [
+        _recipe_row(part, sample, recipe, surveys[recipe.light_curve_parent], parents_hash)
+        for sample, recipe in enumerate(recipes)
+    ]
 
 
-def _recipe_row(part: _Part, sample: int, recipe: Recipe, parents_hash: str) -> dict[str, Any]:
+def _recipe_row(part: _Part, sample: int, recipe: Recipe, survey: Survey, parents_hash: str) -> dict[str, Any]:
     same = (
         "light_curve_parent",
         "image_parent",
@@ -306,6 +324,7 @@ def _recipe_row(part: _Part, sample: int, recipe: Recipe, parents_hash: str) -> 
         "fold": part.fold,
         "label": part.label,
         "sample": sample,
+        "bands": ",".join(survey.feature_bands),
         **{name: getattr(recipe, name) for name in same},
         "rotation_deg": recipe.orientation.angle_deg,
         "flip": recipe.orientation.is_flipped,

@@ -8,26 +8,29 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.landing import Place, packets_of
+from needle_assets.assets.objects import surveys_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import host_position_px, place_cutout
 from needle_assets.landing.packets import Packet
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.survey import Survey
 
 TABLE = "core.stamps"
 
 
 def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
-    The science and reference images around each detection, 60 x 60 pixels, with the target and the host in them (paper, 3.2).
+    The science and reference images around each detection, cut to the survey's stamp, with the target and the host in them (paper, 3.2).
 
     A packet whose file has vanished or changed since it was scanned keeps the stamp it had, with the host where it is now, or the
     refusal. Raises OSError if it had neither, as then nobody knows what it showed: the object stays stale.
     """
     alerts = {(row["object_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
     hosts = {row["object_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
+    surveys = surveys_of(tables)
     used = {(row["path"], row["member"] or "", row["object_id"], row["candid"]) for row in alerts.values()}
     product = Product()
     seen: set[tuple[str, int]] = set()
@@ -35,7 +38,7 @@ def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
         key = (packet.object_id, packet.candid)
         if key in alerts and key not in seen:
             seen.add(key)
-            _add_stamp(product, packet, alerts[key], hosts.get(packet.object_id), landed.path)
+            _add_stamp(product, packet, surveys[packet.object_id], alerts[key], hosts.get(packet.object_id), landed.path)
     _keep_before(product, tables, {key: alert for key, alert in alerts.items() if key not in seen}, hosts)
     return product
 
@@ -47,13 +50,13 @@ def _keep_before(
     hosts: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Add what there was of packets that cannot be read now."""
-    missing = set(vanished)
+    missing, surveys = set(vanished), surveys_of(tables)
     for row in tables["core.stamps"].iter_rows(named=True):
         key = (row["object_id"], row["candid"])
         if key in vanished:
             missing.discard(key)
             target = (row["target_x_px"], row["target_y_px"])
-            product.rows.append({**row, **_host(vanished[key], hosts.get(row["object_id"]), target)})
+            product.rows.append({**row, **_host(vanished[key], hosts.get(row["object_id"]), target, surveys[row["object_id"]])})
     for row in tables["core.rejections"].iter_rows(named=True):
         key = (row["object_id"], row["candid"])
         if row["stage"] == TABLE and key in vanished:
@@ -76,20 +79,27 @@ def _only(landed: pl.DataFrame, used: set[Place]) -> pl.DataFrame:
     return landed.filter(pl.Series(keep, dtype=pl.Boolean))
 
 
-def _add_stamp(product: Product, packet: Packet, alert: Mapping[str, Any], host: Mapping[str, Any] | None, path: str) -> None:
+def _add_stamp(
+    product: Product,
+    packet: Packet,
+    survey: Survey,
+    alert: Mapping[str, Any],
+    host: Mapping[str, Any] | None,
+    path: str,
+) -> None:
     if packet.science is None and packet.reference is None:
         why = "the packet carries neither a science nor a reference cutout; it counts as a detection only"
         product.rejections.append(Rejection(why, candid=packet.candid, object_id=packet.object_id, path=path))
         return
-    images, target = _images(product, packet, alert)
+    images, target = _images(product, packet, survey, alert)
     if target is None:
         return
-    position = {"target_x_px": target[0], "target_y_px": target[1], **_host(alert, host, target)}
+    position = {"target_x_px": target[0], "target_y_px": target[1], **_host(alert, host, target, survey)}
     product.rows.append(
         {
             "object_id": packet.object_id,
             "candid": packet.candid,
-            "band": BAND_OF_FID[alert["fid"]],
+            "band": survey.band_of_number[alert["fid"]],
             "mjd": alert["jd"] - MJD_OFFSET,
             **images,
             **position,
@@ -98,7 +108,7 @@ def _add_stamp(product: Product, packet: Packet, alert: Mapping[str, Any], host:
 
 
 def _images(
-    product: Product, packet: Packet, alert: Mapping[str, Any]
+    product: Product, packet: Packet, survey: Survey, alert: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray | None], tuple[float, float] | None]:
     images: dict[str, np.ndarray | None] = {}
     target = None
@@ -107,7 +117,7 @@ def _images(
         if data is None:
             continue
         try:
-            placed = place_cutout(decode_cutout(data), xpos=alert["xpos"], ypos=alert["ypos"])
+            placed = place_cutout(decode_cutout(data), survey, xpos=alert["xpos"], ypos=alert["ypos"])
         except Rejection as why:
             reason = f"the {name} cutout cannot be used: {why.reason}"
             product.rejections.append(Rejection(reason, candid=packet.candid, **{**why.measured, "object_id": packet.object_id}))
@@ -116,7 +126,9 @@ def _images(
     return images, target
 
 
-def _host(alert: Mapping[str, Any], host: Mapping[str, Any] | None, target: tuple[float, float]) -> dict[str, float | None]:
+def _host(
+    alert: Mapping[str, Any], host: Mapping[str, Any] | None, target: tuple[float, float], survey: Survey
+) -> dict[str, float | None]:
     if host is None or host["host_ra_deg"] is None or host["host_dec_deg"] is None:
         return {"host_x_px": None, "host_y_px": None}
     x_px, y_px = host_position_px(
@@ -126,5 +138,6 @@ def _host(alert: Mapping[str, Any], host: Mapping[str, Any] | None, target: tupl
         host_dec_deg=host["host_dec_deg"],
         target_x_px=target[0],
         target_y_px=target[1],
+        pixel_scale_arcsec=survey.pixel_scale_arcsec,
     )
     return {"host_x_px": x_px, "host_y_px": y_px}

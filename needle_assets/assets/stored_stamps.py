@@ -1,16 +1,14 @@
 """Stored stamps as arrays: what every stage on images starts from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
+from numpy.typing import DTypeLike, NDArray
 
 IMAGES = ("science", "reference")
-SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
 
 Image = NDArray[np.float32]
 # Rows of core.stamp_quality by object, packet and image.
@@ -18,7 +16,7 @@ Quality = Mapping[tuple[str, int, str], Mapping[str, Any]]
 
 
 class Stamp(NamedTuple):
-    """One packet's images by name, shape (60, 60) (all NaN where the packet has none), and positions in them [px]."""
+    """One packet's images by name, shape (n, n) (all NaN where the packet has none), and positions in them [px]."""
 
     object_id: str
     candid: int
@@ -38,14 +36,22 @@ class Pair(NamedTuple):
     is_restored: bool
 
 
+def square(pixels: Any, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """One stored image, its pixels row by row, as an array of shape (side, side). Raises ValueError if it is no square."""
+    flat = np.asarray(pixels, dtype=dtype).reshape(-1)
+    side = math.isqrt(flat.size)
+    return flat.reshape(side, side)
+
+
 def pixel_rows(column: pl.Series) -> NDArray[Any]:
-    """A column of pixels as an array of shape (n, 60, 60): float (NaN where the cell is null) or bool (False there)."""
+    """A column of square images as an array of shape (n, side, side): float (NaN where the cell is null) or bool (False there)."""
     array = column.rechunk().to_arrow()
+    n_pixels = array.type.list_size
+    side = math.isqrt(n_pixels)
     if len(array) == 0:
-        return np.empty((0, *SHAPE), dtype=np.float32)
-    n_pixels = SHAPE[0] * SHAPE[1]
+        return np.empty((0, side, side), dtype=np.float32)
     stored = array.values.slice(array.offset * n_pixels, len(array) * n_pixels)
-    values = stored.to_numpy(zero_copy_only=False).reshape(-1, *SHAPE)
+    values = stored.to_numpy(zero_copy_only=False).reshape(-1, side, side)
     is_null = array.is_null().to_numpy(zero_copy_only=False)
     if is_null.any():
         values = values.copy()

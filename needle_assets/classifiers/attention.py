@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from needle_assets.classifiers.needle import SCORING_BATCH, FloatArray, Needle, as_tensor
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 ATTENTION_DECIMALS = 6
 
@@ -44,7 +43,7 @@ def attention_maps(
         chosen = slice(start, start + SCORING_BATCH)
         explained = None if classes is None else torch.as_tensor(classes[chosen])
         parts.append(_maps(network, images[chosen], features[chosen], explained))
-    return np.concatenate(parts) if parts else np.zeros((0, STAMP_SIZE_PX, STAMP_SIZE_PX), dtype=np.float32)
+    return np.concatenate(parts) if parts else np.zeros(images.shape[:3], dtype=np.float32)
 
 
 def _maps(network: Needle, images: FloatArray, features: FloatArray, explained: torch.Tensor | None) -> NDArray[np.float32]:
@@ -56,7 +55,7 @@ def _maps(network: Needle, images: FloatArray, features: FloatArray, explained: 
     gradient = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), maps)[0]
     with torch.no_grad():
         heat = functional.relu((gradient.mean(dim=(2, 3), keepdim=True) * functional.relu(maps)).sum(dim=1, keepdim=True))
-        size = (STAMP_SIZE_PX, STAMP_SIZE_PX)
+        size = images.shape[1:3]
         stretched = functional.interpolate(heat, size=size, mode="bilinear", align_corners=False)
     return stretched[:, 0].numpy()
 

@@ -24,8 +24,8 @@ from needle_assets.classifiers.metrics import (
     precision_recall,
     threshold_measures,
 )
+from needle_assets.labels import LABELS
 from needle_assets.settings import MetricSettings
-from needle_assets.surveys.ztf import LABELS
 
 CURVE_THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(1, 50))
 # Metrics whose value is a rate of one class, withheld where the untouched set holds too few of it.

@@ -17,7 +17,7 @@ from needle_assets.classifiers.intervals import (
     clopper_pearson,
     percentile_interval,
 )
-from needle_assets.surveys.ztf import LABELS
+from needle_assets.labels import LABELS
 
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]

@@ -18,12 +18,13 @@ from needle_assets.landing.archives import Member, read_archive
 from needle_assets.landing.names import ALERTS_FOLDER
 from needle_assets.landing.packets import checked_ztf_id, read_packet
 from needle_assets.settings import Settings
+from needle_assets.surveys.ztf import ZTF
 
 MAX_REASONS = 20
 
 _NIGHT = re.compile(r"[0-9]{8}")
 _LISTED = re.compile(rb"ztf_public_([0-9]{8})\.tar\.gz")
-_ID_IN_BYTES = re.compile(rb"ZTF[0-9]{2}[a-z]{7}")
+_ID_IN_BYTES = re.compile(ZTF.id_pattern.encode())
 # In the first bytes of an Avro file: its records are packed, and an id cannot be seen from outside.
 _PACKED = re.compile(rb"avro\.codec.(?!null)", re.DOTALL)
 _HEADER_BYTES = 2**16

@@ -11,8 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-COLOUR_OF_BAND = {"g": "seagreen", "r": "firebrick", "i": "goldenrod"}
-MARKER_OF_BAND = {"g": "o", "r": "s", "i": "D"}
+from needle_assets.surveys.looks import in_order, look_of
+
 LIMIT_STYLES = ("dashed", "dotted", "dashdot")
 
 FloatArray = NDArray[np.float64]
@@ -95,12 +95,12 @@ def redshift_figure(
     for redshift, points in resampled:
         for band in np.unique(points.band):
             at = points.band == band
-            marker, colour = MARKER_OF_BAND[str(band)], colours.to_rgba(np.array([redshift]))[0]
-            face = colour if band == "g" else "none"
+            look, colour = look_of(str(band)), colours.to_rgba(np.array([redshift]))[0]
+            face = colour if look.is_full else "none"
             below.plot(
                 points.days[at],
                 points.mag[at],
-                marker,
+                look.marker,
                 color=colour,
                 markerfacecolor=face,
                 markersize=4,
@@ -121,12 +121,12 @@ def _draw(axis: Axes, points: Points, curve: Curve | None, rise_end_days: float 
     if curve is not None:
         for band, mag in curve.mag.items():
             error = curve.mag_err[band]
-            axis.plot(curve.days, mag, color=COLOUR_OF_BAND[band], linewidth=1.2)
-            axis.fill_between(curve.days, mag - error, mag + error, color=COLOUR_OF_BAND[band], alpha=0.2, linewidth=0)
-    for band in [b for b in COLOUR_OF_BAND if b in set(points.band)]:
-        at, colour = points.band == band, COLOUR_OF_BAND[band]
+            axis.plot(curve.days, mag, color=look_of(band).colour, linewidth=1.2)
+            axis.fill_between(curve.days, mag - error, mag + error, color=look_of(band).colour, alpha=0.2, linewidth=0)
+    for band in in_order({str(b) for b in points.band}):
+        at, colour = points.band == band, look_of(band).colour
         days, mag, err = points.days[at], points.mag[at], points.mag_err[at]
-        axis.errorbar(days, mag, err, fmt=MARKER_OF_BAND[band], color=colour, markersize=3.5, elinewidth=0.8, label=band)
+        axis.errorbar(days, mag, err, fmt=look_of(band).marker, color=colour, markersize=3.5, elinewidth=0.8, label=band)
     if rise_end_days is not None:
         axis.axvline(rise_end_days, color="grey", linestyle="dashed", linewidth=1, label="classified")
     _fit_axes(axis, points, curve)

@@ -4,6 +4,7 @@ The paper asks a network alone. Rules come first here because they are certain, 
 network (``classifiers/quality.py``) is left with what rules cannot see.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,6 @@ from scipy import ndimage
 
 from needle_assets.images.noise import measure_sky
 from needle_assets.settings import QualitySettings
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 # Names of the rules, in the order in which they are reported.
 RULES = (
@@ -34,10 +34,7 @@ _MIN_EDGE = 0.5
 # Lines too faint for their pixels to tell are looked for end to end and along half of the stamp, against three lines on each
 # side beyond the next one, because damage can be two lines wide. Sources and two pixels around them are left out, but no line
 # fainter than what the rule of bright lines sees; a line needs this fraction of its pixels.
-_SIXTH = np.arange(STAMP_SIZE_PX) // (STAMP_SIZE_PX // 6)
-_WINDOWS = np.stack([np.isin(_SIXTH, range(first, first + n)).astype(np.float64) for n in (6, 3) for first in range(7 - n)])
-_LENGTHS_PX = _WINDOWS.sum(axis=1)
-_BESIDE = np.sum([np.eye(STAMP_SIZE_PX, k=offset) for offset in (2, 3, 4)], axis=0)
+_BESIDE_PX = (2, 3, 4)
 _MIN_FREE_FRACTION = 0.6
 _SOURCE_SIGMA = 2.5
 _CLIP_SIGMA = 4.0
@@ -51,9 +48,9 @@ _MAX_SPOT_FRACTION = 0.1
 _LIT_SIGMA = 8.0
 _HOLLOW_SIGMA = 4.0
 # A line is compared with the next ones only where a third of its pixels show sky, and an image is judged by as many lines as that.
-_MIN_BANDED_PX = STAMP_SIZE_PX // 3
-# Stamps are centred on the target, within half a pixel of pixel 30: what is missing here is missing of the transient.
-_CENTRE = slice(27, 34)
+_MIN_BANDED_FRACTION = 1.0 / 3.0
+# Stamps are centred on the target, within half a pixel of their middle one: what is missing this near is missing of the transient.
+_NEAR_TARGET_PX = 3
 
 
 class Defects(NamedTuple):
@@ -69,8 +66,8 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
 
     Parameters
     ----------
-    image : ndarray, shape (60, 60), float
-        Stamp [DN]; NaN marks a missing pixel.
+    image : ndarray, shape (n, n), float
+        Stamp [DN] of any size; NaN marks a missing pixel. What is not square is ``wrong_shape``.
     settings : QualitySettings, optional
         Limits of the rules; ``default`` if left out.
 
@@ -94,14 +91,14 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
     the scatter of single pixels explains, the whole image is banded.
     """
     settings = settings or QualitySettings()
-    if image.shape != (STAMP_SIZE_PX, STAMP_SIZE_PX):
+    if image.ndim != 2 or image.shape[0] != image.shape[1] or image.size == 0:
         return Defects(("wrong_shape",), np.ones(image.shape, bool))
     finite = np.isfinite(image)
     size = np.abs(np.where(finite, image, 0.0))
     found = {"sentinel_values": finite & np.isin(image, settings.sentinels)}
     found["impossible_values"] = (size > _IMPOSSIBLE_DN) & ~found["sentinel_values"]
     usable = finite & ~found["sentinel_values"] & ~found["impossible_values"]
-    is_short = np.count_nonzero(finite) < settings.min_finite_fraction * image.size or not finite[_CENTRE, _CENTRE].all()
+    is_short = np.count_nonzero(finite) < settings.min_finite_fraction * image.size or not finite[_near_target(len(image))].all()
     if is_short:
         found["missing_pixels"] = ~finite
     if usable.any():
@@ -154,14 +151,35 @@ def _height_rules(image: NDArray[np.float64], left: NDArray[np.bool_], settings:
     }
 
 
+class _Windows(NamedTuple):
+    """Which pixels of a line are summed, shape (windows, n), how many each, and which lines lie beside which, shape (n, n)."""
+
+    pixels: NDArray[np.float64]
+    lengths_px: NDArray[np.float64]
+    beside: NDArray[np.float64]
+
+
+@lru_cache(maxsize=8)
+def _windows(n_px: int) -> _Windows:
+    """Windows end to end and along half of a line of this many pixels, every sixth of it."""
+    sixth = np.minimum(np.arange(n_px) // max(n_px // 6, 1), 5)
+    pixels = np.stack([np.isin(sixth, range(first, first + n)).astype(np.float64) for n in (6, 3) for first in range(7 - n)])
+    return _Windows(pixels, pixels.sum(axis=1), np.sum([np.eye(n_px, k=offset) for offset in _BESIDE_PX], axis=0))
+
+
+def _near_target(n_px: int) -> tuple[slice, slice]:
+    near = slice(max(n_px // 2 - _NEAR_TARGET_PX, 0), n_px // 2 + _NEAR_TARGET_PX + 1)
+    return near, near
+
+
 def _faint_lines(
     height: NDArray[np.float64], free: NDArray[np.bool_], limit: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Pixels of rows, and of columns, that are a little brighter or darker than both sides, along all or half of their length."""
     values = np.where(free, np.clip(height, -_CLIP_SIGMA, _CLIP_SIGMA), 0.0)
-    found = np.zeros((2, *height.shape), bool)
+    found, windows = np.zeros((2, *height.shape), bool), _windows(len(height))
     for which, window, line in zip(*np.nonzero(_stand_out(np.stack([values.T, values, free.T, free]), limit)), strict=True):
-        found[which, _WINDOWS[window] > 0.0, line] = True
+        found[which, windows.pixels[window] > 0.0, line] = True
     return found[0].T & free, found[1] & free
 
 
@@ -171,15 +189,16 @@ def _stand_out(stacked: NDArray[np.float64], limit: float) -> NDArray[np.bool_]:
 
     ``stacked`` holds two images, zero where a pixel does not count, and two that are one where it does.
     """
-    own = _WINDOWS @ stacked
-    left, right = own @ _BESIDE, own @ _BESIDE.T
-    known = np.minimum(own[2:], np.minimum(left[2:], right[2:]) / 3.0) >= _MIN_FREE_FRACTION * _LENGTHS_PX[:, None]
+    windows, lengths_px, beside = _windows(stacked.shape[-1])
+    own = windows @ stacked
+    left, right = own @ beside, own @ beside.T
+    known = np.minimum(own[2:], np.minimum(left[2:], right[2:]) / len(_BESIDE_PX)) >= _MIN_FREE_FRACTION * lengths_px[:, None]
     mean, mean_left, mean_right = (sums[:2] / np.maximum(sums[2:], 1.0) for sums in (own, left, right))
     more_left, more_right = mean - mean_left, mean - mean_right
     least = np.where(known & (more_left * more_right > 0.0), np.minimum(np.abs(more_left), np.abs(more_right)), 0.0)
-    scatter = np.stack([_LENGTHS_PX**-0.5] * 2)  # of white noise; resampled images have more, and banded ones across their bands
+    scatter = np.stack([lengths_px**-0.5] * 2)  # of white noise; resampled images have more, and banded ones across their bands
     for which, window in np.argwhere((least > limit * scatter[:, :, None]).any(axis=2)):
-        same = np.isin(_LENGTHS_PX, _LENGTHS_PX[window])
+        same = np.isin(lengths_px, lengths_px[window])
         differences = (more_left + more_right)[which, same][known[which, same]] / 2.0
         scatter[which, window] = max(scatter[which, window], _MAD_TO_SIGMA * np.median(np.abs(differences)))
     return least > limit * scatter[:, :, None]
@@ -221,8 +240,8 @@ def _banding(height: NDArray[np.float64], free: NDArray[np.bool_]) -> float:
     known = free[:, 1:-1] & free[:, :-2] & free[:, 2:]
     bends = np.where(known, values[:, 1:-1] - (values[:, :-2] + values[:, 2:]) / 2.0, 0.0)
     n = known.sum(axis=0)
-    judged = n >= _MIN_BANDED_PX
-    if judged.sum() < _MIN_BANDED_PX:
+    judged = n >= _MIN_BANDED_FRACTION * len(height)
+    if judged.sum() < _MIN_BANDED_FRACTION * len(height):
         return 0.0
     of_columns, of_pixels = (bends.sum(axis=0)[judged] ** 2 / n[judged]).mean(), (bends[known] ** 2).mean()
     return float(np.sqrt(of_columns / of_pixels)) if of_pixels > 0.0 else 0.0

@@ -10,7 +10,6 @@ from needle_assets.images.defects import Defects, find_defects
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.settings import QualitySettings
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 # How bright a source must be to be missed in the other image, which must show less than this fraction of its peak nearby. ZTF's
 # references are on the flux scale of science. On 391 good real pairs no image shows two such sources, and two references show one.
@@ -18,7 +17,6 @@ _FOREIGN_SIGMA = 6.0
 _SHOWN_FRACTION = 0.3
 _BESIDE_PX = 5
 # The target itself differs by nature and says nothing.
-_TARGET_PX = (STAMP_SIZE_PX // 2, STAMP_SIZE_PX // 2)
 _GUARD_RADIUS_PX = 5.0
 
 
@@ -37,7 +35,7 @@ def find_pair_defects(
 
     Parameters
     ----------
-    science, reference : ndarray, shape (60, 60), float
+    science, reference : ndarray, shape (n, n), float
         The two images on one grid and one flux scale [DN]; NaN marks a missing pixel.
     settings : QualitySettings, optional
         Limits of the rules; ``default`` if left out.
@@ -88,7 +86,9 @@ def _compared(image: _Measured, other: _Measured, settings: QualitySettings) -> 
     shown = ndimage.maximum(ndimage.maximum_filter(known, _BESIDE_PX), labels, every)
     is_foreign = (peak > limit) & (shown < _SHOWN_FRACTION * peak)
     is_foreign[0] = False
-    n_at_target = is_foreign[np.unique(labels[within_px(labels.shape, _TARGET_PX, _GUARD_RADIUS_PX)])].sum()
+    n_at_target = is_foreign[
+        np.unique(labels[within_px(labels.shape, (labels.shape[1] // 2, labels.shape[0] // 2), _GUARD_RADIUS_PX)])
+    ].sum()
     if is_foreign.sum() - n_at_target < settings.min_foreign_sources:
         return image.own
     return Defects((*image.own.reasons, "foreign_sources"), image.own.invalid | is_foreign[labels])

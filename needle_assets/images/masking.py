@@ -126,7 +126,7 @@ def masked_pair(
     replaced: NDArray[np.bool_],
     *,
     rng: np.random.Generator,
-    target_px: Position = (30.0, 30.0),
+    target_px: Position | None = None,
     host_px: Position | None = None,
     settings: MaskSettings | None = None,
 ) -> MaskedPair:
@@ -142,7 +142,8 @@ def masked_pair(
     rng : numpy.random.Generator
         Draws the noise: first for the reference, then for science.
     target_px, host_px : tuple of float
-        Needed by ``method="needle2"`` only, which leaves a block around both out of the noise.
+        Needed by ``method="needle2"`` only, which leaves a block around both out of the noise; the target is in the middle pixel if
+        left out.
     settings : MaskSettings, optional
         How the noise is sampled; ``default`` if left out.
 
@@ -158,6 +159,7 @@ def masked_pair(
     """
     settings = settings or MaskSettings()
     if settings.method == "needle2":
+        target_px = target_px or (science.shape[1] // 2, science.shape[0] // 2)
         reference_noise, science_noise = (needle2.background_noise(i, target_px, host_px) for i in (reference, science))
     else:
         reference_noise, science_noise = (background_noise(image, settings) for image in (reference, science))

@@ -68,7 +68,11 @@ def source_mask(
     moved onto the border if it lies outside. The nearest cluster is the target's, however far. Other clusters are grown by two
     pixels and overwritten, the transient's own edge included.
     """
-    host = None if host_px is None else (float(np.clip(host_px[0], 0, 59)), float(np.clip(host_px[1], 0, 59)))
+    host = (
+        None
+        if host_px is None
+        else (float(np.clip(host_px[0], 0, science.shape[1] - 1)), float(np.clip(host_px[1], 0, science.shape[0] - 1)))
+    )
     science_bright = _bright(science, target_px, host)
     reference_bright = _bright(reference, target_px, host)
     mask = _nearest(science_bright, target_px)

@@ -1,9 +1,7 @@
-"""Which pair of an object stands for it (paper, section 3.2): r before g, good before repaired."""
+"""Which pair of an object stands for it (paper, section 3.2): the preferred band first, good before repaired."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-CHOSEN_BANDS = ("r", "g")
 
 
 class Candidate(NamedTuple):
@@ -15,7 +13,7 @@ class Candidate(NamedTuple):
     candid : int
         Packet id.
     band : str
-        Band; only r and g are ever chosen.
+        Band.
     mjd : float
         Start of the exposure [MJD].
     mag : float or None
@@ -34,26 +32,26 @@ class Candidate(NamedTuple):
     is_positive: bool = True
 
 
-def choose_pair(candidates: Iterable[Candidate], classification_mjd: float) -> Candidate | None:
+def choose_pair(candidates: Iterable[Candidate], classification_mjd: float, bands: Sequence[str]) -> Candidate | None:
     """
     The best pair at or before the classification epoch, or None if there is none.
 
-    Original pairs come before repaired ones, then r before g, then the brightest detection, then the latest. Pairs in which the
-    transient is fainter than in the reference are never chosen.
+    Original pairs come before repaired ones, then those of an earlier one of ``bands``, then the brightest detection, then the
+    latest. Pairs in another band, or in which the transient is fainter than in the reference, are never chosen.
 
     Notes
     -----
     The authors' code tries the five brightest detections of r, then of g, and takes the first good pair, at any time: also long
     after the object would have been classified.
     """
-    usable = [c for c in candidates if c.mjd <= classification_mjd and c.band in CHOSEN_BANDS and c.is_positive]
-    return min(usable, key=_rank, default=None)
+    usable = [c for c in candidates if c.mjd <= classification_mjd and c.band in bands and c.is_positive]
+    return min(usable, key=lambda candidate: _rank(candidate, bands), default=None)
 
 
-def _rank(candidate: Candidate) -> tuple[bool, int, bool, float, float, int]:
+def _rank(candidate: Candidate, bands: Sequence[str]) -> tuple[bool, int, bool, float, float, int]:
     return (
         candidate.is_restored,
-        CHOSEN_BANDS.index(candidate.band),
+        bands.index(candidate.band),
         candidate.mag is None,
         0.0 if candidate.mag is None else candidate.mag,
         -candidate.mjd,

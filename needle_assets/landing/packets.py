@@ -4,7 +4,6 @@ What is required of a packet is the little that every later stage stands on: an 
 number, when, where, in which filter, how bright, and the sign of the difference. Everything else may be missing and is then None.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +23,15 @@ from needle_assets.landing.values import (
     shown,
     whole_number,
 )
-from needle_assets.surveys.ztf import BAND_OF_FID, NAME
+from needle_assets.surveys.ztf import ZTF
 
 MISSING_FLUX = -99999.0
 MAX_CUTOUT_BYTES = 2**20
 MAX_PREVIOUS = 100_000
-_ZTF_ID = re.compile(r"ZTF[0-9]{2}[a-z]{7}")
 _SIGNS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
+
+_NAMED = [f"{number} ({band})" for number, band in ZTF.band_of_number.items()]
+_FILTERS = f"{', '.join(_NAMED[:-1])} or {_NAMED[-1]}"
 
 # Plausible ranges, both ends included; outside lies damage, not astronomy.
 _RANGES = {"jd": (2_450_000.0, 2_500_000.0), "ra": (0.0, 360.0), "dec": (-90.0, 90.0), "magpsf": (-5.0, 40.0)}
@@ -192,7 +193,7 @@ def alert_row(packet: Packet) -> dict[str, Any]:
     ZTF writes -999 (and an empty text; for a flux -99999) where it has nothing; all are None here, as is a float that is not finite.
     """
     fields = packet.candidate
-    row: dict[str, Any] = {"object_id": packet.object_id, "survey": NAME, "candid": packet.candid}
+    row: dict[str, Any] = {"object_id": packet.object_id, "survey": ZTF.name, "candid": packet.candid}
     row |= {name: fields[name] for name in ("jd", "fid", "ra", "dec", "magpsf", "sigmapsf", "isdiffpos")}
     row |= {name: known_integer(fields.get(name), INT32) for name in _INTEGERS}
     row |= {name: known_integer(fields.get(name), INT64) for name in _PS1_INTEGERS}
@@ -234,13 +235,13 @@ def is_positive(isdiffpos: str | bool | int | None) -> bool | None:
 
 def is_ztf_id(value: object) -> bool:
     """Whether ``value`` is a ZTF object id such as ZTF18abcdefg, and nothing else."""
-    return isinstance(value, str) and _ZTF_ID.fullmatch(value) is not None
+    return ZTF.has_id(value)
 
 
 def checked_ztf_id(value: object) -> str:
     """``value`` if it is a ZTF object id; raises Rejection otherwise, so that nothing else can reach a path or a query."""
     if not is_ztf_id(value):
-        raise Rejection(f"the object id is {shown(value)}, an id like ZTF18abcdefg is needed.", given=shown(value))
+        raise Rejection(f"the object id is {shown(value)}, an id like {ZTF.id_example} is needed.", given=shown(value))
     return str(value)
 
 
@@ -298,8 +299,8 @@ def _within(value: object, low: float, high: float, name: str) -> float:
 
 
 def _filter(value: object) -> int:
-    if type(value) is not int or value not in BAND_OF_FID:
-        raise Rejection(f"candidate.fid is {shown(value)}, 1 (g), 2 (r) or 3 (i) is needed.", field="fid")
+    if type(value) is not int or value not in ZTF.band_of_number:
+        raise Rejection(f"candidate.fid is {shown(value)}, {_FILTERS} is needed.", field="fid")
     return value
 
 

@@ -14,8 +14,9 @@ from needle_assets.errors import Rejection, as_json
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.folder import LandedPacket, LandingFile, Refused, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
-from needle_assets.landing.packets import is_ztf_id, read_packets
+from needle_assets.landing.packets import read_packets
 from needle_assets.processes.workers import DIED, Rescue
+from needle_assets.surveys.known import is_object_id
 
 Accepted = pl.DataFrame | list[Mapping[str, Any]]
 READERS: Mapping[str, Callable[[Path, list[str]], tuple[Accepted, list[Rejection]]]] = {
@@ -70,7 +71,7 @@ def _refused(why: Rejection, path: str, member: str | None) -> RefusedRow:
     """The refusal as a row, under the object and packet it is of where they are known."""
     where = {"path": path, **({"member": member} if member else {})}
     object_id = why.measured.get("object_id")
-    known = str(object_id) if is_ztf_id(object_id) else None
+    known = str(object_id) if is_object_id(object_id) else None
     return RefusedRow(known, why.candid, why.reason, as_json({**why.measured, **where}))
 
 

@@ -3,6 +3,7 @@
 Extinction is removed before, in ``extinction``. Nothing is fitted here but the spline that finds outliers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +46,10 @@ class CleanLightCurve:
     before_gap: LightCurve
 
 
-def is_usable(light_curve: LightCurve, is_positive: BoolArray) -> BoolArray:
-    """Which detections can be used: finite time and magnitude, a finite error above zero, a positive difference, a known band."""
+def is_usable(light_curve: LightCurve, is_positive: BoolArray, bands: Sequence[str]) -> BoolArray:
+    """Which detections can be used: finite time and magnitude, a finite error above zero, a positive difference, one of ``bands``."""
     finite = np.isfinite(light_curve.mjd) & np.isfinite(light_curve.mag) & np.isfinite(light_curve.mag_err)
-    return finite & (light_curve.mag_err > 0) & np.asarray(is_positive, dtype=bool) & np.isin(light_curve.band, ("g", "r", "i"))
+    return finite & (light_curve.mag_err > 0) & np.asarray(is_positive, dtype=bool) & np.isin(light_curve.band, bands)
 
 
 def clean(light_curve: LightCurve, is_mw_corrected: BoolArray, settings: LightCurveSettings) -> CleanLightCurve:

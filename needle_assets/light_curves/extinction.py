@@ -1,43 +1,46 @@
 """Milky Way extinction per band (paper, section 4.1). Where A_V comes from is not decided here; host extinction is left in."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 import extinction as dust_laws
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from needle_assets.light_curves.light_curve import FloatArray
-from needle_assets.surveys.ztf import (
-    PS1_EXTINCTION_WAVELENGTH_ANGSTROM,
-    ZTF_EXTINCTION_WAVELENGTH_ANGSTROM,
-)
 
 R_V = 3.1
 
 
+@lru_cache(maxsize=256)
 def extinction_per_a_v(wavelength_angstrom: float) -> float:
     """A_lambda / A_V of Fitzpatrick (1999) with R_V = 3.1 at one wavelength [angstrom]."""
     return float(dust_laws.fitzpatrick99(np.array([wavelength_angstrom]), 1.0, R_V)[0])
 
 
-ZTF_EXTINCTION_PER_A_V = {band: extinction_per_a_v(wave) for band, wave in ZTF_EXTINCTION_WAVELENGTH_ANGSTROM.items()}
-PS1_EXTINCTION_PER_A_V = {band: extinction_per_a_v(wave) for band, wave in PS1_EXTINCTION_WAVELENGTH_ANGSTROM.items()}
-
-
 def deredden(
-    mag: ArrayLike, band: ArrayLike, a_v_mag: float | None, is_corrected: ArrayLike
+    mag: ArrayLike,
+    band: ArrayLike,
+    a_v_mag: float | None,
+    is_corrected: ArrayLike,
+    *,
+    wavelength_angstrom: Mapping[str, float],
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """
-    Remove Milky Way extinction from ZTF magnitudes.
+    Remove Milky Way extinction from magnitudes.
 
     Parameters
     ----------
     mag : array_like, shape (n,)
         Apparent magnitudes [mag].
     band : array_like, shape (n,), str
-        'g', 'r' or 'i'.
+        Names of bands.
     a_v_mag : float or None
         A_V towards the object [mag]; None or NaN where it is not known.
     is_corrected : array_like, shape (n,), bool
         True for magnitudes that already are free of Milky Way extinction; they stay as they are.
+    wavelength_angstrom : mapping of band to float
+        Where the extinction of each band is taken.
 
     Returns
     -------
@@ -54,5 +57,5 @@ def deredden(
     values = np.asarray(mag, dtype=float)
     if a_v_mag is None or not np.isfinite(a_v_mag):
         return values.copy(), corrected.copy()
-    per_a_v = np.array([ZTF_EXTINCTION_PER_A_V[b] for b in np.asarray(band, dtype="U1")], dtype=float)
+    per_a_v = np.array([extinction_per_a_v(wavelength_angstrom[b]) for b in np.asarray(band)], dtype=float)
     return np.where(corrected, values, values - per_a_v * a_v_mag), np.ones_like(corrected)

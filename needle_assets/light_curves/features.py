@@ -3,6 +3,9 @@
 In the formulas m is a magnitude and t a time; for a band b: ``first`` is its first detection, ``peak`` its brightest one so far,
 ``current`` the detection that the features describe (the peak so far by default, or the latest), ``previous`` the last detection
 of that band at least ``min_previous_days`` before the current one.
+
+A survey names two feature bands, a bluer and a redder one. In the names of features these are ``g`` and ``r`` whatever the survey
+calls them (see ``surveys.survey.FEATURE_COLUMNS``).
 """
 
 from collections.abc import Mapping
@@ -12,9 +15,10 @@ from itertools import pairwise
 import numpy as np
 
 from needle_assets.light_curves.light_curve import LightCurve
+from needle_assets.surveys.panstarrs import HOST_BANDS
+from needle_assets.surveys.survey import BLUE, FEATURE_COLUMNS, RED
 
 NAN = float("nan")
-HOST_BANDS = ("g", "r", "i", "z", "y")
 
 _OF_BAND = (
     "peak_mag",
@@ -35,7 +39,7 @@ _HOST = (
     *(f"host_{band}_mag" for band in HOST_BANDS),
     *(f"host_{blue}_minus_{red}_mag" for blue, red in pairwise(HOST_BANDS)),
 )
-HOSTLESS_FEATURES = (*(f"{name}_{band}" for band in ("g", "r") for name in _OF_BAND), *_COLOURS)
+HOSTLESS_FEATURES = (*(f"{name}_{column}" for column in FEATURE_COLUMNS for name in _OF_BAND), *_COLOURS)
 HOSTED_FEATURES = (*HOSTLESS_FEATURES, *_HOST)
 
 
@@ -55,6 +59,8 @@ def features(
     as_of: float,
     host: Host = NO_HOST,
     *,
+    bands: tuple[str, str],
+    host_bands: tuple[str, str],
     current: str = "peak",
     min_previous_days: float = 0.5,
 ) -> dict[str, float]:
@@ -64,11 +70,15 @@ def features(
     Parameters
     ----------
     light_curve : LightCurve
-        Clean, dereddened points; i band and anything after ``as_of`` is not looked at.
+        Clean, dereddened points; other bands and anything after ``as_of`` are not looked at.
     as_of : float
         Time on the clock of the light curve, usually the classification epoch.
     host : Host
         The host, if there is one.
+    bands : (str, str)
+        The bluer and the redder feature band.
+    host_bands : (str, str)
+        Bands of the host's magnitudes that these are compared with.
     current : str
         'peak': features describe the brightest detection so far; 'latest': the newest.
     min_previous_days : float
@@ -85,15 +95,16 @@ def features(
     Table 1. The authors' code takes the detection after the peak for the recent slope, fills what is missing with zero and leaves
     out objects without r detections.
     """
-    known = light_curve.in_fit_bands().sorted()
+    known = light_curve.in_bands(bands).sorted()
     known = known[known.mjd <= as_of]
     first = float(known.mjd[0]) if len(known) else NAN
     found = {}
-    for band in ("g", "r"):
+    for band, column in zip(bands, FEATURE_COLUMNS, strict=True):
         of_band = band_features(known.in_band(band), first, current=current, min_previous_days=min_previous_days)
-        found.update({f"{name}_{band}": value for name, value in of_band.items()})
-    found.update(colour_features(known))
-    found.update(host_features(host, {band: found[f"peak_mag_{band}"] for band in ("g", "r")}))
+        found.update({f"{name}_{column}": value for name, value in of_band.items()})
+    found.update(colour_features(known, bands))
+    peaks = (found[f"peak_mag_{BLUE}"], found[f"peak_mag_{RED}"])
+    found.update(host_features(host, peaks, host_bands))
     return {name: found[name] for name in HOSTED_FEATURES}
 
 
@@ -110,7 +121,7 @@ def band_features(
         - ``discovery_mag``: m_first.
         - ``rise_mag``: m_current - m_first, negative while rising [mag].
         - ``rise_days``: t_current - t_first in the band [d].
-        - ``days_since_discovery``: t_current - t_first in g or r [d].
+        - ``days_since_discovery``: t_current - t_first in either band [d].
         - ``recent_slope_mag_per_day``: (m_current - m_previous) / (t_current - t_previous); NaN without a previous detection.
         - ``discovery_slope_mag_per_day``: rise_mag / rise_days; NaN where the current detection is the first.
         - ``slope_change_mag_per_day``: discovery slope - recent slope.
@@ -140,7 +151,7 @@ def _slope(points: LightCurve, start: int, end: int) -> float:
     return float((points.mag[end] - points.mag[start]) / (points.mjd[end] - points.mjd[start]))
 
 
-def colour_features(points: LightCurve) -> dict[str, float]:
+def colour_features(points: LightCurve, bands: tuple[str, str]) -> dict[str, float]:
     """
     Features of both bands together; all NaN unless both have a point.
 
@@ -152,7 +163,7 @@ def colour_features(points: LightCurve) -> dict[str, float]:
         - ``discovery_g_minus_r_mag``: m_first,g - m_first,r.
         - ``colour_change_mag``: peak colour - discovery colour.
     """
-    g, r = (points.in_band(band).sorted() for band in ("g", "r"))
+    g, r = (points.in_band(band).sorted() for band in bands)
     if len(g) == 0 or len(r) == 0:
         return dict.fromkeys(_COLOURS, NAN)
     at_peak = float(g.mag.min() - r.mag.min())
@@ -161,9 +172,9 @@ def colour_features(points: LightCurve) -> dict[str, float]:
     return dict(zip(_COLOURS, (at_peak, lag, at_discovery, at_peak - at_discovery), strict=True))
 
 
-def host_features(host: Host, peak_mag: Mapping[str, float]) -> dict[str, float]:
+def host_features(host: Host, peak_mag: tuple[float, float], host_bands: tuple[str, str]) -> dict[str, float]:
     """
-    Features of the host and of the transient against it; NaN wherever a part is missing.
+    Features of the host and of the transient against it; NaN wherever a part is missing. ``peak_mag`` is of both feature bands.
 
     Returns
     -------
@@ -174,19 +185,14 @@ def host_features(host: Host, peak_mag: Mapping[str, float]) -> dict[str, float]
         - ``host_g_mag`` ... ``host_y_mag`` and the differences of neighbouring bands ``host_g_minus_r_mag`` ...
     """
     mag = {band: host.mag.get(band, NAN) for band in HOST_BANDS}
-    contrast = {band: peak_mag[band] - mag[band] for band in ("g", "r")}
+    contrast = [peak - mag[band] for peak, band in zip(peak_mag, host_bands, strict=True)]
     found = {
         "separation_arcsec": host.separation_arcsec,
-        "peak_minus_host_mag_g": contrast["g"],
-        "peak_minus_host_mag_r": contrast["r"],
-        "peak_minus_host_g_minus_r_mag": contrast["g"] - contrast["r"],
+        "peak_minus_host_mag_g": contrast[0],
+        "peak_minus_host_mag_r": contrast[1],
+        "peak_minus_host_g_minus_r_mag": contrast[0] - contrast[1],
     }
     found.update({f"host_{band}_mag": mag[band] for band in HOST_BANDS})
     for blue, red in pairwise(HOST_BANDS):
         found[f"host_{blue}_minus_{red}_mag"] = mag[blue] - mag[red]
     return found
-
-
-def n_detections(light_curve: LightCurve, band: str, as_of: float) -> int:
-    """Clean points of a band at or before a time."""
-    return int(np.sum(light_curve.in_band(band).mjd <= as_of))

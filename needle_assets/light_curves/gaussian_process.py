@@ -5,6 +5,7 @@ george is the engine here; ``batched_fits`` fits many at once. Whether a fit is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import george
 import numpy as np
@@ -17,10 +18,7 @@ from scipy.optimize import minimize
 from needle_assets.errors import Rejection
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag
 from needle_assets.settings import GaussianProcessSettings
-from needle_assets.surveys.ztf import FIT_BANDS
 
-# Mean wavelengths that Boone (2019) and the authors fit at [angstrom].
-BAND_WAVELENGTH_ANGSTROM = {"g": 4813.9, "r": 6421.8}
 START_LENGTH_SCALE_DAYS = 20.0
 LENGTH_SCALE_BOUNDS_DAYS = (1.0, 1000.0)
 LOG_VARIANCE_RANGE = 10.0
@@ -39,9 +37,9 @@ class FluxPoints:
     days : ndarray, shape (n,)
         Times on the light curve's own clock [d].
     band : ndarray, shape (n,), str
-        'g' or 'r'.
-    wavelength_angstrom : ndarray, shape (n,)
-        Mean wavelength of each point's band.
+        Each point's band.
+    band_wavelength_angstrom : mapping of band to float
+        Mean wavelengths of the bands that are fitted and predicted, from blue to red.
     flux, flux_err : ndarray, shape (n,)
         Flux without background and its error with the floor [microjansky].
     background : mapping of band to float
@@ -52,11 +50,20 @@ class FluxPoints:
 
     days: FloatArray
     band: NDArray[np.str_]
-    wavelength_angstrom: FloatArray
+    band_wavelength_angstrom: Mapping[str, float]
     flux: FloatArray
     flux_err: FloatArray
     background: Mapping[str, float]
     error_scale: float = 1.0
+
+    @cached_property
+    def wavelength_angstrom(self) -> FloatArray:
+        """Mean wavelength of each point's band, shape (n,)."""
+        return self.wavelengths_of(self.band)
+
+    def wavelengths_of(self, band: NDArray[np.str_]) -> FloatArray:
+        """Mean wavelength of each of some bands [angstrom]."""
+        return np.array([self.band_wavelength_angstrom[b] for b in band], dtype=float)
 
     @property
     def scale(self) -> float:
@@ -101,35 +108,38 @@ class GaussianProcessFit:
         return self.amplitude**2 * (1.0 + r) * np.exp(-r)
 
 
-def flux_points(light_curve: LightCurve, settings: GaussianProcessSettings) -> FluxPoints:
+def flux_points(
+    light_curve: LightCurve, settings: GaussianProcessSettings, wavelength_angstrom: Mapping[str, float]
+) -> FluxPoints:
     """
-    Fluxes to fit: g and r points within the fitted span, background subtracted, error floor added.
+    Fluxes to fit: points of the bands in ``wavelength_angstrom``, within the fitted span, background subtracted, error floor added.
 
     Raises
     ------
     Rejection
-        If fewer than two g and r points are left; carries their number.
+        If fewer than two points of these bands are left; carries their number.
 
     Notes
     -----
     Section 4.2. The authors subtract each band's typical flux (biweight location), right for forced photometry that includes
     the quiet time. With detections alone it makes the process fall back to a bright plateau, so by default the mean is zero.
     """
-    points = light_curve.in_fit_bands().sorted()
+    points = light_curve.in_bands(tuple(wavelength_angstrom)).sorted()
     points = points[_in_span(points, settings)]
     if len(points) < MIN_POINTS:
         raise Rejection(
-            f"{len(points)} epochs in g and r, {MIN_POINTS} needed to fit; kept as observed, not resampled.", n_points=len(points)
+            f"{len(points)} epochs in {' and '.join(wavelength_angstrom)}, {MIN_POINTS} needed to fit; kept as observed, not resampled.",
+            n_points=len(points),
         )
     flux, flux_err = flux_from_mag(points.mag, points.mag_err)
-    bands = [band for band in FIT_BANDS if np.any(points.band == band)]
+    bands = [band for band in wavelength_angstrom if np.any(points.band == band)]
     background = {
         band: float(biweight_location(flux[points.band == band])) if settings.background == "biweight" else 0.0 for band in bands
     }
     return FluxPoints(
         days=points.mjd,
         band=points.band,
-        wavelength_angstrom=np.array([BAND_WAVELENGTH_ANGSTROM[band] for band in points.band]),
+        band_wavelength_angstrom=wavelength_angstrom,
         flux=flux - np.array([background[band] for band in points.band]),
         flux_err=np.hypot(flux_err, settings.flux_error_floor * flux),
         background=background,
@@ -143,22 +153,26 @@ def _in_span(points: LightCurve, settings: GaussianProcessSettings) -> NDArray[n
     return (points.mjd <= points.mjd[0] + settings.max_days_since_first) & (points.mjd <= peak + settings.max_days_after_peak)
 
 
-def fit(light_curve: LightCurve, settings: GaussianProcessSettings) -> GaussianProcessFit:
+def fit(
+    light_curve: LightCurve, settings: GaussianProcessSettings, wavelength_angstrom: Mapping[str, float]
+) -> GaussianProcessFit:
     """
     Fit amplitude and time scale by maximum likelihood with george.
 
     Parameters
     ----------
     light_curve : LightCurve
-        Clean points; i band ignored. Times are kept as they are.
+        Clean points; bands without a wavelength are ignored. Times are kept as they are.
     settings : GaussianProcessSettings
         Background, error floor, span, wavelength scale, and whether the errors are rescaled (see :func:`rescaled`), which takes
         a second fit.
+    wavelength_angstrom : mapping of band to float
+        Mean wavelengths of the bands to fit, from blue to red.
 
     Raises
     ------
     Rejection
-        If fewer than two g and r points are left.
+        If fewer than two points of these bands are left.
 
     Notes
     -----
@@ -166,7 +180,7 @@ def fit(light_curve: LightCurve, settings: GaussianProcessSettings) -> GaussianP
     l_t from 1 to 1000 d, l_lambda fixed; L-BFGS-B with analytic gradients. The authors' code stops with a NameError where the
     optimiser fails; here the best point met is kept and ``is_converged`` is false.
     """
-    found = fit_points(flux_points(light_curve, settings), settings.wavelength_scale_angstrom)
+    found = fit_points(flux_points(light_curve, settings, wavelength_angstrom), settings.wavelength_scale_angstrom)
     return fit_points(rescaled(found), settings.wavelength_scale_angstrom) if settings.is_error_scale_fitted else found
 
 
@@ -208,10 +222,16 @@ def rescaled(fit: GaussianProcessFit) -> FluxPoints:
 
 
 def restored_fit(
-    light_curve: LightCurve, settings: GaussianProcessSettings, *, amplitude: float, length_scale_days: float, error_scale: float
+    light_curve: LightCurve,
+    settings: GaussianProcessSettings,
+    wavelength_angstrom: Mapping[str, float],
+    *,
+    amplitude: float,
+    length_scale_days: float,
+    error_scale: float,
 ) -> GaussianProcessFit:
     """The fit of a light curve from its stored numbers, without fitting; the likelihood is NaN."""
-    points = flux_points(light_curve, settings)
+    points = flux_points(light_curve, settings, wavelength_angstrom)
     points = replace(points, flux_err=error_scale * points.flux_err, error_scale=error_scale)
     return GaussianProcessFit(points, amplitude, length_scale_days, settings.wavelength_scale_angstrom, float("nan"))
 
@@ -229,7 +249,7 @@ def predict(
     days : ndarray, shape (m,)
         Times on the clock of the fitted light curve [d].
     band : str
-        'g' or 'r'.
+        One of the fitted bands.
     wavelength_factor : float
         The band's wavelength is multiplied by this, for a light curve seen from another redshift.
 
@@ -238,7 +258,9 @@ def predict(
     flux, flux_err : ndarray, shape (m,)
         Always finite; the flux may be negative where nothing holds it up.
     """
-    mean, solved = _conditioned(fit, *_at(days, band, wavelength_factor))
+    mean, solved = _conditioned(
+        fit, np.asarray(days, dtype=float), wavelength_factor * fit.points.wavelengths_of(np.full(len(days), band))
+    )
     variance = fit.amplitude**2 - np.einsum("nm,nm->m", solved, solved)
     return mean + fit.points.background.get(band, 0.0), np.sqrt(np.maximum(variance, 0.0))
 
@@ -265,7 +287,7 @@ def draw(
     wavelength_factor : float
         As in :func:`predict`.
     """
-    wavelength = wavelength_factor * np.array([BAND_WAVELENGTH_ANGSTROM[b] for b in band], dtype=float)
+    wavelength = wavelength_factor * fit.points.wavelengths_of(band)
     mean, solved = _conditioned(fit, days, wavelength)
     covariance = fit.kernel(days, wavelength, days, wavelength) - solved.T @ solved
     values, vectors = np.linalg.eigh(covariance)
@@ -292,10 +314,6 @@ def standardised_residuals(fit: GaussianProcessFit) -> tuple[FloatArray, FloatAr
     inverse = cho_solve((factor, True), np.eye(len(factor)))
     weights = inverse @ fit.points.flux
     return fit.points.flux_err * weights, weights / np.sqrt(np.diag(inverse))
-
-
-def _at(days: FloatArray, band: str, factor: float) -> tuple[FloatArray, FloatArray]:
-    return np.asarray(days, dtype=float), np.full(len(days), factor * BAND_WAVELENGTH_ANGSTROM[band])
 
 
 def _factor(fit: GaussianProcessFit) -> FloatArray:

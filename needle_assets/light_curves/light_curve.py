@@ -1,12 +1,11 @@
 """What a light curve is, when it peaks and when its object is classified (paper, sections 4 and 4.2). No cleaning, no fitting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from needle_assets.surveys.ztf import FIT_BANDS
 
 FloatArray = NDArray[np.float64]
 
@@ -24,7 +23,7 @@ class LightCurve:
     mjd : ndarray, shape (n,), float
         Times [d]; any zero point, the same for all points.
     band : ndarray, shape (n,), str
-        'g', 'r' or 'i'.
+        Name of each point's band.
     mag, mag_err : ndarray, shape (n,), float
         AB magnitudes and their 1 sigma errors [mag]; finite.
     """
@@ -38,7 +37,7 @@ class LightCurve:
     def of(cls, mjd: ArrayLike, band: ArrayLike, mag: ArrayLike, mag_err: ArrayLike) -> Self:
         """Build one from anything array-like; single values are repeated to the length of ``mjd``."""
         times = np.asarray(mjd, dtype=float)
-        bands = np.broadcast_to(np.asarray(band, dtype="U1"), times.shape)
+        bands = np.broadcast_to(np.asarray(band, dtype=str), times.shape)
         values, errors = (np.broadcast_to(np.asarray(x, dtype=float), times.shape) for x in (mag, mag_err))
         return cls(times, bands, values, errors)
 
@@ -52,9 +51,9 @@ class LightCurve:
         """The points of one band."""
         return self[self.band == band]
 
-    def in_fit_bands(self) -> "LightCurve":
-        """The points in g and r, which fits and features use; i is left out."""
-        return self[np.isin(self.band, FIT_BANDS)]
+    def in_bands(self, bands: Sequence[str]) -> "LightCurve":
+        """The points of several bands."""
+        return self[np.isin(self.band, bands)]
 
     def sorted(self) -> "LightCurve":
         """The same points by time, band and magnitude."""
@@ -84,15 +83,15 @@ def mag_from_flux(flux: ArrayLike, flux_err: ArrayLike, *, faintest_mag: float =
         return ZEROPOINT_MAG - 2.5 * np.log10(flux), MAG_PER_RELATIVE_FLUX * np.asarray(flux_err, dtype=float) / flux
 
 
-def peak_mjd(light_curve: LightCurve) -> float:
+def peak_mjd(light_curve: LightCurve, bands: Sequence[str]) -> float:
     """
-    The earliest of the times at which g and r are brightest [d]; NaN without a point in either.
+    The earliest of the times at which each of some bands is brightest [d]; NaN without a point in any.
 
-    Of equally bright points the first counts. The i band is not looked at.
+    Of equally bright points the first counts.
     """
     ordered = light_curve.sorted()
-    bands = (ordered.in_band(band) for band in FIT_BANDS)
-    return min((float(points.mjd[np.argmin(points.mag)]) for points in bands if len(points)), default=float("nan"))
+    parts = (ordered.in_band(band) for band in bands)
+    return min((float(points.mjd[np.argmin(points.mag)]) for points in parts if len(points)), default=float("nan"))
 
 
 def classification_mjd(peak: float, newest: float, *, is_training: bool, days_after_peak: float = 5.0) -> float:

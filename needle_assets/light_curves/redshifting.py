@@ -6,11 +6,8 @@ import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 
 from needle_assets.light_curves.light_curve import LightCurve
-from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG
 
 COSMOLOGY = FlatLambdaCDM(H0=67.7, Om0=0.31)
-# 5 sigma depth of one LSST visit in r (Ivezic et al. 2019), beside the ZTF limit in the pictures.
-LSST_LIMIT_MAG = 24.5
 
 
 @lru_cache(maxsize=4096)
@@ -58,6 +55,6 @@ def bandwidth_mag(redshift: float, new_redshift: float) -> float:
     return float(-2.5 * np.log10((1.0 + new_redshift) / (1.0 + redshift)))
 
 
-def within_limit(light_curve: LightCurve, limit_mag: float = DETECTION_LIMIT_MAG) -> LightCurve:
-    """The points at or above the survey's limit (section 5: fainter ones are discarded)."""
+def within_limit(light_curve: LightCurve, limit_mag: float) -> LightCurve:
+    """The points at or above a survey's limit (section 5: fainter ones are discarded)."""
     return light_curve[light_curve.mag <= limit_mag]

@@ -1,6 +1,6 @@
 """New early light curves from a fitted one: which epochs, which magnitudes, which errors (paper, section 4.3 and appendix A)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,14 +13,13 @@ from needle_assets.light_curves.redshifting import (
     wavelength_factor,
     within_limit,
 )
-from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG, FIT_BANDS
 
 ERROR_AT_LIMIT_MAG = 0.3
 # Equation A7 gives a point of 28 mag an error of 9 mag. Only points this close to the limit can scatter above it by their error.
 SCATTER_MARGIN_MAG = 0.5
 
 
-def magnitude_error(mag: ArrayLike, *, limit_mag: float = DETECTION_LIMIT_MAG) -> FloatArray:
+def magnitude_error(mag: ArrayLike, *, limit_mag: float) -> FloatArray:
     """
     Magnitude error [mag] of Equation A7: 0.3 mag at the detection limit, and in proportion to the root of the flux.
 
@@ -29,7 +28,7 @@ def magnitude_error(mag: ArrayLike, *, limit_mag: float = DETECTION_LIMIT_MAG) -
     return ERROR_AT_LIMIT_MAG * 10.0 ** (0.2 * (np.asarray(mag, dtype=float) - limit_mag))
 
 
-def perturb(light_curve: LightCurve, rng: np.random.Generator, *, limit_mag: float = DETECTION_LIMIT_MAG) -> LightCurve:
+def perturb(light_curve: LightCurve, rng: np.random.Generator, *, limit_mag: float) -> LightCurve:
     """
     Give each point the error of its magnitude in a survey of that limit, and scatter it by that.
 
@@ -44,7 +43,13 @@ def perturb(light_curve: LightCurve, rng: np.random.Generator, *, limit_mag: flo
 
 
 def sample_epochs(
-    light_curve: LightCurve, rise_end: float, rng: np.random.Generator, *, min_points: int = 1, cadence: str = "observed"
+    light_curve: LightCurve,
+    rise_end: float,
+    rng: np.random.Generator,
+    *,
+    bands: Sequence[str],
+    min_points: int = 1,
+    cadence: str = "observed",
 ) -> LightCurve:
     """
     Choose epochs of the rising phase to observe again.
@@ -57,6 +62,8 @@ def sample_epochs(
         End of the phase on their clock, a few days after the peak.
     rng : numpy.random.Generator
         Source of randomness.
+    bands : sequence of str
+        Bands to draw in, one after the other.
     min_points : int
         Fewest points drawn in each band that has as many.
     cadence : str
@@ -73,14 +80,14 @@ def sample_epochs(
     -----
     Section 4.3: from a single point up to the observed number; no uniform cadence is assumed.
     """
-    points = light_curve.in_fit_bands()
+    points = light_curve.in_bands(bands)
     points = points[points.mjd <= rise_end]
     if len(points) == 0:
         return points
     start, length = points.mjd.min(), rise_end - points.mjd.min()
     shift = rng.uniform(0.0, length) if length > 0 else 0.0
     chosen: list[tuple[float, str]] = []
-    for band in FIT_BANDS:
+    for band in bands:
         times = points.in_band(band).mjd
         if len(times) == 0:
             continue
@@ -119,7 +126,7 @@ def resample(
     """
     if rng is None:
         flux = np.empty(len(epochs))
-        for band in FIT_BANDS:
+        for band in fit.points.band_wavelength_angstrom:
             at = epochs.band == band
             flux[at] = predict(fit, epochs.mjd[at], band, wavelength_factor=wavelength_factor)[0]
     else:
@@ -144,7 +151,8 @@ def observe_at_redshift(
     *,
     is_posterior_drawn: bool = True,
     is_spectrum_shifted: bool = False,
-    limit_mag: float = DETECTION_LIMIT_MAG,
+    depth_mag: float,
+    limit_mag: float,
 ) -> LightCurve:
     """
     A new light curve of a fitted object as the survey would see it at another redshift.
@@ -163,6 +171,8 @@ def observe_at_redshift(
         Draw from the posterior instead of taking its mean.
     is_spectrum_shifted : bool
         Predict at the wavelengths that the bands see at the new redshift (a K-correction through the process).
+    depth_mag : float
+        Detection limit of the survey, from which errors follow [mag].
     limit_mag : float
         Points fainter than this after the scatter are lost [mag].
 
@@ -181,6 +191,6 @@ def observe_at_redshift(
     moved = shift_redshift(drawn, *redshifts)
     if is_spectrum_shifted:
         moved = LightCurve(moved.mjd, moved.band, moved.mag + bandwidth_mag(*redshifts), moved.mag_err)
-    seen = within_limit(perturb(within_limit(moved, limit_mag + SCATTER_MARGIN_MAG), rng), limit_mag)
+    seen = within_limit(perturb(within_limit(moved, limit_mag + SCATTER_MARGIN_MAG), rng, limit_mag=depth_mag), limit_mag)
     start = seen.mjd.min() if len(seen) else 0.0
     return LightCurve(seen.mjd - start, seen.band, seen.mag, seen.mag_err).sorted()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from needle_assets.assets.objects import OBJECTS
 from needle_assets.errors import Refused, as_json
 from needle_assets.landing.unpacking import unpack
 from needle_assets.pipeline.compute import RESCUE, UNREADABLE, Computed, Task, run_task
@@ -113,7 +114,7 @@ def _unpack(session: Session, objects: Sequence[str]) -> None:
 def _task(session: Session, stage: Stage, keys: tuple[str, ...] | None) -> Task:
     with writing(session.home.working) as connection:
         before = {stage.table: ("*",), "core.rejections": ("*",)} if stage.keeps_previous else {}
-        reads = {**stage.reads, **before}
+        reads = {**stage.reads, **before, OBJECTS: ("survey",)}  # an object's survey is part of its name: it changes nothing
         frames = rows.load(connection, reads, session.tables, keys, session.folders)
         arrow = rows.arrow_schema(connection, stage.table)
     return Task(stage.compute, keys, frames, session.settings, arrow, stage.is_bulk)

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.models import stamp_pair
+from needle_assets.assets.stored_stamps import square
 from needle_assets.assets.training.folds import (
     Frozen,
     Job,
@@ -37,12 +38,10 @@ from needle_assets.processes.workers import DIED, GIVEN_UP
 from needle_assets.samples.ablations import Ablation, ablation_named
 from needle_assets.samples.crossmatch import rendered_pair
 from needle_assets.samples.scaling import normalised_pair
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import models
 
 RECIPE = ("model_kind", "fold", "label", "sample")
-SHAPE = (STAMP_SIZE_PX, STAMP_SIZE_PX)
 
 
 @dataclass
@@ -170,8 +169,8 @@ def _rendered_recipes(frozen: TrainingSet, jobs: Sequence[Job]) -> pl.DataFrame:
 
 def _render(row: Mapping[str, Any], recipes: pl.DataFrame, into: KeyedPixels[Recipe]) -> None:
     host = None if row["host_x_px"] is None else (row["host_x_px"], row["host_y_px"])
-    science, reference, mask = (row[name].reshape(SHAPE) for name in ("science", "reference", "mask"))
-    pair = Pair(science, reference, mask.astype(bool), (row["target_x_px"], row["target_y_px"]), host)
+    science, reference, mask = square(row["science"]), square(row["reference"]), square(row["mask"], bool)
+    pair = Pair(science, reference, mask, (row["target_x_px"], row["target_y_px"]), host)
     noise = {name: row[name] for name in ("science_noise", "reference_noise")}
     for recipe in recipes.iter_rows(named=True):
         turned = rendered_pair(pair, Orientation(recipe["rotation_deg"], recipe["flip"]), recipe["seed"], **noise)

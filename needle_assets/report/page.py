@@ -14,11 +14,12 @@ from needle_assets.assets.pictures.light_curves import classes
 from needle_assets.figures import metrics as pictures
 from needle_assets.figures import samples as sample_pictures
 from needle_assets.figures.stamps import stretched
+from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.report import paper_numbers as published
 from needle_assets.report.pieces import STYLE, note, picture, table
 from needle_assets.samples.realism import FAILED_FROM
-from needle_assets.surveys.ztf import LABELS
+from needle_assets.surveys.known import simulated_id_pattern
 from needle_assets.warehouse import exploring
 from needle_assets.warehouse.results.quality_models import CHECKERS
 from needle_assets.warehouse.schema import sql_folder
@@ -50,7 +51,9 @@ class Warehouse:
     @classmethod
     def opened(cls, path: Path) -> "Warehouse":
         """Look at a published file. Raises WarehouseError if there is none."""
-        counts = "select count(*), count(*) filter (regexp_matches(object_id, '^ZTF[0-9]{2}zz')) from lineage.objects"
+        counts = (
+            f"select count(*), count(*) filter (regexp_full_match(object_id, '{simulated_id_pattern()}')) from lineage.objects"
+        )
         n_objects, n_simulated = exploring.ask(path, counts)[1][0]
         return cls(path, n_objects, n_simulated)
 

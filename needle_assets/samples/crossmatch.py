@@ -17,7 +17,7 @@ from needle_assets.light_curves.gaussian_process import GaussianProcessFit
 from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
 from needle_assets.light_curves.resampling import observe_at_redshift, sample_epochs
 from needle_assets.settings import FeatureSettings, SyntheticSettings
-from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG
+from needle_assets.surveys.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class LightCurveParent:
 
     object_id: str
     redshift: float
+    survey: Survey
     fit: GaussianProcessFit
     points: LightCurve
     rise_end: float
@@ -38,6 +39,7 @@ class ImageParent:
 
     object_id: str
     redshift: float
+    survey: Survey
     host: Host
     is_complete: bool = False
     identity: str = ""
@@ -51,7 +53,7 @@ class Recipe:
     Parameters
     ----------
     light_curve_parent, image_parent : str
-        ZTF ids.
+        Object ids.
     light_curve_redshift, image_redshift : float
         Of the parents; the sample is at the second.
     seed : int
@@ -61,7 +63,7 @@ class Recipe:
     n_attempts : int
         Draws until one was accepted, this one included.
     n_det_g, n_det_r : int
-        Detections up to the classification epoch.
+        Detections in the bluer and the redder feature band up to the classification epoch.
     features : dict of str to float
         Those of Table 1; NaN = missing.
     """
@@ -82,13 +84,14 @@ def partners(image: ImageParent, light_curves: Sequence[LightCurveParent], setti
     """
     Light curves that may be put on an image: |z_A - z_B| at most ``redshift_tolerance`` times z_B, the redshift of the image.
 
-    Section 5 says "within 20 % of the original redshift"; that this is the image's, is how the authors' code reads it. An object
-    is no partner of itself, under whatever id, unless the settings allow it.
+    Section 5 says "within 20 % of the original redshift"; that this is the image's, is how the authors' code reads it. Both are of
+    one survey. An object is no partner of itself, under whatever id, unless the settings allow it.
     """
     return [
         found
         for found in light_curves
-        if abs(found.redshift - image.redshift) <= settings.redshift_tolerance * image.redshift
+        if found.survey == image.survey
+        and abs(found.redshift - image.redshift) <= settings.redshift_tolerance * image.redshift
         and (settings.is_self_allowed or (found.identity or found.object_id) != (image.identity or image.object_id))
     ]
 
@@ -207,7 +210,7 @@ def draw_recipe(
     ``results.realism`` measures how well the two are told apart, and docs/classifiers.md compares the ways.
     """
     rng = np.random.default_rng([seed, 1])
-    chosen = drawing.settings
+    chosen, survey = drawing.settings, parent.survey
     seen = observe_at_redshift(
         parent.fit,
         _epochs(parent, rng, chosen),
@@ -215,16 +218,19 @@ def draw_recipe(
         rng,
         is_posterior_drawn=chosen.is_posterior_drawn,
         is_spectrum_shifted=chosen.is_spectrum_shifted,
+        depth_mag=survey.detection_limit_mag,
         limit_mag=_limit_mag(parent, chosen),
     )
     if len(seen) == 0:
         return None
-    as_of = float(min(peak_mjd(seen) + drawing.days_after_peak, seen.mjd.max()))
+    as_of = float(min(peak_mjd(seen, survey.fit_bands) + drawing.days_after_peak, seen.mjd.max()))
     known = seen[seen.mjd <= as_of]
     values = features(
         known,
         as_of,
         image.host,
+        bands=survey.feature_bands,
+        host_bands=survey.host_bands,
         current=drawing.feature_settings.current,
         min_previous_days=drawing.feature_settings.min_previous_days,
     )
@@ -236,8 +242,8 @@ def draw_recipe(
         seed=seed,
         orientation=_orientation(image, rng),
         n_attempts=n_attempts,
-        n_det_g=len(known.in_band("g")),
-        n_det_r=len(known.in_band("r")),
+        n_det_g=len(known.in_band(survey.feature_bands[0])),
+        n_det_r=len(known.in_band(survey.feature_bands[1])),
         features=values,
     )
 
@@ -246,8 +252,9 @@ def _epochs(parent: LightCurveParent, rng: np.random.Generator, settings: Synthe
     """When the sample is observed, on the parent's clock: its own nights, each moved by up to ``jitter_days``, or drawn anew."""
     fewest = settings.min_points if settings.is_thinned else len(parent.points)
     if settings.cadence != "own":
-        return sample_epochs(parent.points, parent.rise_end, rng, min_points=fewest, cadence=settings.cadence)
-    points = parent.points.in_fit_bands()
+        bands = parent.survey.fit_bands
+        return sample_epochs(parent.points, parent.rise_end, rng, bands=bands, min_points=fewest, cadence=settings.cadence)
+    points = parent.points.in_bands(parent.survey.fit_bands)
     points = points[points.mjd <= parent.rise_end]
     nights, of_night = np.unique(np.floor(points.mjd), return_inverse=True)
     moved = points.mjd + rng.uniform(-settings.jitter_days, settings.jitter_days, len(nights))[of_night]
@@ -257,9 +264,9 @@ def _epochs(parent: LightCurveParent, rng: np.random.Generator, settings: Synthe
 
 def _limit_mag(parent: LightCurveParent, settings: SyntheticSettings) -> float:
     """Faintest magnitude that would be reported: forced photometry of a parent goes deeper than the survey's alerts."""
-    points = parent.points.in_fit_bands()
-    faintest = points[points.mjd <= parent.rise_end].mag.max(initial=DETECTION_LIMIT_MAG)
-    return float(faintest) if settings.is_depth_own else DETECTION_LIMIT_MAG
+    points, depth_mag = parent.points.in_bands(parent.survey.fit_bands), parent.survey.detection_limit_mag
+    faintest = points[points.mjd <= parent.rise_end].mag.max(initial=depth_mag)
+    return float(faintest) if settings.is_depth_own else depth_mag
 
 
 def _orientation(image: ImageParent, rng: np.random.Generator) -> Orientation:

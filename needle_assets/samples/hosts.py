@@ -9,12 +9,11 @@ import numpy as np
 
 from needle_assets.errors import Rejection
 from needle_assets.settings import HostSettings
-from needle_assets.surveys.ztf import PS1_EXTINCTION_WAVELENGTH_ANGSTROM
+from needle_assets.surveys.panstarrs import EXTINCTION_WAVELENGTH_ANGSTROM
 
 R_V = 3.1
 # Not 1/120: with that, positions of known sources come out up to 2.6 arcsec off; with this, the packets' own distances are met.
 PS1_ZONE_HEIGHT_DEG = 0.0083333
-PS1_BANDS = ("g", "r", "i", "z", "y")
 
 # Given and computed separations differ by the scatter of a transient's position, of which each publisher has its own: by 0.7 arcsec
 # at most in 3,364 real rows. A separation in other units (degrees, arcmin) is always off by more than this.
@@ -197,6 +196,6 @@ def dereddened(mags: Mapping[str, float | None], a_v_mag: float) -> dict[str, fl
     -----
     Fitzpatrick (1999) with R_V = 3.1 at the effective wavelengths of the Pan-STARRS bands, as in the authors' code.
     """
-    wavelengths = np.array([PS1_EXTINCTION_WAVELENGTH_ANGSTROM[band] for band in mags])
+    wavelengths = np.array([EXTINCTION_WAVELENGTH_ANGSTROM[band] for band in mags])
     lost = dict(zip(mags, extinction.fitzpatrick99(wavelengths, a_v_mag, R_V), strict=True))
     return {band: None if mag is None else mag - float(lost[band]) for band, mag in mags.items()}

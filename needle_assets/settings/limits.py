@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from needle_assets.surveys.known import id_examples, is_object_id
+
 
 @dataclass(frozen=True)
 class Must:
@@ -101,7 +103,7 @@ PositiveSeconds = Annotated[float, Gt(0.0), Le(1e6)]
 Text = Annotated[str, MinLen(1)]
 Url = Annotated[str, Must(lambda text: bool(re.fullmatch(r"https?://[^\s/]\S*", text)), "begin with https:// or http://")]
 Day = Annotated[str, Must(_is_day, 'be a day such as "2024-02-25"')]
-ZtfId = Annotated[str, Must(lambda text: bool(re.fullmatch(r"ZTF[0-9]{2}[a-z]{7}", text)), "be an id like ZTF18abcdefg")]
+ObjectId = Annotated[str, Must(is_object_id, f"be an id like {id_examples()}")]
 Cron = Annotated[str, Must(is_cron, 'be five fields of cron that come to pass, such as "0 13 * * *"')]
 Timezone = Annotated[str, Must(_is_timezone, 'be a name of the time zone database, such as "UTC" or "America/Los_Angeles"')]
 Label = Literal["SN", "SLSN-I", "TDE"]

@@ -16,12 +16,12 @@ from needle_assets.settings.limits import (
     Magnitude,
     MagnitudeStep,
     NotNegative,
+    ObjectId,
     Pixels,
     Positive,
     PositiveFraction,
     RadiusPx,
     Seed,
-    ZtfId,
     require_order,
 )
 
@@ -190,7 +190,7 @@ class SplitSettings:
     holdout_fraction: Annotated[float, Gt(0.0), Lt(1.0)] = 0.2
     untouched_from: Day = "2024-02-25"
     untouched_until: Day = "2025-06-03"
-    untouched_ids: tuple[ZtfId, ...] = ()  # if given, these instead of the window
+    untouched_ids: tuple[ObjectId, ...] = ()  # if given, these instead of the window
     deal: Count = 1  # raise it to deal all objects anew; nothing else moves one
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import ZTF
 
 RealArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -32,13 +32,13 @@ def draw_missing_pixels(rng: np.random.Generator) -> BoolArray:
     Bad pixels of the chip appear as squares of 7 to 9 px (the width of the resampling), groups of them as
     blobs, chip edges as strips.
     """
-    missing = np.zeros((CUTOUT_SIZE_PX, CUTOUT_SIZE_PX), dtype=bool)
+    missing = np.zeros((ZTF.cutout_size_px, ZTF.cutout_size_px), dtype=bool)
     kind = rng.random()
     if kind < NAN_BLOCK_RATE:
         for _ in range(1 + rng.poisson(0.3)):
-            _fill_box(missing, rng.integers(-5, CUTOUT_SIZE_PX, 2), rng.choice([7, 7, 8, 9], 2))
+            _fill_box(missing, rng.integers(-5, ZTF.cutout_size_px, 2), rng.choice([7, 7, 8, 9], 2))
     elif kind < NAN_BLOCK_RATE + NAN_BLOB_RATE:
-        corner = rng.integers(-10, CUTOUT_SIZE_PX - 4, 2)
+        corner = rng.integers(-10, ZTF.cutout_size_px - 4, 2)
         for _ in range(rng.integers(3, 12)):
             _fill_box(missing, corner + rng.integers(0, 12, 2), rng.integers(7, 12, 2))
     elif kind < NAN_BLOCK_RATE + NAN_BLOB_RATE + NAN_STRIP_RATE:
@@ -53,7 +53,7 @@ def _fill_box(missing: BoolArray, corner: NDArray[np.int64], size: NDArray[np.in
 
 def _edge_strip(rng: np.random.Generator) -> BoolArray:
     """A strip along one side whose edge steps by a pixel now and then, as a slightly rotated chip edge does."""
-    along = np.arange(CUTOUT_SIZE_PX)
+    along = np.arange(ZTF.cutout_size_px)
     depth = rng.integers(2, 22) + np.round(rng.uniform(-0.08, 0.08) * along)
     strip = along[None, :] < depth[:, None]
     return np.rot90(strip, k=int(rng.integers(0, 4)))
@@ -63,7 +63,7 @@ def draw_stuck_columns(rng: np.random.Generator) -> StuckColumns:
     """Columns of one science image that are stuck at a value [DN above the sky]; mostly none."""
     if rng.random() >= BAD_COLUMN_RATE:
         return ()
-    first = int(rng.integers(0, CUTOUT_SIZE_PX - 2))
+    first = int(rng.integers(0, ZTF.cutout_size_px - 2))
     level = float(rng.choice([-60.0, 400.0, 3000.0]))
     return tuple((first + i, level) for i in range(int(rng.integers(1, 3))))
 
@@ -71,8 +71,8 @@ def draw_stuck_columns(rng: np.random.Generator) -> StuckColumns:
 def on_quadrant(position_px: float, quadrant_px: int) -> tuple[int, int]:
     """First and last index (excluded) of the 63 that lie on the readout quadrant, for a target at a column or row [px from 1]."""
     centre = int(np.floor(position_px + 0.5))
-    half = CUTOUT_SIZE_PX // 2
-    return max(0, half + 1 - centre), CUTOUT_SIZE_PX - max(0, centre + half - quadrant_px)
+    half = ZTF.cutout_size_px // 2
+    return max(0, half + 1 - centre), ZTF.cutout_size_px - max(0, centre + half - quadrant_px)
 
 
 def stick_columns(science: RealArray, columns: StuckColumns, sky_dn: float) -> BoolArray:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from needle_assets.randomness import rng_for
 from needle_assets.simulation.transients import Transient
-from needle_assets.surveys.ztf import PIXEL_SCALE_ARCSEC
+from needle_assets.surveys.ztf import ZTF
 
 FloatArray = NDArray[np.float64]
 
@@ -153,7 +153,7 @@ def _with_depth(
     moonlit = np.array([MOON_VARIANCE[b] for b in band]) * moon**2 * moon_up
     sigma = dark * np.sqrt(1.0 + moonlit) * np.exp(0.10 * scatter[:, 0])
     seeing = nights.seeing_arcsec[night] * np.exp(0.07 * scatter[:, 1])
-    fwhm_px = seeing * np.array([SEEING_OF_BAND[b] for b in band]) / PIXEL_SCALE_ARCSEC
+    fwhm_px = seeing * np.array([SEEING_OF_BAND[b] for b in band]) / ZTF.pixel_scale_arcsec
     zero_point = np.array([ZERO_POINT_MAG[b] for b in band]) - nights.cloud_mag[night] + 0.05 * scatter[:, 2]
     return Exposures(mjd, band, limit_mag(sigma, fwhm_px, zero_point), fwhm_px, sigma, zero_point)
 

@@ -6,13 +6,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from needle_assets.labels import TDE
 from needle_assets.randomness import rng_for
 from needle_assets.simulation.objects import CLASSIFIED_AFTER_PEAK_DAYS, SimulatedObject
 from needle_assets.simulation.rendering import CENTRE_PX
-from needle_assets.simulation.sky import FAINTEST_CATALOGUED_HOST_R_MAG, HOST_BANDS, nearest_galaxy
+from needle_assets.simulation.sky import FAINTEST_CATALOGUED_HOST_R_MAG, nearest_galaxy
 from needle_assets.simulation.stamps import Exposure, Stamp
 from needle_assets.simulation.transients import OTHER, apparent_minus_absolute_mag
-from needle_assets.surveys.ztf import CUTOUT_SIZE_PX, MJD_OFFSET, TDE
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.panstarrs import HOST_BANDS
+from needle_assets.surveys.ztf import ZTF
 
 SOURCE = "needle_assets simulation"
 BTS_COLUMNS = (
@@ -33,7 +36,7 @@ BTS_COLUMNS = (
     "A_V",
 )
 HOST_COLUMNS = ("ztf_id", "host_ra", "host_dec", "separation_arcsec", "gAp", "rAp", "iAp", "zAp", "yAp", "mw_corrected", "source")
-_N_PIXELS = CUTOUT_SIZE_PX**2
+_N_PIXELS = ZTF.cutout_size_px**2
 STAMP_TRUTH_SCHEMA = pa.schema(
     [("ztf_id", pa.string()), ("candid", pa.int64()), ("band", pa.string())]
     + [(name, pa.float64()) for name in ("mjd", "target_mag", "target_x_px", "target_y_px", "host_x_px", "host_y_px")]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from needle_assets.labels import SLSN, SN, TDE
 from needle_assets.randomness import rng_for
 from needle_assets.simulation.artefacts import CONTAMINATED_REFERENCE_RATE
 from needle_assets.simulation.cadence import (
@@ -28,7 +29,6 @@ from needle_assets.simulation.sky import (
     draw_stars,
 )
 from needle_assets.simulation.transients import OTHER, Transient, draw_transient
-from needle_assets.surveys.ztf import SLSN, SN, TDE
 
 DEFAULT_MIX: Mapping[str, float] = {SN: 0.955, SLSN: 0.015, TDE: 0.01, OTHER: 0.02}
 DEMO_MIX: Mapping[str, float] = {SN: 0.70, SLSN: 0.15, TDE: 0.12, OTHER: 0.03}

@@ -21,7 +21,8 @@ from needle_assets.simulation.alert_schema import (
 from needle_assets.simulation.objects import MJD_OF_NIGHT_ZERO, QUADRANT_SHAPE_PX, SimulatedObject
 from needle_assets.simulation.sky import EAST_ALONG_X, NORTH_ALONG_Y
 from needle_assets.simulation.stamps import Stamp
-from needle_assets.surveys.ztf import CUTOUT_SIZE_PX, MJD_OFFSET, PIXEL_SCALE_ARCSEC
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.ztf import ZTF
 
 PUBLISHER = "needle_assets simulation"
 HISTORY_DAYS = 30.0
@@ -183,7 +184,7 @@ def _detection(found: SimulatedObject, i: int, style: Style) -> dict[str, Any]:
     # The stated FWHM contains the pixel and is some 20 % above that of a profile fit.
     fwhm = 1.18 * float(np.hypot(found.exposures.fwhm_px[i], 0.8))
     # The position of a detection scatters by about the FWHM over twice the signal to noise.
-    wobble = fwhm * PIXEL_SCALE_ARCSEC / (2.35 * snr) / 3600.0
+    wobble = fwhm * ZTF.pixel_scale_arcsec / (2.35 * snr) / 3600.0
     angle = 2.4 * i
     return {
         **_identity(found, i),
@@ -281,13 +282,13 @@ def _neighbours(found: SimulatedObject) -> _Neighbours:
     y = np.concatenate([group.y_px for group, _ in groups])
     mag = {band: np.concatenate([group.mag[band] for group, _ in groups]) for band in ("g", "r", "i")}
     is_star = np.concatenate([np.full(len(group.x_px), star) for group, star in groups])
-    distance = np.hypot(x, y) * PIXEL_SCALE_ARCSEC
+    distance = np.hypot(x, y) * ZTF.pixel_scale_arcsec
     order = np.argsort(distance)
     order = order[mag["r"][order] < 22.3]
     return _Neighbours(
         distance[order],
-        x[order] * PIXEL_SCALE_ARCSEC / EAST_ALONG_X,
-        y[order] * PIXEL_SCALE_ARCSEC / NORTH_ALONG_Y,
+        x[order] * ZTF.pixel_scale_arcsec / EAST_ALONG_X,
+        y[order] * ZTF.pixel_scale_arcsec / NORTH_ALONG_Y,
         is_star[order],
         {band: values[order] for band, values in mag.items()},
     )
@@ -301,7 +302,7 @@ def _nearest_in_reference(found: SimulatedObject) -> dict[str, Any]:
     return {
         "ranr": float(ra % 360.0),
         "decnr": float(found.dec_deg + near.north_arcsec[0] / 3600.0),
-        "distnr": float(near.distance_arcsec[0] / PIXEL_SCALE_ARCSEC),
+        "distnr": float(near.distance_arcsec[0] / ZTF.pixel_scale_arcsec),
         "magnr": float(near.mag["r"][0]),
         "sigmagnr": 0.05,
         "chinr": 0.8,
@@ -335,4 +336,4 @@ def target_offset_px(found: SimulatedObject, exposure: int) -> tuple[float, floa
     return x - np.floor(x + 0.5), y - np.floor(y + 0.5)
 
 
-assert CUTOUT_SIZE_PX % 2 == 1, "a central pixel is assumed"
+assert ZTF.cutout_size_px % 2 == 1, "a central pixel is assumed"

@@ -19,9 +19,10 @@ from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import find_sources
+from needle_assets.labels import LABELS, SLSN, SN, TDE
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.packets import read_packet
-from needle_assets.surveys.ztf import BAND_OF_FID, CUTOUT_SIZE_PX, LABELS, SLSN, SN, TDE
+from needle_assets.surveys.ztf import ZTF
 
 TOLERANCE = 0.25
 PIXEL_PERCENTILES = (10.0, 90.0, 97.5, 99.0, 99.9)
@@ -210,7 +211,7 @@ def read_pairs(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[St
             label = labels.get(packet.object_id, {}).get("label")
             if label is None or packet.science is None or packet.reference is None or packet.candidate["fid"] not in (1, 2):
                 continue
-            band = BAND_OF_FID[packet.candidate["fid"]]
+            band = ZTF.band_of_number[packet.candidate["fid"]]
             pairs.append(StampPair(packet.object_id, label, band, decode_cutout(packet.science), decode_cutout(packet.reference)))
         except Rejection:
             continue
@@ -247,7 +248,7 @@ def _by_object(pairs: Sequence[StampPair]) -> dict[str, dict[str, float]]:
 
 def _stamp_numbers(pair: StampPair) -> dict[str, float]:
     """Numbers of one pair, under names that end in the bands over which they are compared."""
-    is_whole = pair.science.shape == (CUTOUT_SIZE_PX, CUTOUT_SIZE_PX) and bool(np.isfinite(pair.science).all())
+    is_whole = pair.science.shape == (ZTF.cutout_size_px, ZTF.cutout_size_px) and bool(np.isfinite(pair.science).all())
     out = {"share of damaged stamps, in g and r": float(not is_whole)}
     try:
         sky, reference_sky = measure_sky(pair.science), measure_sky(pair.reference)

@@ -14,15 +14,15 @@ from scipy import fft
 from scipy.special import j0, kv
 
 from needle_assets.simulation.sky import Galaxies, Host, Stars
-from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import ZTF
 
 ComplexArray = NDArray[np.complex64]
 RealArray = NDArray[np.float32]
 
 GRID_PX = 96
 OVERSAMPLING = 2
-MARGIN_PX = (GRID_PX - CUTOUT_SIZE_PX) // 2
-CENTRE_PX = CUTOUT_SIZE_PX // 2
+MARGIN_PX = (GRID_PX - ZTF.cutout_size_px) // 2
+CENTRE_PX = ZTF.cutout_size_px // 2
 
 # A Sersic profile is cut at so many half-light radii.
 EDGE_RADII = 8.0
@@ -43,7 +43,7 @@ class _Grid(NamedTuple):
     @property
     def margin_px(self) -> int:
         """Pixels before the first one of the stamp."""
-        return (self.size_px - CUTOUT_SIZE_PX) // 2
+        return (self.size_px - ZTF.cutout_size_px) // 2
 
 
 @lru_cache(maxsize=4)
@@ -147,7 +147,7 @@ def host_transform(host: Host) -> ComplexArray:
 def _grid_for(galaxies: Galaxies, i: int) -> _Grid:
     """The smallest grid around which no light of galaxy ``i`` comes back into the stamp."""
     reach_px = max(abs(galaxies.x_px[i]), abs(galaxies.y_px[i])) + EDGE_RADII * galaxies.radius_px[i]
-    needed_px = reach_px + CUTOUT_SIZE_PX / 2 + CLEARANCE_PX
+    needed_px = reach_px + ZTF.cutout_size_px / 2 + CLEARANCE_PX
     return _grid(GRID_PX * 2 ** max(int(np.ceil(np.log2(needed_px / GRID_PX))), 0))
 
 
@@ -204,7 +204,7 @@ def weighted_sum(transforms: ComplexArray, flux: NDArray[np.float64]) -> Complex
 def stamp_of(transform: ComplexArray) -> RealArray:
     """Pixels of the stamp whose transform is given; shape (63, 63), row index along y."""
     grid = fft.irfft2(transform, s=(_N, _N), overwrite_x=False) * np.float32(OVERSAMPLING**2)
-    begin, end = MARGIN_PX * OVERSAMPLING, (MARGIN_PX + CUTOUT_SIZE_PX) * OVERSAMPLING
+    begin, end = MARGIN_PX * OVERSAMPLING, (MARGIN_PX + ZTF.cutout_size_px) * OVERSAMPLING
     return np.ascontiguousarray(grid[begin:end:OVERSAMPLING, begin:end:OVERSAMPLING])
 
 

@@ -7,13 +7,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.light_curves.extinction import PS1_EXTINCTION_PER_A_V
+from needle_assets.light_curves.extinction import extinction_per_a_v
 from needle_assets.simulation.transients import Transient, apparent_minus_absolute_mag
-from needle_assets.surveys.ztf import PIXEL_SCALE_ARCSEC
+from needle_assets.surveys import panstarrs
+from needle_assets.surveys.ztf import ZTF
 
 FloatArray = NDArray[np.float64]
 
-HOST_BANDS = ("g", "r", "i", "z", "y")
 FIELD_HALF_WIDTH_PX = 46.0
 # How the sky lies in a cutout as stored (see ``images.stamps``): east is towards smaller columns, north towards smaller rows.
 EAST_ALONG_X = -1.0
@@ -147,10 +147,10 @@ def draw_host(transient: Transient, rng: np.random.Generator) -> Host | None:
     east, north = offset * np.sin(2 * np.pi * direction), offset * np.cos(2 * np.pi * direction)
     index = kind.sersic_index[int(n * len(kind.sersic_index))]
     galaxies = Galaxies(
-        x_px=np.array([EAST_ALONG_X * east / PIXEL_SCALE_ARCSEC]),
-        y_px=np.array([NORTH_ALONG_Y * north / PIXEL_SCALE_ARCSEC]),
+        x_px=np.array([EAST_ALONG_X * east / ZTF.pixel_scale_arcsec]),
+        y_px=np.array([NORTH_ALONG_Y * north / ZTF.pixel_scale_arcsec]),
         mag={band: np.array([mag[band]]) for band in ("g", "r", "i")},
-        radius_px=np.array([radius_arcsec / PIXEL_SCALE_ARCSEC]),
+        radius_px=np.array([radius_arcsec / ZTF.pixel_scale_arcsec]),
         sersic_index=np.array([index]),
         axis_ratio=np.array([0.3 + 0.65 * axis_ratio]),
         angle_rad=np.array([np.pi * angle]),
@@ -184,7 +184,9 @@ def _host_mags(r_mag: float, kind: HostKind, draws: FloatArray) -> dict[str, flo
 
 
 def _extinguished(mag: dict[str, float], a_v_mag: float) -> dict[str, float]:
-    return {band: value + a_v_mag * PS1_EXTINCTION_PER_A_V[band] for band, value in mag.items()}
+    return {
+        band: value + a_v_mag * extinction_per_a_v(panstarrs.EXTINCTION_WAVELENGTH_ANGSTROM[band]) for band, value in mag.items()
+    }
 
 
 def _radius_arcsec(abs_mag: float, r_mag: float, scatter_dex: float) -> float:
@@ -215,7 +217,7 @@ def draw_galaxies(rng: np.random.Generator) -> Galaxies:
         x,
         y,
         {"g": r_mag + g_r, "r": r_mag, "i": r_mag - 0.5 * g_r},
-        radius_arcsec / PIXEL_SCALE_ARCSEC,
+        radius_arcsec / ZTF.pixel_scale_arcsec,
         rng.choice([1.0, 1.0, 2.5], n),
         rng.uniform(0.3, 1.0, n),
         rng.uniform(0.0, np.pi, n),
@@ -231,11 +233,11 @@ def nearest_galaxy(galaxies: Galaxies, brighter_than_r_mag: float) -> tuple[floa
     mag = {band: float(values[i]) for band, values in galaxies.mag.items()}
     mag |= {"z": mag["i"] - 0.2, "y": mag["i"] - 0.4}
     east, north = galaxies.x_px[i] / EAST_ALONG_X, galaxies.y_px[i] / NORTH_ALONG_Y
-    return float(east * PIXEL_SCALE_ARCSEC), float(north * PIXEL_SCALE_ARCSEC), mag
+    return float(east * ZTF.pixel_scale_arcsec), float(north * ZTF.pixel_scale_arcsec), mag
 
 
 def _field_arcmin2() -> float:
-    return (2.0 * FIELD_HALF_WIDTH_PX * PIXEL_SCALE_ARCSEC / 60.0) ** 2
+    return (2.0 * FIELD_HALF_WIDTH_PX * ZTF.pixel_scale_arcsec / 60.0) ** 2
 
 
 def _power_law_mags(n: int, slope: float, brightest: float, rng: np.random.Generator) -> FloatArray:

@@ -21,7 +21,7 @@ from needle_assets.simulation.rendering import (
     weighted_sum,
 )
 from needle_assets.simulation.sky import Galaxies, Host, Stars
-from needle_assets.surveys.ztf import CUTOUT_SIZE_PX
+from needle_assets.surveys.ztf import ZTF
 
 GAIN_E_PER_DN = 6.2
 UNIT_ZERO_POINT_MAG = 25.0
@@ -64,8 +64,8 @@ class Exposure:
     dx_px: float
     dy_px: float
     target_mag: float
-    rows: tuple[int, int] = (0, CUTOUT_SIZE_PX)
-    columns: tuple[int, int] = (0, CUTOUT_SIZE_PX)
+    rows: tuple[int, int] = (0, ZTF.cutout_size_px)
+    columns: tuple[int, int] = (0, ZTF.cutout_size_px)
     stuck: StuckColumns = ()
 
 

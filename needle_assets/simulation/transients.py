@@ -13,8 +13,9 @@ import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
-from needle_assets.light_curves.extinction import ZTF_EXTINCTION_PER_A_V
-from needle_assets.surveys.ztf import SLSN, SN, TDE, ZTF_EXTINCTION_WAVELENGTH_ANGSTROM
+from needle_assets.labels import SLSN, SN, TDE
+from needle_assets.light_curves.extinction import extinction_per_a_v
+from needle_assets.surveys.ztf import ZTF
 
 FloatArray = NDArray[np.float64]
 
@@ -211,10 +212,13 @@ class Transient:
         """
         phase = np.asarray(days_from_peak, dtype=float) / (1.0 + self.redshift)
         kind = POPULATIONS[self.population]
-        wavelength = ZTF_EXTINCTION_WAVELENGTH_ANGSTROM[band] / (1.0 + self.redshift)
+        wavelength = ZTF.extinction_wavelength_angstrom[band] / (1.0 + self.redshift)
         colour = _black_body_ratio(wavelength, self._kelvin(phase, kind))
         flux = np.maximum(_shape(phase, self, kind) * colour, 1e-12)
-        return np.minimum(self.zero_mag - 2.5 * np.log10(flux) + self.a_v_mag * ZTF_EXTINCTION_PER_A_V[band], FAINTEST_MAG)
+        return np.minimum(
+            self.zero_mag - 2.5 * np.log10(flux) + self.a_v_mag * extinction_per_a_v(ZTF.extinction_wavelength_angstrom[band]),
+            FAINTEST_MAG,
+        )
 
     def _kelvin(self, phase: FloatArray, kind: Population) -> FloatArray:
         cooled = np.exp(-np.maximum(phase, 0.0) / kind.kelvin[2])

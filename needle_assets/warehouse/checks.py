@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from needle_assets.surveys.known import SURVEYS, object_id_pattern
+
 
 @dataclass(frozen=True)
 class Check:
@@ -51,12 +53,16 @@ _PARTS = (
     "left join results.training_sets o using (training_set_id, object_id)"
 )
 
+# Every band of every survey, as (survey, band).
+_BANDS = ", ".join(f"('{survey.name}', '{band}')" for survey in SURVEYS.values() for band in survey.bands)
+
 CHECKS = (
     Check(
         "objects_are_named_once",
         "raw.objects",
-        "Every catalogue object has one row and an id of ZTF's form.",
-        "select object_id from raw.objects group by object_id having count(*) > 1 or not regexp_full_match(object_id, 'ZTF\\d{2}[a-z]{7}')",
+        "Every catalogue object has one row and an id of a known survey's form.",
+        "select object_id from raw.objects group by object_id having count(*) > 1 "
+        f"or not regexp_full_match(object_id, '{object_id_pattern()}')",
     ),
     Check(
         "labels_are_known",
@@ -82,9 +88,16 @@ CHECKS = (
     Check(
         "detections_are_plausible",
         "core.detections",
-        "Detections lie in ZTF's years and between magnitude 0 and 30.",
+        "Detections lie in the years of today's surveys and between magnitude 0 and 30.",
         "select * from core.detections where mjd not between 58000 and 80000 or mag not between 0 and 30",
         is_blocking=False,
+    ),
+    Check(
+        "bands_are_the_surveys",
+        "core.detections",
+        "A detection is in a band of the survey that its object is of.",
+        "select d.object_id, d.mjd, d.band from core.detections d join lineage.objects o using (object_id) "
+        f"where (o.survey, d.band) not in ({_BANDS})",
     ),
     Check(
         "stamped_detections_are_packets",
@@ -104,8 +117,9 @@ CHECKS = (
         "targets_are_central",
         "core.stamps",
         "The transient lies within a pixel of the stamp's centre.",
-        "select object_id, candid, target_x_px, target_y_px from core.stamps "
-        "where abs(target_x_px - 29.5) > 1.01 or abs(target_y_px - 29.5) > 1.01",
+        "select object_id, candid, target_x_px, target_y_px "
+        "from (select *, (sqrt(coalesce(len(science), len(reference))) - 1) / 2 as centre_px from core.stamps) "
+        "where abs(target_x_px - centre_px) > 1.01 or abs(target_y_px - centre_px) > 1.01",
     ),
     Check(
         "places_are_kept",

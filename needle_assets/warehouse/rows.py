@@ -319,7 +319,7 @@ def to_arrow(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     Rows as an Arrow table of a stored table's schema.
 
     A missing key or None becomes NULL, and so does NaN in a scalar column; NaN inside an array stays NaN. Images may be arrays of
-    shape (60, 60) or (3600,).
+    shape (n, n) or (n * n,).
     """
     return pa.table([_column([row.get(field.name) for row in rows], field.type) for field in schema], schema=schema)
 

@@ -3,7 +3,8 @@ Applies ``warehouse/tables`` and ``warehouse/views`` to a database and migrates 
 
 Comments in a table's statement say what a migration cannot know: ``-- formerly ztf_id`` behind a column, or behind the opening
 bracket for the table (several names, the oldest first, are joined by commas), and ``-- if absent: 'none'`` behind a column, the value
-(SQL) of rows that were stored before there was such a column. A rename makes nothing stale.
+(SQL) of rows that were stored before there was such a column. ``-- once check (...)`` behind a column is a check that was taken away.
+A rename makes nothing stale, nor does a check that is gone: rows that passed it are as they were.
 """
 
 import hashlib
@@ -41,7 +42,7 @@ class Table:
     A table as its SQL file describes it: ``name`` is schema.name, ``create`` the statement, ``comments`` the rest.
 
     ``formerly`` holds earlier names of the table, ``columns_formerly`` of columns, the oldest first; ``if_absent`` the value, in SQL,
-    of a column in rows that were stored before it was there.
+    of a column in rows that were stored before it was there; ``once`` the check that a column had.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Table:
     formerly: tuple[str, ...] = ()
     columns_formerly: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     if_absent: Mapping[str, str] = field(default_factory=dict)
+    once: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first_name(self) -> str:
@@ -81,18 +83,27 @@ class Table:
         """
         Changes whenever columns, checks or key change, and then all of the table is stale.
 
-        Comments, renames and columns with a value for older rows do not count.
+        Comments, renames, columns with a value for older rows and checks taken away do not count.
         """
         first = {self.name: self.first_name, **{name: formerly[0] for name, formerly in self.columns_formerly.items()}}
         names = "|".join(re.escape(name) for name in first)
-        lines = [line for line in self.create.splitlines() if line.strip().split(" ")[0].strip('"') not in self.if_absent]
+        lines = [self._as_it_was(line) for line in self.create.splitlines() if _column_in(line) not in self.if_absent]
         create = re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: first[found[0]], "\n".join(lines))
         return _digest(" ".join(create.split()))
+
+    def _as_it_was(self, line: str) -> str:
+        """The line of a column with the check that it had."""
+        check = self.once.get(_column_in(line))
+        return f"{line.removesuffix(',')} {check}{',' * line.endswith(',')}" if check else line
 
     @property
     def form(self) -> str:
         """Changes whenever the table has to be made anew, its rows kept where they can be."""
         return _digest(" ".join(self.statement.split()))
+
+
+def _column_in(line: str) -> str:
+    return line.strip().split(" ")[0].strip('"')
 
 
 @cache
@@ -125,7 +136,7 @@ def renamed_tables() -> dict[str, str]:
 
 def _read_table(path: Path) -> Table:
     create, _, comments = path.read_text(encoding="utf-8").partition(";")
-    notes = re.findall(r"^\s*\"?(\w+).*?--\s*(formerly|if absent:)\s+(.+?)\s*$", create, re.MULTILINE)
+    notes = re.findall(r"^\s*\"?(\w+).*?--\s*(formerly|if absent:|once)\s+(.+?)\s*$", create, re.MULTILINE)
     formerly = {name: tuple(re.split(r"\s*,\s*", said)) for name, kind, said in notes if kind == "formerly"}
     return Table(
         path.stem,
@@ -133,7 +144,8 @@ def _read_table(path: Path) -> Table:
         comments.strip(),
         formerly.pop("create", ()),
         formerly,
-        {name: said for name, kind, said in notes if kind != "formerly"},
+        {name: said for name, kind, said in notes if kind == "if absent:"},
+        {name: said for name, kind, said in notes if kind == "once"},
     )
 
 

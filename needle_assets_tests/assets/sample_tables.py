@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from needle_assets.assets.samples import splits
 from needle_assets.home import Home
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.pipeline.session import Session
 from needle_assets.settings import Settings, SplitSettings, SyntheticSettings, TrainingSettings
 from needle_assets.stages import STAGES
 from needle_assets.warehouse.connection import writing
+from needle_assets_tests.ztf import splits
 
 COUNTS = {"SN": 30, "SLSN-I": 12, "TDE": 9}
 MJD = {"training": 58500.0, "untouched": 60500.0}
@@ -87,6 +87,7 @@ def store(session: Session, frame: pl.DataFrame, splits_now: pl.DataFrame) -> No
         "object_id",
         *HOSTED_FEATURES,
         as_of_mjd=pl.lit(58520.0),
+        bands=pl.lit("g,r"),
         n_det_g=pl.lit(2),
         n_det_r=pl.lit(1),
         **{name: pl.lit(value=True) for name in ("has_g", "has_r", "has_host", "has_redshift", "has_mw_correction")},
@@ -107,4 +108,4 @@ def store(session: Session, frame: pl.DataFrame, splits_now: pl.DataFrame) -> No
                     [table, names],
                 )
         connection.execute("delete from lineage.objects")
-        connection.execute("insert into lineage.objects select object_id, now()::timestamp from core.features")
+        connection.execute("insert into lineage.objects select object_id, 'ztf', now()::timestamp from core.features")

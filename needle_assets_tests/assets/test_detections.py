@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from needle_assets.assets.detections import detections, hosts, upper_limits
+from needle_assets.assets.detections import hosts
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets_tests.ztf import detections, upper_limits
 
 NAME = "ZTF18abcdefg"
 SOURCE = {

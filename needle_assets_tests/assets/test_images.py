@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets.images import masked_stamps, masks, restored_stamps, stamp_quality
+from needle_assets.assets.images import masks, restored_stamps, stamp_quality
 from needle_assets.assets.stored_stamps import pixel_rows
 from needle_assets.errors import Rejection
 from needle_assets.settings import Settings, preset_settings
 from needle_assets_tests.images.examples import real_pairs, star
+from needle_assets_tests.ztf import masked_stamps
 
 PIXELS = pl.Array(pl.Float32, 3600)
 MASK = pl.Array(pl.Boolean, 3600)

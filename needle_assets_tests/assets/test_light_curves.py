@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets.light_curves import epochs, feature_importance, features, gp_fits, light_curves
+from needle_assets.assets.light_curves import feature_importance
 from needle_assets.assets.pictures import light_curves as pictures
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.settings import preset_settings
 from needle_assets.stages import stage_named
 from needle_assets_tests.light_curves.bazin import bazin_light_curve
+from needle_assets_tests.ztf import epochs, features, gp_fits, light_curves
 
 SETTINGS = preset_settings("default")
 TABLES = Path(__file__).parents[2] / "warehouse" / "tables"

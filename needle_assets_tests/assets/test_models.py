@@ -26,6 +26,7 @@ from needle_assets.pipeline.session import Session
 from needle_assets.samples.ablations import UnknownAblationError, ablation_named
 from needle_assets.samples.leakage import LeakError, Parents
 from needle_assets.stages import stage_named
+from needle_assets.surveys.known import is_simulated
 from needle_assets.warehouse.checks import CHECKS
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import models
@@ -214,7 +215,7 @@ def broken(session: Session) -> set[str]:
 SOMEONE = "(select object_id from core.splits where {which} order by object_id limit 1)"
 UNTOUCHED, IN_FOLD_0 = SOMEONE.format(which="is_untouched"), SOMEONE.format(which="fold = 0")
 SYNTHETIC = (
-    "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, 'TDE' as label, 0 as sample, "
+    "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, 'TDE' as label, 0 as sample, 'g,r' as bands, "
     "{parent} as light_curve_parent, (select min(object_id) from core.splits where fold = 1) as image_parent, "
     "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
     "1 as n_det_g, 1 as n_det_r, '' as parents_hash"
@@ -345,8 +346,8 @@ def test_history_of_a_candidate_keeps_what_was_said_and_replaces_only_the_presen
 
 
 def test_simulated_objects_are_known_by_their_ids():
-    assert glue.is_simulated("ZTF18zzaaaaa")
-    assert not glue.is_simulated("ZTF22aagyuao")
+    assert is_simulated("ZTF18zzaaaaa")
+    assert not is_simulated("ZTF22aagyuao")
 
 
 def test_confounding_of_class_and_source_is_measured():

@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets.samples import feature_matrix, realism, splits, synthetic_samples
+from needle_assets.assets.samples import feature_matrix, realism
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.settings import SplitSettings
 from needle_assets.stages import stage_named
 from needle_assets_tests.assets.sample_tables import SETTINGS, objects, split_rows, split_tables
+from needle_assets_tests.ztf import splits, synthetic_samples
 
 
 def test_every_labelled_object_with_a_rise_has_a_place_and_others_a_reason():

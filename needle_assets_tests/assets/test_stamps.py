@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets.stamps import stamps
 from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets.settings import Settings
 from needle_assets_tests import packets
 from needle_assets_tests.packets import ZTF_ID, cutout
+from needle_assets_tests.ztf import stamps
 
 HOSTS = {"object_id": pl.String, "host_ra_deg": pl.Float64, "host_dec_deg": pl.Float64}
 BEFORE = {"object_id": pl.String, "candid": pl.Int64, "target_x_px": pl.Float64, "target_y_px": pl.Float64}

@@ -34,7 +34,7 @@ def database():
     ],
 )
 def test_a_candidate_lies_where_its_packets_lie(database, places, expected):
-    database.execute("insert into lineage.objects values ('ZTF21aaaaaaa', now()::timestamp)")
+    database.execute("insert into lineage.objects values ('ZTF21aaaaaaa', 'ztf', now()::timestamp)")
     for candid, place in enumerate(places, start=1):
         database.execute(_PACKET + _REST, ["ZTF21aaaaaaa", candid, *place])
     ra, dec = database.execute("select ra_deg, dec_deg from core.objects").fetchone()

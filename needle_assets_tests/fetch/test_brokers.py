@@ -13,12 +13,12 @@ from needle_assets.fetch.around import AnswerError
 from needle_assets.fetch.brokers import alerce, fink, lasair, rows
 from needle_assets.fetch.brokers.packets import assemble_packet, read_cutout
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.images.stamps import place_cutout
 from needle_assets.landing.catalogues import read_photometry
 from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, Request, Response, says
+from needle_assets_tests.ztf import place_cutout
 
 HOUR = 3600.0
 

@@ -16,7 +16,6 @@ import polars as pl
 
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.images.stamps import place_cutout
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.names import kind_of
@@ -24,6 +23,7 @@ from needle_assets.landing.packets import alert_row, one_row_per_packet, read_pa
 from needle_assets_tests.fuzz import file_kinds, packet_kinds
 from needle_assets_tests.fuzz.packet_kinds import Make
 from needle_assets_tests.packets import packet
+from needle_assets_tests.ztf import place_cutout
 
 TABLES = Path(__file__).parents[2] / "warehouse" / "tables"
 MAX_SECONDS = 2.0  # of processor time, so that a busy machine fails no test

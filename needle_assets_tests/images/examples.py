@@ -8,9 +8,10 @@ import numpy as np
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.disagreement import find_pair_defects
-from needle_assets.images.stamps import place_cutout
 from needle_assets.landing.packets import read_packet
-from needle_assets.surveys.ztf import BAND_OF_FID, MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.ztf import ZTF
+from needle_assets_tests.ztf import place_cutout
 
 
 class RealPair(NamedTuple):
@@ -45,7 +46,7 @@ def real_pairs(survey: Path) -> list[RealPair]:
                 science.image,
                 reference.image,
                 place,
-                BAND_OF_FID[packet.candidate["fid"]],
+                ZTF.band_of_number[packet.candidate["fid"]],
                 packet.candidate["jd"] - MJD_OFFSET,
             )
         )

@@ -9,8 +9,8 @@ from astropy.io import fits as astropy_fits
 
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.images.stamps import place_cutout
 from needle_assets_tests.packets import cutout, fits
+from needle_assets_tests.ztf import place_cutout
 
 IMAGE = np.random.default_rng(5).normal(100.0, 5.0, (63, 63)).astype(np.float32)
 PLAIN = fits(IMAGE)

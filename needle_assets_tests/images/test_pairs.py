@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from needle_assets.images.pairs import Candidate, choose_pair
+from needle_assets.images.pairs import Candidate
 from needle_assets_tests.instruments import BAND, MAG, days
+from needle_assets_tests.ztf import choose_pair
 
 
 def pair(candid, band="r", mjd=10.0, mag=18.0, *, is_restored=False, is_positive=True):

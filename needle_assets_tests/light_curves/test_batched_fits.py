@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from needle_assets.light_curves.batched_fits import MAX_ELEMENTS, _batches, fit_many
-from needle_assets.light_curves.gaussian_process import fit_points, flux_points, rescaled
+from needle_assets.light_curves.gaussian_process import fit_points, rescaled
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets.settings import GaussianProcessSettings, preset_settings
+from needle_assets_tests.ztf import flux_points
 
 from .bazin import bazin_light_curve
 

@@ -7,7 +7,6 @@ from needle_assets.light_curves.cleaning import (
     _deviation_left_out,
     _smoothed,
     clean,
-    is_usable,
     merge,
     merge_clusters,
     precedes_gap,
@@ -16,6 +15,7 @@ from needle_assets.light_curves.cleaning import (
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets.settings import LightCurveSettings
 from needle_assets_tests.instruments import BAND, MAG, MAG_ERR, days, whole_mjd
+from needle_assets_tests.ztf import is_usable
 
 from .bazin import bazin_light_curve
 

@@ -1,14 +1,22 @@
 import numpy as np
 import pytest
 
-from needle_assets.light_curves.extinction import PS1_EXTINCTION_PER_A_V, ZTF_EXTINCTION_PER_A_V, deredden
+from needle_assets.light_curves.extinction import extinction_per_a_v
+from needle_assets.surveys.panstarrs import EXTINCTION_WAVELENGTH_ANGSTROM
+from needle_assets.surveys.ztf import ZTF
+from needle_assets_tests.ztf import deredden
 
 
-def test_extinction_per_a_v_is_that_of_fitzpatrick_1999():
-    assert dict(ZTF_EXTINCTION_PER_A_V) == pytest.approx({"g": 1.1763, "r": 0.7781, "i": 0.5672}, abs=1e-4)
-    assert dict(PS1_EXTINCTION_PER_A_V) == pytest.approx(
-        {"g": 1.1535, "r": 0.8195, "i": 0.6074, "z": 0.4808, "y": 0.4014}, abs=1e-4
-    )
+@pytest.mark.parametrize(
+    ("wavelength_angstrom", "per_a_v"),
+    [
+        (ZTF.extinction_wavelength_angstrom, {"g": 1.1763, "r": 0.7781, "i": 0.5672}),
+        (EXTINCTION_WAVELENGTH_ANGSTROM, {"g": 1.1535, "r": 0.8195, "i": 0.6074, "z": 0.4808, "y": 0.4014}),
+    ],
+)
+def test_extinction_per_a_v_is_that_of_fitzpatrick_1999(wavelength_angstrom, per_a_v):
+    found = {band: extinction_per_a_v(wave) for band, wave in wavelength_angstrom.items()}
+    assert found == pytest.approx(per_a_v, abs=1e-4)
 
 
 def test_only_uncorrected_magnitudes_become_brighter():

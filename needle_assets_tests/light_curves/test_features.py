@@ -3,16 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.light_curves.features import (
-    HOSTED_FEATURES,
-    HOSTLESS_FEATURES,
-    NO_HOST,
-    Host,
-    features,
-    n_detections,
-)
+from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES, NO_HOST, Host
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets_tests.instruments import BAND, MAG, days, whole_mjd
+from needle_assets_tests.ztf import features_of as features
 
 HOST = Host({"g": 20.0, "r": 19.5, "i": 19.2, "z": 19.1, "y": 19.05}, separation_arcsec=1.5)
 THREE = LightCurve.of([0, 2, 6, 1, 5], ["g", "g", "g", "r", "r"], [19.0, 18.6, 18.0, 19.2, 18.4], 0.1)
@@ -124,10 +118,6 @@ def test_a_missing_host_magnitude_is_missing_in_what_needs_it_and_nowhere_else()
 def test_the_i_band_and_no_detections_give_nothing():
     agree(features(LightCurve.of([0, 1], "i", 18.0, 0.1), 10.0), expected())
     agree(features(LightCurve.of([], [], [], []), 10.0, NO_HOST), expected())
-
-
-def test_detections_are_counted_up_to_the_epoch():
-    assert [n_detections(THREE, band, 5.0) for band in "gri"] == [2, 2, 0]
 
 
 points = st.tuples(st.integers(0, 960).map(lambda k: k / 16), BAND, MAG)

@@ -6,18 +6,11 @@ import pytest
 from george import kernels
 
 from needle_assets.errors import Rejection
-from needle_assets.light_curves.gaussian_process import (
-    draw,
-    fit,
-    fit_points,
-    flux_points,
-    predict,
-    rescaled,
-    restored_fit,
-    standardised_residuals,
-)
+from needle_assets.light_curves.gaussian_process import draw, fit_points, predict, rescaled, standardised_residuals
 from needle_assets.light_curves.light_curve import LightCurve, flux_from_mag, mag_from_flux
 from needle_assets.settings import GaussianProcessSettings, preset_settings
+from needle_assets.surveys.ztf import ZTF
+from needle_assets_tests.ztf import fit, flux_points, restored_fit
 
 from .bazin import bazin_flux, bazin_light_curve, bazin_mag
 
@@ -124,7 +117,7 @@ def test_one_band_predicts_itself_and_is_the_only_background(rng):
 def test_one_detection_or_the_i_band_alone_is_refused_with_the_number(light_curve):
     with pytest.raises(Rejection, match="needed to fit") as refusal:
         fit(light_curve, DEFAULT)
-    assert refusal.value.measured["n_points"] == len(light_curve.in_fit_bands())
+    assert refusal.value.measured["n_points"] == len(light_curve.in_bands(ZTF.fit_bands))
 
 
 @pytest.mark.parametrize("settings", [DEFAULT, AUTHORS])
@@ -155,10 +148,7 @@ def test_leaving_a_point_out_is_what_it_says(fitted):
     one = 7
     others = replace(
         fitted.points,
-        **{
-            name: np.delete(getattr(fitted.points, name), one)
-            for name in ("days", "band", "flux", "flux_err", "wavelength_angstrom")
-        },
+        **{name: np.delete(getattr(fitted.points, name), one) for name in ("days", "band", "flux", "flux_err")},
     )
     flux, flux_err = predict(replace(fitted, points=others), fitted.points.days[one : one + 1], str(fitted.points.band[one]))
     expected = (fitted.points.flux[one] - flux) / np.hypot(flux_err, fitted.points.flux_err[one])

@@ -2,15 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from needle_assets.light_curves.light_curve import (
-    LightCurve,
-    classification_mjd,
-    flux_from_mag,
-    mag_from_flux,
-    n_rising,
-    peak_mjd,
-)
+from needle_assets.light_curves.light_curve import LightCurve, classification_mjd, flux_from_mag, mag_from_flux, n_rising
 from needle_assets_tests.instruments import MAG, MAG_ERR
+from needle_assets_tests.ztf import peak_mjd
 
 BOTH = LightCurve.of([10, 12, 14, 11, 13, 15], ["g", "g", "g", "r", "r", "r"], [19, 18, 18.5, 19, 18.2, 17.9], 0.1)
 

@@ -4,14 +4,9 @@ from astropy.cosmology import FlatLambdaCDM
 from hypothesis import given, settings
 
 from needle_assets.light_curves.light_curve import LightCurve
-from needle_assets.light_curves.redshifting import (
-    bandwidth_mag,
-    distance_modulus,
-    shift_redshift,
-    wavelength_factor,
-    within_limit,
-)
+from needle_assets.light_curves.redshifting import bandwidth_mag, distance_modulus, shift_redshift, wavelength_factor
 from needle_assets_tests.instruments import REDSHIFT
+from needle_assets_tests.ztf import within_limit
 
 LIGHT_CURVE = LightCurve.of([0.0, 10.0, 25.5], ["g", "r", "g"], [18.0, 17.5, 19.0], 0.1)
 
@@ -56,5 +51,5 @@ def test_a_farther_object_is_looked_at_in_bluer_light():
 
 
 def test_what_is_fainter_than_the_limit_is_gone():
-    assert within_limit(LIGHT_CURVE, 18.0).mag.tolist() == [18.0, 17.5]
-    assert len(within_limit(LIGHT_CURVE, 15.0)) == 0
+    assert within_limit(LIGHT_CURVE, limit_mag=18.0).mag.tolist() == [18.0, 17.5]
+    assert len(within_limit(LIGHT_CURVE, limit_mag=15.0)) == 0

@@ -3,17 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from needle_assets.light_curves.gaussian_process import fit, predict
+from needle_assets.light_curves.gaussian_process import predict
 from needle_assets.light_curves.light_curve import LightCurve, mag_from_flux
-from needle_assets.light_curves.resampling import (
-    interpolated,
-    magnitude_error,
-    observe_at_redshift,
-    perturb,
-    resample,
-    sample_epochs,
-)
+from needle_assets.light_curves.resampling import interpolated, resample
 from needle_assets.settings import GaussianProcessSettings
+from needle_assets_tests.ztf import fit, magnitude_error, observe_at_redshift, perturb, sample_epochs
 
 from .bazin import bazin_light_curve
 

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from needle_assets.light_curves.gaussian_process import fit, predict
-from needle_assets.light_curves.light_curve import LightCurve, mag_from_flux, peak_mjd
+from needle_assets.light_curves.gaussian_process import predict
+from needle_assets.light_curves.light_curve import LightCurve, mag_from_flux
 from needle_assets.light_curves.usability import daily_curve, judge
 from needle_assets.settings import GaussianProcessSettings
+from needle_assets_tests.ztf import fit, peak_mjd
 
 from .bazin import bazin_light_curve, bazin_mag
 

@@ -8,7 +8,6 @@ import pytest
 from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import NO_HOST, Host
-from needle_assets.light_curves.gaussian_process import fit
 from needle_assets.light_curves.light_curve import LightCurve
 from needle_assets.randomness import rng_for
 from needle_assets.samples.crossmatch import (
@@ -23,6 +22,8 @@ from needle_assets.samples.crossmatch import (
     rendered_pair,
 )
 from needle_assets.settings import FeatureSettings, GaussianProcessSettings, SyntheticSettings
+from needle_assets.surveys.ztf import ZTF
+from needle_assets_tests.ztf import fit
 
 DRAWING = Drawing(SyntheticSettings(), FeatureSettings())
 
@@ -38,17 +39,17 @@ def light_curves() -> list[LightCurveParent]:
     for k in range(4):
         mag = 18.0 + 0.2 * k + ((days - 30.0) / 20.0) ** 2
         points = LightCurve.of(np.tile(days, 2), np.repeat(["g", "r"], len(days)), np.tile(mag, 2), 0.05).sorted()
-        found.append(LightCurveParent(f"lc{k}", 0.1 + 0.005 * k, fit(points, GaussianProcessSettings()), points, 35.0))
+        found.append(LightCurveParent(f"lc{k}", 0.1 + 0.005 * k, ZTF, fit(points, GaussianProcessSettings()), points, 35.0))
     return found
 
 
-IMAGES = [ImageParent(f"im{k}", 0.1 + 0.005 * k, Host({"g": 20.0 + k}, 1.0), is_complete=k == 0) for k in range(3)]
+IMAGES = [ImageParent(f"im{k}", 0.1 + 0.005 * k, ZTF, Host({"g": 20.0 + k}, 1.0), is_complete=k == 0) for k in range(3)]
 
 
 def test_partners_lie_within_a_fifth_of_the_redshift_of_the_image(light_curves):
-    image = ImageParent("lc2", 0.12, NO_HOST)
+    image = ImageParent("lc2", 0.12, ZTF, NO_HOST)
     assert [p.object_id for p in partners(image, light_curves, DRAWING.settings)] == ["lc0", "lc1", "lc3"]
-    assert [p.object_id for p in partners(ImageParent("x", 0.5, NO_HOST), light_curves, DRAWING.settings)] == []
+    assert [p.object_id for p in partners(ImageParent("x", 0.5, ZTF, NO_HOST), light_curves, DRAWING.settings)] == []
     assert len(partners(image, light_curves, SyntheticSettings(is_self_allowed=True))) == 4
 
 
@@ -98,12 +99,12 @@ def test_only_complete_images_are_turned_by_odd_angles(light_curves):
 
 def test_a_class_without_a_pair_in_redshift_is_refused_with_numbers(light_curves):
     with pytest.raises(Rejection, match="4 light curves and 1 images"):
-        draw_recipes(light_curves, [ImageParent("far", 0.9, NO_HOST)], 5, seed_of, DRAWING)
+        draw_recipes(light_curves, [ImageParent("far", 0.9, ZTF, NO_HOST)], 5, seed_of, DRAWING)
 
 
 def test_what_the_survey_cannot_see_is_refused_not_waited_for(light_curves):
-    faint = [LightCurveParent(p.object_id, 0.001, p.fit, p.points, p.rise_end) for p in light_curves]
-    images = [ImageParent("far", 0.9, NO_HOST)]
+    faint = [LightCurveParent(p.object_id, 0.001, ZTF, p.fit, p.points, p.rise_end) for p in light_curves]
+    images = [ImageParent("far", 0.9, ZTF, NO_HOST)]
     drawing = Drawing(SyntheticSettings(redshift_tolerance=1.0, max_attempts_per_sample=2), FeatureSettings())
     with pytest.raises(Rejection, match="0 of 3 synthetic samples"):
         draw_recipes(faint, images, 3, seed_of, drawing)
@@ -114,7 +115,7 @@ NIGHTS = LightCurve.of([0.0, 0.2, 9.0, 30.2, 36.0], ["g", "r", "i", "r", "g"], [
 
 
 def parent_of(points: LightCurve, light_curves: list[LightCurveParent]) -> LightCurveParent:
-    return LightCurveParent("own", 0.1, light_curves[0].fit, points, 35.0)
+    return LightCurveParent("own", 0.1, ZTF, light_curves[0].fit, points, 35.0)
 
 
 def test_own_nights_of_the_phase_are_moved_together_and_by_no_more_than_asked(light_curves):

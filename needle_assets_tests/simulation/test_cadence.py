@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from needle_assets.labels import SN
 from needle_assets.simulation.cadence import (
     DETECTION_SNR,
     FIRST_NIGHT_MJD,
@@ -16,7 +17,6 @@ from needle_assets.simulation.cadence import (
 )
 from needle_assets.simulation.objects import SimulatedObject
 from needle_assets.simulation.transients import draw_transient
-from needle_assets.surveys.ztf import SN
 
 
 def exposures(seed: int = 1, *, has_i: bool = False) -> Exposures:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.images.stamps import place_cutout
 from needle_assets.landing.packets import Packet
 from needle_assets.simulation.alert_schema import (
     CANDIDATE_FIELDS,
@@ -29,6 +28,7 @@ from needle_assets.simulation.packets import (
 )
 from needle_assets.simulation.stamps import Stamp
 from needle_assets_tests.simulation.conftest import N_OBJECTS
+from needle_assets_tests.ztf import place_cutout
 
 
 def stamp() -> Stamp:

@@ -5,7 +5,7 @@ import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
 
-from needle_assets.images.stamps import host_position_px
+from needle_assets.labels import SLSN, SN, TDE
 from needle_assets.simulation.objects import SimulatedObject
 from needle_assets.simulation.sky import (
     FAINTEST_FIELD_MAG,
@@ -18,7 +18,7 @@ from needle_assets.simulation.sky import (
     nearest_galaxy,
 )
 from needle_assets.simulation.transients import draw_transient
-from needle_assets.surveys.ztf import SLSN, SN, TDE
+from needle_assets_tests.ztf import host_position_px
 
 
 def test_the_host_falls_where_the_stamps_convention_puts_it(objects: list[SimulatedObject]) -> None:

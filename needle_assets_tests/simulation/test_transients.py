@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
 
+from needle_assets.labels import SLSN, SN, TDE
 from needle_assets.simulation.transients import (
     POPULATIONS,
     Transient,
     apparent_minus_absolute_mag,
     draw_transient,
 )
-from needle_assets.surveys.ztf import SLSN, SN, TDE
 
 DAYS = np.arange(-120.0, 300.0, 0.25)
 

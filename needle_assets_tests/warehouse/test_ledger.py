@@ -17,7 +17,7 @@ HOSTS = stage_named("core.hosts")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(":memory:") as opened:
         schema.apply(opened)
-        opened.execute("insert into lineage.objects select unnest(['a', 'b']), now()::timestamp")
+        opened.execute("insert into lineage.objects select unnest(['a', 'b']), 'ztf', now()::timestamp")
         for object_id in "ab":
             opened.execute(
                 "insert into lineage.contents select 'raw.hosts', ?, ?, md5(?)",

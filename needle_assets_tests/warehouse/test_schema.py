@@ -70,11 +70,22 @@ def test_a_new_column_keeps_the_rows_that_are_there(connection):
 
 
 def test_rows_that_break_a_new_check_are_dropped_and_named(connection):
-    _describe_otherwise(connection, "core.upper_limits", "drop table core.upper_limits")
-    connection.execute("create table core.upper_limits (object_id varchar, mjd double, band varchar, mag_limit float)")
-    connection.execute("insert into core.upper_limits values ('ZTF18abcdefg', 59000, 'x', 20.1)")
-    assert schema.apply(connection) == ["core.upper_limits"]
-    assert connection.execute("select count(*) from core.upper_limits").fetchone() == (0,)
+    _describe_otherwise(connection, "results.feature_importance", "drop table results.feature_importance")
+    columns = "rank integer, feature varchar, importance double, importance_err double, n_objects integer"
+    connection.execute(f"create table results.feature_importance ({columns})")
+    connection.execute("insert into results.feature_importance values (0, null, 0.1, 0.1, 3)")
+    assert schema.apply(connection) == ["results.feature_importance"]
+    assert connection.execute("select count(*) from results.feature_importance").fetchone() == (0,)
+
+
+def test_a_check_taken_away_makes_nothing_stale(tmp_path):
+    told = [tmp_path / "core.before.sql", tmp_path / "core.after.sql"]
+    told[0].write_text("create table core.t (\n    band varchar not null check (band in ('g', 'r')),\n    mag float\n);")
+    told[1].write_text("create table core.t (\n    band varchar not null, -- once check (band in ('g', 'r'))\n    mag float\n);")
+    before, after = (schema._read_table(path) for path in told)
+    assert after.digest == before.digest
+    assert after.form != before.form
+    assert "check" not in after.statement
 
 
 def _describe_otherwise(connection: duckdb.DuckDBPyConnection, table: str, change: str) -> None:

@@ -2,7 +2,7 @@ create table core.detections (
     object_id varchar not null, -- formerly ztf_id
     candid bigint,
     mjd double not null,
-    band varchar not null check (band in ('g', 'r', 'i')),
+    band varchar not null, -- once check (band in ('g', 'r', 'i'))
     mag float not null,
     mag_err float not null check (mag_err > 0),
     is_positive boolean not null,

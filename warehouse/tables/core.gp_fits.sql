@@ -1,5 +1,6 @@
 create table core.gp_fits (
     object_id varchar primary key, -- formerly ztf_id
+    bands varchar not null, -- if absent: 'g,r'
     amplitude double not null check (amplitude > 0),
     length_scale_days double not null check (length_scale_days > 0),
     wavelength_scale_angstrom double not null,
@@ -20,6 +21,7 @@ create table core.gp_fits (
 );
 comment on table core.gp_fits is 'Two-dimensional Gaussian process over time and wavelength, in flux, with its daily prediction (section 4.2). One row per object with two or more cleaned epochs in g and r.';
 comment on column core.gp_fits.object_id is 'ZTF object id.';
+comment on column core.gp_fits.bands is 'The bluer and the redder band of the survey, such as g,r: columns named g hold the first, those named r the second.';
 comment on column core.gp_fits.amplitude is 'Square root of the variance of the Matern-3/2 kernel [microjansky].';
 comment on column core.gp_fits.length_scale_days is 'Time scale of the kernel [d].';
 comment on column core.gp_fits.wavelength_scale_angstrom is 'Wavelength scale of the kernel, not fitted [angstrom].';

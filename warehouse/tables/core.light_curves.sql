@@ -1,6 +1,6 @@
 create table core.light_curves (
     object_id varchar not null, -- formerly ztf_id
-    band varchar not null check (band in ('g', 'r', 'i')),
+    band varchar not null, -- once check (band in ('g', 'r', 'i'))
     mjd double not null,
     last_mjd double not null,
     days_since_first double not null check (days_since_first >= 0),

@@ -1,7 +1,7 @@
 create table core.masked_stamps (
     object_id varchar primary key, -- formerly ztf_id
     candid bigint not null,
-    band varchar not null check (band in ('g', 'r')),
+    band varchar not null, -- once check (band in ('g', 'r'))
     mjd double not null,
     science float[3600] not null,
     reference float[3600] not null,

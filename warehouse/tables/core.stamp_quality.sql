@@ -2,7 +2,7 @@ create table core.stamp_quality (
     object_id varchar not null, -- formerly ztf_id
     candid bigint not null,
     image varchar not null check (image in ('science', 'reference')),
-    band varchar not null check (band in ('g', 'r', 'i')),
+    band varchar not null, -- once check (band in ('g', 'r', 'i'))
     is_good boolean not null,
     reasons varchar[] not null,
     n_invalid integer not null check (n_invalid between 0 and 3600),

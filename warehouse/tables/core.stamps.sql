@@ -1,7 +1,7 @@
 create table core.stamps (
     object_id varchar not null, -- formerly ztf_id
     candid bigint not null,
-    band varchar not null check (band in ('g', 'r', 'i')),
+    band varchar not null, -- once check (band in ('g', 'r', 'i'))
     mjd double not null,
     science float[3600],
     reference float[3600],

@@ -3,6 +3,7 @@ create table core.synthetic_samples (
     fold integer not null check (fold >= 0),
     label varchar not null check (label in ('SN', 'SLSN-I', 'TDE')),
     sample integer not null check (sample >= 0),
+    bands varchar not null, -- if absent: 'g,r'
     light_curve_parent varchar not null,
     image_parent varchar not null,
     light_curve_redshift double not null check (light_curve_redshift > 0),
@@ -54,6 +55,7 @@ comment on column core.synthetic_samples.model_kind is 'Which kind of model trai
 comment on column core.synthetic_samples.fold is 'Number of the model; both parents are in its training part.';
 comment on column core.synthetic_samples.label is 'Class of both parents.';
 comment on column core.synthetic_samples.sample is 'Number of the sample, from 0; the first n are the same whatever the number asked for.';
+comment on column core.synthetic_samples.bands is 'The bluer and the redder band of the survey that the features are of, as in core.features.';
 comment on column core.synthetic_samples.light_curve_parent is 'ZTF id of the object whose light curve was sampled again.';
 comment on column core.synthetic_samples.image_parent is 'ZTF id of the object whose stamps and host are used.';
 comment on column core.synthetic_samples.light_curve_redshift is 'Redshift of the light curves own object.';

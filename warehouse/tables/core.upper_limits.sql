@@ -1,7 +1,7 @@
 create table core.upper_limits (
     object_id varchar not null, -- formerly ztf_id
     mjd double not null,
-    band varchar not null check (band in ('g', 'r', 'i')),
+    band varchar not null, -- once check (band in ('g', 'r', 'i'))
     mag_limit float not null,
     primary key (object_id, band, mjd)
 );

@@ -13,7 +13,7 @@ create table raw.objects (
     redshift double,
     a_v_mag double check (a_v_mag >= 0),
     peak_mjd double,
-    peak_band varchar check (peak_band in ('g', 'r', 'i')),
+    peak_band varchar, -- once check (peak_band in ('g', 'r', 'i'))
     peak_mag double,
     peak_abs_mag double,
     duration_days double,

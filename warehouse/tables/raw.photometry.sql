@@ -2,7 +2,7 @@ create table raw.photometry (
     object_id varchar not null, -- formerly ztf_id
     row_number integer not null,
     mjd double not null,
-    band varchar not null check (band in ('g', 'r', 'i')),
+    band varchar not null, -- once check (band in ('g', 'r', 'i'))
     mag float not null,
     mag_err float not null check (mag_err > 0),
     source varchar,

@@ -1,7 +1,7 @@
 create or replace view core.objects as
 select
     o.object_id,
-    coalesce(a.survey, 'ztf') as survey,
+    o.survey,
     c.label,
     c.type,
     c.redshift,
@@ -19,7 +19,6 @@ left join (
     -- The mean direction: right ascension is a circle, and a median of 359.9 and 0.1 would point to the other side of the sky.
     select
         object_id,
-        any_value(survey) as survey,
         avg(cos(radians(dec)) * cos(radians(ra))) as x,
         avg(cos(radians(dec)) * sin(radians(ra))) as y,
         avg(sin(radians(dec))) as z,

@@ -15,16 +15,19 @@ from needle_assets.figures.light_curves import (
     light_curve_figure,
     redshift_figure,
 )
+from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.light_curves.importance import correlation_matrix
 from needle_assets.light_curves.light_curve import LightCurve, peak_mjd
-from needle_assets.light_curves.redshifting import LSST_LIMIT_MAG, shift_redshift
+from needle_assets.light_curves.redshifting import shift_redshift
 from needle_assets.light_curves.resampling import interpolated, perturb, sample_epochs
 from needle_assets.randomness import rng_for
-from needle_assets.surveys.ztf import DETECTION_LIMIT_MAG, LABELS
+from needle_assets.surveys import lsst
+from needle_assets.surveys.survey import FEATURE_COLUMNS
+from needle_assets.surveys.ztf import ZTF
 
 REDSHIFTS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-LIMITS = {"ZTF": DETECTION_LIMIT_MAG, "LSST": LSST_LIMIT_MAG}
+LIMITS = {"ZTF": ZTF.detection_limit_mag, "LSST": lsst.DETECTION_LIMIT_MAG}
 OBJECTS_PER_CLASS = 4
 
 
@@ -85,16 +88,20 @@ def _curve(fit: pl.DataFrame) -> Curve | None:
     if fit.is_empty():
         return None
     row = fit.row(0, named=True)
-    bands = [band for band in ("g", "r") if row[f"mag_{band}"] is not None]
-    mag, mag_err = ({band: np.asarray(row[f"{kind}_{band}"]) for band in bands} for kind in ("mag", "mag_err"))
+    columns = dict(zip(FEATURE_COLUMNS, row["bands"].split(","), strict=True))
+    mag, mag_err = (
+        {band: np.asarray(row[f"{kind}_{column}"]) for column, band in columns.items() if row[f"{kind}_{column}"] is not None}
+        for kind in ("mag", "mag_err")
+    )
     return Curve(np.asarray(row["days_since_first"]), mag, mag_err)
 
 
 def _seen_from(frame: pl.DataFrame, fit: pl.DataFrame, redshift: float, new_redshift: float) -> Points:
     points, curve = _points(frame), _curve(fit)
     observed, rng = LightCurve.of(points.days, points.band, points.mag, points.mag_err), rng_for(0, _name(frame), new_redshift)
-    epochs = sample_epochs(observed, peak_mjd(observed) + 5.0, rng, min_points=len(observed))
+    bands = fit["bands"][0].split(",")
+    epochs = sample_epochs(observed, peak_mjd(observed, bands) + 5.0, rng, bands=bands, min_points=len(observed))
     drawn = interpolated(curve.days, curve.mag, epochs) if curve else epochs
     moved = shift_redshift(drawn, redshift, new_redshift, since=float(np.min(drawn.mjd, initial=np.inf)))
-    seen = perturb(moved, rng, limit_mag=LSST_LIMIT_MAG)
+    seen = perturb(moved, rng, limit_mag=lsst.DETECTION_LIMIT_MAG)
     return Points(seen.mjd, seen.band, seen.mag, seen.mag_err)

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from needle_assets.assets.stored_stamps import square
 from needle_assets.figures.montage import Pair, stamp_montage
-from needle_assets.surveys.ztf import STAMP_SIZE_PX
 
 
 def stamps(tables: Mapping[str, pl.DataFrame]) -> Figure:
@@ -28,4 +28,4 @@ def _pair(row: Mapping[str, Any]) -> Pair:
 
 
 def _image(pixels: Any) -> np.ndarray | None:
-    return None if pixels is None else np.asarray(pixels, dtype=np.float32).reshape(STAMP_SIZE_PX, STAMP_SIZE_PX)
+    return None if pixels is None else square(pixels)

@@ -14,6 +14,7 @@ import polars as pl
 
 from needle_assets.assets.samples import usable_by
 from needle_assets.errors import Rejection
+from needle_assets.labels import LABELS, SN, TDE
 from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES
 from needle_assets.randomness import rng_for
 from needle_assets.samples.ablations import Ablation
@@ -21,7 +22,6 @@ from needle_assets.samples.leakage import Parents, TrainingPart, require_no_leak
 from needle_assets.samples.scaling import Scaler, feature_weights
 from needle_assets.samples.splits import groups_of_folds
 from needle_assets.settings import Settings, TrainingSettings
-from needle_assets.surveys.ztf import LABELS, SN, STAMP_SIZE_PX, TDE
 
 if TYPE_CHECKING:
     from needle_assets.classifiers.focal_loss import FocalLoss
@@ -192,7 +192,7 @@ Key = TypeVar("Key", str, Recipe)
 
 class KeyedPixels(Generic[Key]):
     """
-    Pairs of pixels, shape (60, 60, 2), in a file, each written and found under its key, in whatever order they come.
+    Pairs of pixels, shape (n, n, 2), all of one size, in a file, each written and found under its key, in whatever order they come.
 
     Parameters
     ----------
@@ -205,15 +205,17 @@ class KeyedPixels(Generic[Key]):
     def __init__(self, path: Path, keys: Sequence[Key]) -> None:
         self.row_of: Mapping[Key, int] = {key: row for row, key in enumerate(keys)}
         self._missing: set[Key] = set(keys)
-        shape = (len(self.row_of), STAMP_SIZE_PX, STAMP_SIZE_PX, 2)
+        self._path = path
+        self._pixels: np.ndarray | None = None
         if not keys:  # an empty file cannot be mapped into memory
-            np.save(path, np.zeros(shape, dtype=np.float32))
-        self._pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape) if keys else None
+            np.save(path, np.zeros((0, 0, 0, 2), dtype=np.float32))
 
     def put(self, key: Key, pair: np.ndarray) -> None:
         """Write one pair. Raises KeyError for a key that was not named at the beginning."""
         row = self.row_of[key]
-        assert self._pixels is not None
+        if self._pixels is None:  # the first pair says how large they are
+            shape = (len(self.row_of), *pair.shape)
+            self._pixels = np.lib.format.open_memmap(self._path, mode="w+", dtype=np.float32, shape=shape)
         self._pixels[row] = pair
         self._missing.discard(key)
 

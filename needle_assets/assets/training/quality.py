@@ -19,6 +19,8 @@ from needle_assets.errors import Rejection
 from needle_assets.images.defects import find_defects
 from needle_assets.randomness import rng_for
 from needle_assets.settings import Settings
+from needle_assets.surveys.known import SURVEYS
+from needle_assets.surveys.survey import FEATURE_COLUMNS
 
 MODEL_KINDS = ("cnn", "resnet18")
 MIN_IMAGES = 20
@@ -137,10 +139,15 @@ def fingerprint(training_set: str, model_kind: str, settings: Settings) -> str:
 
 
 def counts(quality: pl.DataFrame) -> dict[str, int]:
-    """Good and bad images by band, by the rules, as in Table 3; ``quality`` holds band and reasons."""
+    """Good and bad images in the bluer and the redder feature band, by the rules, as in Table 3; ``quality`` holds band and reasons."""
     counted = quality.with_columns(is_good=_passes_rules()).group_by("band", "is_good").len()
     n = {(band, is_good): count for band, is_good, count in counted.iter_rows()}
-    return {f"n_{name}_{band}": n.get((band, is_good), 0) for band in "gr" for name, is_good in (("good", True), ("bad", False))}
+    bands = {column: {survey.feature_bands[k] for survey in SURVEYS.values()} for k, column in enumerate(FEATURE_COLUMNS)}
+    return {
+        f"n_{name}_{column}": sum(n.get((band, is_good), 0) for band in bands[column])
+        for column in FEATURE_COLUMNS
+        for name, is_good in (("good", True), ("bad", False))
+    }
 
 
 def train_network(task: Task) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from needle_assets.fetch.brokers.rows import Detection
 from needle_assets.fetch.run import Run
 from needle_assets.fetch.service import Service
 from needle_assets.landing.packets import read_packet
-from needle_assets.surveys.ztf import BAND_OF_FID, FIT_BANDS, MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.ztf import ZTF
 
 NEEDED = ("cutoutScience", "cutoutTemplate")
 
-_FID_OF_BAND = {band: fid for fid, band in BAND_OF_FID.items()}
+_FID_OF_BAND = {band: fid for fid, band in ZTF.band_of_number.items()}
 
 Ask = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ def brightest_without_packet(detections: Sequence[Detection], landed: Collection
     The brightest ``n_detections`` positive ones in g and r (0: all), and of them those without a packet in the folder. The choice
     is made among all detections, so that an object that has faded asks for nothing more.
     """
-    usable = sorted((d for d in detections if d.is_positive and d.band in FIT_BANDS), key=lambda d: (d.mag, d.mjd))
+    usable = sorted((d for d in detections if d.is_positive and d.band in ZTF.fit_bands), key=lambda d: (d.mag, d.mjd))
     return [found for found in usable[: n_detections or None] if found.candid not in landed]
 
 

@@ -27,7 +27,7 @@ from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
 from needle_assets.landing.values import shown
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
 
 PREFIX = "i:"
 _KINDS = {"cutoutScience": "Science", "cutoutTemplate": "Template", "cutoutDifference": "Difference"}

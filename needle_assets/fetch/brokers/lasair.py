@@ -31,7 +31,7 @@ from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.values import shown
 from needle_assets.samples.hosts import SHERLOCK
 from needle_assets.settings import Settings
-from needle_assets.surveys.ztf import MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
 
 TOKEN_VARIABLE = "NEEDLE_LASAIR_TOKEN"  # noqa: S105 - the name of a variable, not a token
 TOKEN_REMEDY = "copy your token from the profile page of the Lasair website into it."  # noqa: S105 - a sentence

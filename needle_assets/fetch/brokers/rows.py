@@ -15,7 +15,7 @@ from needle_assets.fetch.service import read_json
 from needle_assets.fetch.snapshots import merge_photometry
 from needle_assets.landing.packets import read_packet
 from needle_assets.landing.values import shown
-from needle_assets.surveys.ztf import BAND_OF_FID
+from needle_assets.surveys.ztf import ZTF
 
 DETECTIONS = "detections"
 MERGE_AT_ONCE = 2_000
@@ -112,7 +112,7 @@ def detection(
         If the row has another shape.
     """
     fid, said = row.get("fid"), str(row.get("isdiffpos")).lower().removesuffix(".0")
-    band = BAND_OF_FID.get(fid) if type(fid) is int else fid if fid in BAND_OF_FID.values() else None
+    band = ZTF.band_of_number.get(fid) if type(fid) is int else fid if fid in ZTF.bands else None
     days = number(row, time)
     for name, is_given in (("fid", fid is not None), (time, days is not None), ("isdiffpos", said in _POSITIVE + _NEGATIVE)):
         if not is_given:

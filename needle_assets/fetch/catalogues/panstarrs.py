@@ -22,9 +22,9 @@ from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.values import shown
 from needle_assets.samples.hosts import COMPLETED, PACKET
 from needle_assets.settings import Settings
+from needle_assets.surveys.panstarrs import HOST_BANDS
 
-BANDS = ("g", "r", "i", "z", "y")
-COLUMNS = ("objID", "raStack", "decStack", *(f"{band}ApMag" for band in BANDS))
+COLUMNS = ("objID", "raStack", "decStack", *(f"{band}ApMag" for band in HOST_BANDS))
 MERGE_EVERY = 50
 MAX_PAGES = 100
 
@@ -100,7 +100,7 @@ def nearest_magnitudes(
         return None
     nearest = near[0][1]
     same = [mags for mags, row in near if _distance(row, nearest["raStack"], nearest["decStack"]) <= duplicate_arcsec]
-    return {band: next(mags[band] for mags in same if band in mags) for band in BANDS if any(band in mags for mags in same)}
+    return {band: next(mags[band] for mags in same if band in mags) for band in HOST_BANDS if any(band in mags for mags in same)}
 
 
 def _distance(row: Mapping[str, Any], ra_deg: float, dec_deg: float) -> float:
@@ -112,7 +112,7 @@ def _distance(row: Mapping[str, Any], ra_deg: float, dec_deg: float) -> float:
 
 
 def _magnitudes(row: Mapping[str, Any]) -> dict[str, float]:
-    given = {band: row.get(f"{band}ApMag") for band in BANDS}
+    given = {band: row.get(f"{band}ApMag") for band in HOST_BANDS}
     return {band: float(mag) for band, mag in given.items() if _is_number(mag) and -5 < mag < 40}
 
 
@@ -130,7 +130,7 @@ def _hosts(run: Run) -> Iterator[Host]:
         if (
             is_ztf_id(object_id)
             and not is_from_packet
-            and not (all(row[f"{band}Ap"] for band in BANDS) and MARK not in row["source"])
+            and not (all(row[f"{band}Ap"] for band in HOST_BANDS) and MARK not in row["source"])
         ):
             yield Host(object_id, row["host_ra"], row["host_dec"], row["separation_arcsec"], row["source"])
     for object_id, found in packets.items():

@@ -9,10 +9,10 @@ from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues.columns import OBJECT_ID, Names, chosen, skipped_lines, told_of
 from needle_assets.landing.catalogues.labels import is_known_otherwise, label_of
 from needle_assets.landing.catalogues.rows import MAX_TEXT_CHARACTERS, NOTHING, is_kept_as_landed, number_in
-from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.text_tables import TextTable, read_csv
 from needle_assets.landing.values import shown
-from needle_assets.surveys.ztf import MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.known import is_object_id, survey_of_id
 
 BTS_JD_OFFSET = 2458000.0
 
@@ -118,7 +118,7 @@ def _records(table: TextTable, picked: Mapping[str, str]) -> list[tuple[int, dic
 
 def _catalogue_row(record: Mapping[str, str], number: int, rejections: list[Rejection]) -> dict[str, Any] | None:
     object_id = record["ztfid"]
-    if not is_ztf_id(object_id):
+    if not is_object_id(object_id):
         rejections.append(Rejection(f"row {number} of the catalogue has no usable ZTFID.", row=number, given=shown(object_id)))
         return None
     values = _Values(record, number, object_id, rejections)
@@ -188,8 +188,9 @@ class _Values:
 
     def band(self, column: str) -> str | None:
         value = self._given(column)
-        if value is not None and value not in ("g", "r", "i"):
-            self._refuse(column, value, "one of g, r, i")
+        survey = survey_of_id(self._object_id)
+        if value is not None and survey is not None and value not in survey.bands:
+            self._refuse(column, value, f"one of {', '.join(survey.bands)}")
             return None
         return value
 

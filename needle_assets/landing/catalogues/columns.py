@@ -8,7 +8,7 @@ import polars as pl
 from needle_assets.errors import Rejection
 from needle_assets.landing.text_tables import TextTable, parquet_header, read_csv, read_parquet
 from needle_assets.landing.values import shown
-from needle_assets.surveys.ztf import MJD_OFFSET
+from needle_assets.surveys.clock import MJD_OFFSET
 
 Names = Mapping[str, tuple[str, ...]]
 

@@ -18,6 +18,7 @@ from needle_assets.landing.catalogues.rows import (
     with_kept_sources,
     with_numbers,
 )
+from needle_assets.surveys.known import SURVEYS
 
 # The documented name first, then those that brokers and surveys use for the same quantity.
 NAMES: Names = {
@@ -40,12 +41,6 @@ _BOUNDS = {"mjd": (40_000.0, 100_000.0), "mag": (-5.0, 40.0), "mag_err": (1e-6, 
 _ORDER = ("mjd", "band", "source", "mag", "mag_err", "mw_corrected", "is_positive")
 _COLUMNS = ("mjd", "band", "mag", "mag_err", "source", "mw_corrected", "is_positive")
 
-# Only ZTF's filters: an upper-case R or a sdssg is another instrument's.
-_BANDS: Mapping[str, str] = {
-    spelled: band
-    for band, number in (("g", 1), ("r", 2), ("i", 3))
-    for spelled in (band, f"ztf{band}", f"z{band}", str(number), f"{number}.0")
-}
 _SIGNS: Mapping[str, bool] = {
     **dict.fromkeys(("t", "true", "1", "1.0", "+1", "+", "yes", "positive", "pos"), True),
     **dict.fromkeys(("f", "false", "0", "0.0", "-1", "-1.0", "-", "no", "negative", "neg"), False),
@@ -85,7 +80,7 @@ def read_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.Da
     checks = [
         id_check(),
         *(range_check(name, bounds) for name, bounds in _BOUNDS.items()),
-        (pl.col("band").is_not_null(), "band is none of g, r, i."),
+        (pl.col("band").is_not_null(), f"band is none of {' or '.join(', '.join(survey.bands) for survey in SURVEYS.values())}."),
         flag_check(),
         (
             pl.col("is_positive").is_not_null() | pl.col("is_unsaid"),
@@ -102,11 +97,17 @@ def read_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.Da
 
 
 def _with_bands(frame: pl.DataFrame) -> pl.DataFrame:
-    """ZTF's filters in their spellings as g, r, i; others as null."""
+    """The bands of each object's survey in their spellings as it names them; others as null."""
     spelled = plain_text("band").str.replace_all(r"[\s_:-]", "")
     # A single letter is taken as it stands: R and I are other filters than r and i.
     text = pl.when(pl.col("band").str.len_chars() == 1).then(pl.col("band")).otherwise(spelled)
-    return frame.with_columns(text.replace_strict(_BANDS, default=None, return_dtype=pl.String).alias("band"))
+    bands = [
+        pl.when(pl.col("object_id").str.contains(rf"\A(?:{survey.id_pattern})\z")).then(
+            text.replace_strict(survey.band_spellings, default=None, return_dtype=pl.String)
+        )
+        for survey in SURVEYS.values()
+    ]
+    return frame.with_columns(pl.coalesce(bands).alias("band"))
 
 
 def _with_signs(frame: pl.DataFrame) -> pl.DataFrame:

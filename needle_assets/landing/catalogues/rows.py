@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.values import shown
+from needle_assets.surveys.known import id_examples, is_object_id, object_id_pattern
 
 MAX_TEXT_CHARACTERS = 80
 NOTHING = frozenset(("", "-", "--", "nan", "none", "null", "n/a", "na"))
@@ -56,7 +56,7 @@ def _stripped(frame: pl.DataFrame, name: str) -> pl.Expr:
 
 def id_check() -> tuple[pl.Expr, str]:
     """That object_id is an object id, and the sentence where it is not."""
-    return pl.col("object_id").str.contains(r"\AZTF[0-9]{2}[a-z]{7}\z"), "object_id is no id like ZTF18abcdefg."
+    return pl.col("object_id").str.contains(rf"\A(?:{object_id_pattern()})\z"), f"object_id is no id like {id_examples()}."
 
 
 def range_check(name: str, bounds: tuple[float, float]) -> tuple[pl.Expr, str]:
@@ -88,7 +88,7 @@ def _refused_row(path: Path, row: Mapping[str, Any]) -> Rejection:
 
 def plain_value(name: str, value: object) -> object:
     """A value of a refused row as it may stand in a message."""
-    if name == "object_id" and is_ztf_id(value):
+    if name == "object_id" and is_object_id(value):
         return value
     return value if value is None or isinstance(value, bool | int | float) else shown(value)
 

@@ -1,0 +1,21 @@
+"""Which survey the objects are of whose rows a stage is given: every stage gets ``lineage.objects`` beside what it reads."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from needle_assets.surveys.known import survey_named
+from needle_assets.surveys.survey import Survey
+
+OBJECTS = "lineage.objects"
+
+
+def survey_of(tables: Mapping[str, pl.DataFrame]) -> Survey:
+    """The survey of the one object whose rows these are."""
+    (name,) = tables[OBJECTS]["survey"].unique()
+    return survey_named(name)
+
+
+def surveys_of(tables: Mapping[str, pl.DataFrame]) -> dict[str, Survey]:
+    """The survey of each object whose rows these are."""
+    return {object_id: survey_named(name) for object_id, name in tables[OBJECTS].select("object_id", "survey").iter_rows()}

@@ -1,0 +1,26 @@
+"""What bands look like in pictures, whatever survey they are of: from blue to red, other bands in grey."""
+
+from typing import NamedTuple
+
+
+class Look(NamedTuple):
+    """Colour and marker, as matplotlib names them; whether markers are full where colour says another thing than the band."""
+
+    colour: str
+    marker: str
+    is_full: bool = False
+
+
+LOOK_OF_BAND = {"g": Look("seagreen", "o", is_full=True), "r": Look("firebrick", "s"), "i": Look("goldenrod", "D")}
+_OTHER = Look("dimgrey", "v")
+
+
+def look_of(band: str) -> Look:
+    """How points and curves of a band are drawn."""
+    return LOOK_OF_BAND.get(band, _OTHER)
+
+
+def in_order(bands: set[str]) -> list[str]:
+    """Bands as a legend lists them: the known ones from blue to red, then others by name."""
+    known = list(LOOK_OF_BAND)
+    return sorted(bands, key=lambda band: (known.index(band) if band in known else len(known), band))
