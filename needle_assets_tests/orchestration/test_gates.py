@@ -36,13 +36,14 @@ BREAKS = {
     "labels_are_known": "create or replace table raw.objects as from raw.objects; "
     "update raw.objects set label = 'star' where object_id = (select min(object_id) from raw.objects)",
     "every_packet_is_a_row_or_a_rejection": "delete from raw.alerts where candid = (select min(candid) from raw.alerts)",
+    "bands_are_the_surveys": "update core.detections set band = 'u' where object_id = (select min(object_id) from core.detections)",
     "stamped_detections_are_packets": "update core.detections set candid = 1 where has_stamp and candid is not null",
     "hosted_objects_have_a_host": "update core.hosts set is_hosted = not is_hosted",
     "targets_are_central": "update core.stamps set target_x_px = 35.0",
     "places_are_kept": f"{MODEL.format(**HONEST)} update core.splits set validation_of = [9] where object_id = {SOMEONE}",
     "one_object_has_one_place": "update core.splits set identity = (select min(object_id) from core.splits)",
     "parents_are_in_the_training_part": "insert into core.synthetic_samples by name select 'metadata' as model_kind, 0 as fold, "
-    "'TDE' as label, 0 as sample, 'ZTF18abcdefg' as light_curve_parent, 'ZTF18abcdefg' as image_parent, "
+    "'TDE' as label, 0 as sample, 'g,r' as bands, 'ZTF18abcdefg' as light_curve_parent, 'ZTF18abcdefg' as image_parent, "
     "0.1 as light_curve_redshift, 0.1 as image_redshift, 1 as seed, 0 as rotation_deg, false as flip, 1 as n_attempts, "
     "1 as n_det_g, 1 as n_det_r, '' as parents_hash",
     "untouched_objects_have_no_part_in_a_model": f"{MODEL.format(**HONEST)} "

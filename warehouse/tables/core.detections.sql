@@ -12,10 +12,10 @@ create table core.detections (
     primary key (object_id, band, mjd)
 );
 comment on table core.detections is 'Every detection of an object from packets, their history and landed photometry, without repetition. One row per detection.';
-comment on column core.detections.object_id is 'ZTF object id.';
+comment on column core.detections.object_id is 'Object id.';
 comment on column core.detections.candid is 'Packet id; null if the detection has none.';
 comment on column core.detections.mjd is 'Start of the exposure [MJD].';
-comment on column core.detections.band is 'g, r or i.';
+comment on column core.detections.band is 'Band of the survey, for ZTF g, r or i.';
 comment on column core.detections.mag is 'Difference magnitude [AB mag].';
 comment on column core.detections.mag_err is 'Its error, 1 sigma [mag].';
 comment on column core.detections.is_positive is 'True: brighter than the reference. False: fainter (isdiffpos f).';

@@ -44,7 +44,7 @@ create table core.features (
     has_mw_correction boolean not null
 );
 comment on table core.features is 'The features of Table 1 as of the classification epoch, from detections cleaned as they stood then; null = missing, never zero. One row per object with a cleaned light curve.';
-comment on column core.features.object_id is 'ZTF object id.';
+comment on column core.features.object_id is 'Object id.';
 comment on column core.features.as_of_mjd is 'Classification epoch: nothing later was used [MJD].';
 comment on column core.features.bands is 'The bluer and the redder band of the survey that the features are of, such as g,r: columns named g hold the first, those named r the second.';
 comment on column core.features.peak_mag_g is 'Brightest g magnitude so far [AB mag].';

@@ -20,7 +20,7 @@ create table core.gp_fits (
     check (is_usable = (len(reasons) = 0))
 );
 comment on table core.gp_fits is 'Two-dimensional Gaussian process over time and wavelength, in flux, with its daily prediction (section 4.2). One row per object with two or more cleaned epochs in g and r.';
-comment on column core.gp_fits.object_id is 'ZTF object id.';
+comment on column core.gp_fits.object_id is 'Object id.';
 comment on column core.gp_fits.bands is 'The bluer and the redder band of the survey, such as g,r: columns named g hold the first, those named r the second.';
 comment on column core.gp_fits.amplitude is 'Square root of the variance of the Matern-3/2 kernel [microjansky].';
 comment on column core.gp_fits.length_scale_days is 'Time scale of the kernel [d].';

@@ -16,7 +16,7 @@ create table core.hosts (
     is_dereddened boolean not null
 );
 comment on table core.hosts is 'The host galaxy of an object: from hosts.csv, else from the Pan-STARRS sources in its packets. One row per object.';
-comment on column core.hosts.object_id is 'ZTF object id.';
+comment on column core.hosts.object_id is 'Object id.';
 comment on column core.hosts.is_hosted is 'Whether a host is known.';
 comment on column core.hosts.association is 'Who says where it is: landed (somebody''s own row of hosts.csv), sherlock (Sherlock, by way of Lasair), packet (the likeliest of the Pan-STARRS sources that a packet lists) or none.';
 comment on column core.hosts.magnitudes_from is 'Who says how bright it is: landed (somebody''s own row), packet, panstarrs (aperture magnitudes asked for by position); null without magnitudes.';

@@ -11,7 +11,7 @@ create table core.light_curves (
     primary key (object_id, band, mjd)
 );
 comment on table core.light_curves is 'Light curves without Milky Way extinction, merged within half a day, without outliers and without what precedes a long gap (sections 4.1 and 4.2). One row per cleaned epoch and band.';
-comment on column core.light_curves.object_id is 'ZTF object id.';
+comment on column core.light_curves.object_id is 'Object id.';
 comment on column core.light_curves.band is 'ZTF band: g, r or i.';
 comment on column core.light_curves.mjd is 'Mean time of the merged detections [MJD].';
 comment on column core.light_curves.last_mjd is 'Time of the newest of the merged detections [MJD].';

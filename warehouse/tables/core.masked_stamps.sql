@@ -19,7 +19,7 @@ create table core.masked_stamps (
     touches_border boolean not null
 );
 comment on table core.masked_stamps is 'The best usable pair at or before the classification epoch, other sources replaced by noise (paper, 3.3). One row per object.';
-comment on column core.masked_stamps.object_id is 'ZTF object id.';
+comment on column core.masked_stamps.object_id is 'Object id.';
 comment on column core.masked_stamps.candid is 'Packet id of the chosen pair.';
 comment on column core.masked_stamps.band is 'Band of the chosen pair: r if there is a good one, else g.';
 comment on column core.masked_stamps.mjd is 'Start of the exposure [MJD].';

@@ -13,7 +13,7 @@ create table core.masks (
     primary key (object_id, candid)
 );
 comment on table core.masks is 'Pixels of the transient and its host in a pair that is good or repaired (paper, 3.3, Eq. 4). One row per usable stamp pair.';
-comment on column core.masks.object_id is 'ZTF object id.';
+comment on column core.masks.object_id is 'Object id.';
 comment on column core.masks.candid is 'Packet id.';
 comment on column core.masks.mask is 'True = belongs to the transient or its host, row by row as in core.stamps.';
 comment on column core.masks.replaced is 'True = overwritten by noise in core.masked_stamps.';

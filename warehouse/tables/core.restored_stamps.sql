@@ -16,7 +16,7 @@ create table core.restored_stamps (
     primary key (object_id, candid, image)
 );
 comment on table core.restored_stamps is 'Bad images repaired from a good one of the same field (paper, 3.2), accepted or not. One row per repaired image.';
-comment on column core.restored_stamps.object_id is 'ZTF object id.';
+comment on column core.restored_stamps.object_id is 'Object id.';
 comment on column core.restored_stamps.candid is 'Packet id of the bad image.';
 comment on column core.restored_stamps.image is 'science or reference.';
 comment on column core.restored_stamps.donor_candid is 'Packet id of the image the pixels come from; another packet = an earlier detection; the image itself = its own noise alone.';

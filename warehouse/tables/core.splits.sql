@@ -15,7 +15,7 @@ create table core.splits (
     check (not is_untouched or len(validation_of) = 0)
 );
 comment on table core.splits is 'Which labelled objects are kept untouched, and which model validates on which of the others (sections 6.2 and 6.3). Places are given once and kept. One row per labelled object with detections up to a few days after its peak.';
-comment on column core.splits.object_id is 'ZTF object id.';
+comment on column core.splits.object_id is 'Object id.';
 comment on column core.splits.label is 'SN, SLSN-I or TDE.';
 comment on column core.splits.is_hosted is 'Whether a host is known: NEEDLE-TH uses these, NEEDLE-T the others.';
 comment on column core.splits.has_good_pair is 'Whether it has a masked pair of stamps: needed by every model that looks at images.';

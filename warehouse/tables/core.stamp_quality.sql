@@ -11,7 +11,7 @@ create table core.stamp_quality (
     primary key (object_id, candid, image)
 );
 comment on table core.stamp_quality is 'Which images can be used: named rules, then the score of the learned checker (paper, 3.1). One row per image of a stamp.';
-comment on column core.stamp_quality.object_id is 'ZTF object id.';
+comment on column core.stamp_quality.object_id is 'Object id.';
 comment on column core.stamp_quality.candid is 'Packet id.';
 comment on column core.stamp_quality.image is 'science or reference.';
 comment on column core.stamp_quality.band is 'Band of the packet.';

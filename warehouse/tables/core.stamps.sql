@@ -12,9 +12,9 @@ create table core.stamps (
     primary key (object_id, candid)
 );
 comment on table core.stamps is 'The science and reference images around a detection, 60 x 60 pixels of 1.01 arcsec, north up and east left. One row per packet with cutouts.';
-comment on column core.stamps.object_id is 'ZTF object id.';
+comment on column core.stamps.object_id is 'Object id.';
 comment on column core.stamps.candid is 'Packet id.';
-comment on column core.stamps.band is 'g, r or i.';
+comment on column core.stamps.band is 'Band of the survey, for ZTF g, r or i.';
 comment on column core.stamps.mjd is 'Start of the exposure [MJD].';
 comment on column core.stamps.science is 'Science image [DN], row by row, the northernmost first, east towards smaller columns; NaN = missing; null without a cutout.';
 comment on column core.stamps.reference is 'Reference image [DN], rows and columns as in science; NaN = missing; null without a cutout.';

@@ -10,7 +10,7 @@ create table lineage.landing_packets (
 comment on table lineage.landing_packets is 'Where every readable alert packet lies. One row per packet of a file.';
 comment on column lineage.landing_packets.path is 'File below the landing folder.';
 comment on column lineage.landing_packets.member is 'Member of the archive; empty for a single file.';
-comment on column lineage.landing_packets.object_id is 'ZTF object id.';
+comment on column lineage.landing_packets.object_id is 'Object id.';
 comment on column lineage.landing_packets.candid is 'Packet id.';
 comment on column lineage.landing_packets.sha256 is 'SHA-256 of the packet bytes.';
 comment on column lineage.landing_packets.size_bytes is 'Size of the packet [byte].';

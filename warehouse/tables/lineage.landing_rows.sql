@@ -8,7 +8,7 @@ create table lineage.landing_rows (
 );
 comment on table lineage.landing_rows is 'What the whole-file sources say of each object, so that a replaced file recomputes only what it changed. One row per source and object.';
 comment on column lineage.landing_rows.source is 'catalogue, photometry or hosts.';
-comment on column lineage.landing_rows.object_id is 'ZTF object id.';
+comment on column lineage.landing_rows.object_id is 'Object id.';
 comment on column lineage.landing_rows.path is 'File below the landing folder.';
 comment on column lineage.landing_rows.content_hash is 'Hash of the rows of this object in the file.';
 comment on column lineage.landing_rows.n_rows is 'Rows of this object in the file [count]; null if it was read before they were counted.';

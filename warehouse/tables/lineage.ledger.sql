@@ -17,7 +17,7 @@ create table lineage.ledger (
 );
 comment on table lineage.ledger is 'What was computed, from what, by which run; it decides what is stale. One row per product of an object, or per product that has no objects.';
 comment on column lineage.ledger.asset is 'Table that was computed, schema.name.';
-comment on column lineage.ledger.object_id is 'ZTF object id; null for a product that is not partitioned by object.';
+comment on column lineage.ledger.object_id is 'Object id; null for a product that is not partitioned by object.';
 comment on column lineage.ledger.fingerprint is 'Hash of code version, parameters and the content of exactly the columns read.';
 comment on column lineage.ledger.code_version is 'Code version of the stage at that time.';
 comment on column lineage.ledger.parameters is 'Settings the stage reads, as JSON.';

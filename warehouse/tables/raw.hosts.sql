@@ -12,7 +12,7 @@ create table raw.hosts (
     source varchar
 );
 comment on table raw.hosts is 'Host galaxies that landed beside the packets, as landed. One row per object.';
-comment on column raw.hosts.object_id is 'ZTF object id.';
+comment on column raw.hosts.object_id is 'Object id.';
 comment on column raw.hosts.host_ra_deg is 'Right ascension of the host centre [deg, J2000].';
 comment on column raw.hosts.host_dec_deg is 'Declination of the host centre [deg, J2000].';
 comment on column raw.hosts.separation_arcsec is 'Distance of the transient from the host centre [arcsec]; null if the file does not say.';

@@ -24,7 +24,7 @@ create table raw.objects (
     is_fade_lower_limit boolean not null
 );
 comment on table raw.objects is 'The Bright Transient Survey''s catalogue with the class NEEDLE gives each object. One row per BTS object.';
-comment on column raw.objects.object_id is 'ZTF object id.';
+comment on column raw.objects.object_id is 'Object id.';
 comment on column raw.objects.iau_name is 'Name given by the IAU, for example SN2022yei or AT2019azh.';
 comment on column raw.objects.ra_deg is 'Right ascension [deg, J2000].';
 comment on column raw.objects.dec_deg is 'Declination [deg, J2000].';

@@ -11,7 +11,7 @@ create table raw.photometry (
     primary key (object_id, row_number)
 );
 comment on table raw.photometry is 'Light curves that landed beside the packets, as landed. One row per detection.';
-comment on column raw.photometry.object_id is 'ZTF object id.';
+comment on column raw.photometry.object_id is 'Object id.';
 comment on column raw.photometry.row_number is 'Place within the object, ordered by all values; equal rows are all kept.';
 comment on column raw.photometry.mjd is 'Epoch [MJD].';
 comment on column raw.photometry.band is 'Filter: g, r or i.';

@@ -25,7 +25,7 @@ create table results.candidates (
     primary key (object_id, as_of_mjd)
 );
 comment on table results.candidates is 'Unclassified objects as the deployed models saw them, epoch by epoch; what was said stays when more is known, also after the object is classified (Table 2). One row per candidate and epoch scored.';
-comment on column results.candidates.object_id is 'ZTF object id.';
+comment on column results.candidates.object_id is 'Object id.';
 comment on column results.candidates.as_of_mjd is 'Newest detection at that time; nothing later was used [MJD].';
 comment on column results.candidates.ablation is 'Ablation of the models.';
 comment on column results.candidates.model_kind is 'TH, T or metadata (no stamps, or no model for them).';

@@ -13,7 +13,7 @@ create table results.predictions (
     primary key (object_id, ablation, model_kind, fold)
 );
 comment on table results.predictions is 'Probabilities of labelled objects from models that were not trained on them. One row per object and model.';
-comment on column results.predictions.object_id is 'ZTF object id.';
+comment on column results.predictions.object_id is 'Object id.';
 comment on column results.predictions.ablation is 'As in results.fold_models.';
 comment on column results.predictions.model_kind is 'TH, T or metadata.';
 comment on column results.predictions.fold is 'Number of the model.';

@@ -10,7 +10,7 @@ create table results.training_sets (
 );
 comment on table results.training_sets is 'Snapshots that models were trained from: who was in them, where, and the content. Kept as long as a model refers to them. One row per object of a snapshot.';
 comment on column results.training_sets.training_set_id is 'Hash of all rows of the snapshot.';
-comment on column results.training_sets.object_id is 'ZTF object id; never an untouched one.';
+comment on column results.training_sets.object_id is 'Object id; never an untouched one.';
 comment on column results.training_sets.label is 'Class at that time.';
 comment on column results.training_sets.validation_of is 'Models that validated on it at that time; all others trained on it.';
 comment on column results.training_sets.rule is 'What places were given by at that time, as in core.splits.';
