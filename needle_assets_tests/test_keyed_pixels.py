@@ -45,7 +45,7 @@ def test_missing_pixels_stop_the_training_and_are_named(tmp_path) -> None:
 
 def test_no_pixels_are_an_empty_file(tmp_path) -> None:
     assert KeyedPixels[str](tmp_path / "a.npy", []).complete() == {}
-    assert np.load(tmp_path / "a.npy").shape == (0, 60, 60, 2)
+    assert np.load(tmp_path / "a.npy").shape == (0, 0, 0, 2)
 
 
 @dataclass

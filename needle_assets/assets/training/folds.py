@@ -382,7 +382,7 @@ def _pixels(task: Task, sources: Sequence[tuple[int, str]]) -> np.ndarray | None
     if not task.job.ablation.has_images:
         return None
     parts = [np.load(task.folder / f"{name}.npy", mmap_mode="r")[list(task.image_rows[part])] for part, name in sources]
-    return np.concatenate(parts)
+    return np.concatenate([part for part in parts if len(part)] or parts[:1])  # an empty file does not know how large pairs are
 
 
 def stamp_file(*, is_masked: bool) -> str:
