@@ -1,13 +1,16 @@
-"""What a refusal is. Science raises it, the warehouse keeps it in ``core.rejections``; nothing is dropped in silence."""
+"""What can go wrong. An error of ours is one clear sentence; a rejection is kept in ``core.rejections``, nothing is dropped in silence."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 
-class Rejection(Exception):  # noqa: N818 - a refusal is an outcome, not an error
+class NeedleError(Exception):
+    """Base of every error of this package: its text is one sentence for whoever gave the command (what came, what to do)."""
+
+
+class Rejection(NeedleError):  # noqa: N818 - a refusal is an outcome, not an error
     """
-    Something that cannot be used, with the reason and what was measured.
+    Something that cannot be used, with the reason and what was measured: raised, returned, and one row of ``core.rejections``.
 
     Parameters
     ----------
@@ -16,24 +19,29 @@ class Rejection(Exception):  # noqa: N818 - a refusal is an outcome, not an erro
     candid : int, optional
         The alert packet it concerns, if it is not the whole object.
     **measured : float, int, str or bool
-        The numbers behind the decision, stored as JSON.
+        The numbers behind the decision, stored as JSON; ``object_id`` is the object it concerns.
+
+    Attributes
+    ----------
+    is_passing : bool
+        Whether the fault may be gone the next time though the file is the same, as with a disk or a right that is missing.
     """
 
     def __init__(self, reason: str, *, candid: int | None = None, **measured: object) -> None:
         super().__init__(reason)
         self.reason = reason
         self.candid = candid
+        self.is_passing = False
         self.measured = measured
+        named = measured.get("object_id")
+        self.object_id = None if named is None else str(named)
 
-
-@dataclass(frozen=True)
-class Refused:
-    """One row of ``core.rejections``: ``measured`` is JSON text."""
-
-    object_id: str | None
-    candid: int | None
-    reason: str
-    measured: str = "{}"
+    def also(self, reason: str | None = None, *, candid: int | None = None, **measured: object) -> "Rejection":
+        """The same with more known of it: another sentence, the packet, further values."""
+        known = self.candid if candid is None else candid
+        told = Rejection(reason or self.reason, candid=known, **{**self.measured, **measured})
+        told.is_passing = self.is_passing
+        return told
 
 
 def as_json(measured: Mapping[str, object]) -> str:

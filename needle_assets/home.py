@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from needle_assets.errors import NeedleError
 from needle_assets.settings import Settings, SettingsError, read_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-class HomeBusyError(RuntimeError):
+class HomeBusyError(NeedleError):
     """Another process works in this home; the message says which and what to do."""
 
 

@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 
+from needle_assets.errors import NeedleError
 from needle_assets.surveys.panstarrs import HOST_BANDS
 from needle_assets.surveys.survey import FEATURE_COLUMNS
+
+
+class UnknownProductError(NeedleError):
+    """A name that no product has; the message says which there are."""
 
 
 @dataclass(frozen=True)
@@ -471,10 +476,10 @@ _BY_TABLE = {stage.table: stage for stage in STAGES}
 
 
 def stage_named(name: str) -> Stage:
-    """The stage of a table (``core.masks``) or asset key (``core/masks``). Raises KeyError with the names that exist."""
+    """The stage of a table (``core.masks``) or asset key (``core/masks``). Raises UnknownProductError with the names that exist."""
     table = name.replace("/", ".")
     if table not in _BY_TABLE:
-        raise KeyError(f"{name!r} is no product; choose among {', '.join(_BY_TABLE)}.")
+        raise UnknownProductError(f"{name!r} is no product; choose among {', '.join(_BY_TABLE)}.")
     return _BY_TABLE[table]
 
 

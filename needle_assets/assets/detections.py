@@ -84,8 +84,7 @@ def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
             host["separation_arcsec"], computed, redshift=redshift, settings=settings.hosts
         )
     except Rejection as why:
-        why.measured.update(object_id=host["object_id"], source=host["source"])
-        return None, [why]
+        return None, [why.also(object_id=host["object_id"], source=host["source"])]
     association, magnitudes = origin(host["source"])
     has_magnitudes = any(host[f"{band}_mag"] is not None for band in HOST_BANDS)
     said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}

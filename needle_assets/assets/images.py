@@ -177,8 +177,8 @@ def _repairs(stamps: Sequence[Stamp], quality: Quality, settings: Settings, prod
                 if not quality[stamp.object_id, stamp.candid, name]["is_good"]:
                     yield _repair(stamp, name, stamps, quality, settings)
             except Rejection as why:
-                told = {**wrong, **why.measured, "object_id": stamp.object_id}
-                refused[why.reason] = Rejection(why.reason, candid=stamp.candid, **told)  # of both images once, if for one reason
+                told = why.also(candid=stamp.candid, object_id=stamp.object_id, **wrong)
+                refused[why.reason] = told  # of both images once, if for one reason
         product.rejections += refused.values()
 
 

@@ -76,7 +76,7 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         try:
             objects[object_id] = flux_points(curves[object_id], process, surveys[object_id].fit_wavelength_angstrom)
         except Rejection as why:
-            product.rejections.append(Rejection(why.reason, candid=why.candid, object_id=object_id, **why.measured))
+            product.rejections.append(why.also(object_id=object_id))
     fits = fit_many(
         list(objects.values()),
         wavelength_scale_angstrom=process.wavelength_scale_angstrom,

@@ -299,7 +299,7 @@ def _rows_of_part(
         recipes = draw_recipes(light_curves, images, wanted, seed_of, drawing)
     except Rejection as why:
         reason = f"NEEDLE-{part.model_kind}, {part.label}, fold {part.fold}: {why.reason}"
-        reasons.setdefault((part.model_kind, part.label), Rejection(reason, candid=why.candid, **why.measured))
+        reasons.setdefault((part.model_kind, part.label), why.also(reason))
         return []
     surveys = {name: parents.light_curves[name].survey for name in part.light_curves if name in parents.light_curves}
     return [
@@ -346,7 +346,7 @@ def realism(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         try:
             product.rows.append(_realism_row(str(kind), str(label), trained, drawn, settings))
         except Rejection as why:
-            product.rejections.append(Rejection(f"NEEDLE-{kind}, {label}: {why.reason}", candid=why.candid, **why.measured))
+            product.rejections.append(why.also(f"NEEDLE-{kind}, {label}: {why.reason}"))
     return product
 
 

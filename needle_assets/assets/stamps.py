@@ -120,7 +120,7 @@ def _images(
             placed = place_cutout(decode_cutout(data), survey, xpos=alert["xpos"], ypos=alert["ypos"])
         except Rejection as why:
             reason = f"the {name} cutout cannot be used: {why.reason}"
-            product.rejections.append(Rejection(reason, candid=packet.candid, **{**why.measured, "object_id": packet.object_id}))
+            product.rejections.append(why.also(reason, candid=packet.candid, object_id=packet.object_id))
             continue
         images[name], target = placed.image, (placed.target_x_px, placed.target_y_px)
     return images, target

@@ -13,8 +13,9 @@ if __name__ == "__main__":
 
 import typer
 
-from needle_assets.home import Home, HomeBusyError
-from needle_assets.settings import SettingsError, as_nested_dict
+from needle_assets.errors import NeedleError
+from needle_assets.home import Home
+from needle_assets.settings import as_nested_dict
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -249,11 +250,10 @@ def _report(error: Exception) -> NoReturn:
         raise SystemExit(error.exit_code)
     if hasattr(error, "format_message"):
         _fail(error.format_message(), code=getattr(error, "exit_code", 2))
-    known = isinstance(error, SettingsError | HomeBusyError | OSError) or type(error).__module__.startswith("needle_assets")
-    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip()
-    _fail(
-        text if known else f"{type(error).__name__}: {text.splitlines()[0] if text else ''} (run with --debug for the traceback)"
-    )
+    text = str(error).strip()
+    if isinstance(error, NeedleError | OSError):
+        _fail(text)
+    _fail(f"{type(error).__name__}: {text.splitlines()[0] if text else ''} (run with --debug for the traceback)")
 
 
 def _tell(problems: Sequence[str]) -> None:

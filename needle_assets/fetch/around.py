@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from needle_assets.errors import NeedleError
 
-class FetchError(RuntimeError):
+
+class FetchError(NeedleError):
     """A fetch cannot start or go on; the message says what is missing and what to do."""
 
 
-class ServiceStoppedError(RuntimeError):
+class ServiceStoppedError(NeedleError):
     """The service must not be asked any more in this run; the message says why."""
 
 
-class AnswerError(RuntimeError):
+class AnswerError(NeedleError):
     """One request has no usable answer; the message says what came instead."""
 
 

@@ -1,8 +1,8 @@
 """A landing folder as it lies: which files it holds, and the alert packets in them as bytes. Reads only; knows no table.
 
 Small files and nightly archives look the same to the caller: packets with a path, a member and a hash. What cannot be read comes
-out as :class:`Refused`, never as an exception, so that one bad file stops nothing. The catalogue and the other tables of a folder
-are read by ``catalogues``.
+out as a :class:`Rejection` that says where, and is not raised, so that one bad file stops nothing. The catalogue and the other
+tables of a folder are read by ``catalogues``.
 """
 
 import hashlib
@@ -60,30 +60,6 @@ class LandedPacket:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Refused:
-    """
-    What could not be read as a packet, and why; ``member`` is None where the file as a whole is meant.
-
-    ``is_passing``: the fault may be gone the next time though the file is the same, as with a disk or a right that is missing.
-    """
-
-    path: str
-    member: str | None
-    rejection: Rejection
-    is_passing: bool = False
-
-    @property
-    def reason(self) -> str:
-        """The sentence of the rejection."""
-        return self.rejection.reason
-
-    @property
-    def measured(self) -> dict[str, object]:
-        """The numbers of the rejection."""
-        return self.rejection.measured
-
-
 def scan(folder: Path) -> Iterator[LandingFile]:
     """
     Every file below ``folder``, in no particular order.
@@ -123,23 +99,23 @@ def catalogue_in(folder: Path) -> Path | None:
     return folder / name if name else None
 
 
-def read_packet_file(folder: Path, file: LandingFile) -> Iterator[LandedPacket | Refused]:
+def read_packet_file(folder: Path, file: LandingFile) -> Iterator[LandedPacket | Rejection]:
     """
-    The packets of one ``packet`` or ``archive`` file as bytes, in file order; what cannot be read, as Refused.
+    The packets of one ``packet`` or ``archive`` file as bytes, in file order; what cannot be read, as a Rejection with path and member.
 
     An archive is streamed: one member is in memory at a time and nothing is written. One that ends early gives the packets read
-    so far and then one Refused for the file.
+    so far and then one Rejection of the file, without a member.
     """
     try:
         with _opened(folder, file.path) as opened:
             yield from _packets(opened, file.path)
     except OSError as error:
-        why = Rejection(
-            f"the file cannot be read ({error.strerror or type(error).__name__}); it is tried again by the next refresh."
-        )
-        yield Refused(file.path, None, why, is_passing=True)
+        reason = f"the file cannot be read ({error.strerror or type(error).__name__}); it is tried again by the next refresh."
+        why = Rejection(reason, path=file.path)
+        why.is_passing = True
+        yield why
     except Rejection as why:
-        yield Refused(file.path, None, why)
+        yield why.also(path=file.path)
 
 
 def read_members(folder: Path, path: str, members: Collection[str | None] | None) -> Iterator[LandedPacket]:
@@ -246,7 +222,7 @@ def _resolved(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def _packets(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Refused]:
+def _packets(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Rejection]:
     return _archived(opened, path) if kind_of(path) == "archive" else _single(opened, path)
 
 
@@ -254,24 +230,25 @@ def _single(opened: BinaryIO, path: str) -> Iterator[LandedPacket]:
     yield from _whole_or_split(Unpacked(opened, "file"), path, None)
 
 
-def _archived(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Refused]:
+def _archived(opened: BinaryIO, path: str) -> Iterator[LandedPacket | Rejection]:
     for member in read_archive(opened):
         label = member.name if member.name.isprintable() and len(member.name) < 256 else shown(member.name, 100)
         if member.data is None or member.refusal is not None:
-            yield Refused(path, label, member.refusal or Rejection("the member has no data."))
+            yield (member.refusal or Rejection("the member has no data.")).also(path=path, member=label)
         elif is_passed_over(member.name) or (is_explaining(member.name) and not is_packet_name(member.name)):
             continue
         elif not is_packet_name(member.name):
-            yield Refused(path, label, Rejection("the member's name does not end in .avro; only alert packets are read."))
+            reason = "the member's name does not end in .avro; only alert packets are read."
+            yield Rejection(reason, path=path, member=label)
         else:
             yield from _of_member(member.data, path, label)
 
 
-def _of_member(data: bytes, path: str, label: str) -> Iterator[LandedPacket | Refused]:
+def _of_member(data: bytes, path: str, label: str) -> Iterator[LandedPacket | Rejection]:
     try:
         yield from _whole_or_split(Unpacked(io.BytesIO(data), "member"), path, label)
     except Rejection as why:
-        yield Refused(path, label, why)
+        yield why.also(path=path, member=label)
 
 
 def _whole_or_split(content: Unpacked, path: str, member: str | None) -> Iterator[LandedPacket]:

@@ -143,7 +143,7 @@ def packet_of(record: Mapping[str, Any]) -> Packet:
         forced, refused_forced = _entries(record.get("fp_hists"), _forced_entry, "fp_hists", object_id, candid)
         cutouts = [_cutout(record.get(f"cutout{name}"), name) for name in ("Science", "Template", "Difference")]
     except Rejection as why:
-        raise Rejection(why.reason, candid=candid, **(why.measured | {"object_id": object_id})) from why
+        raise why.also(candid=candid, object_id=object_id) from why
     texts = {name: printable_text(record.get(name)) for name in ("schemavsn", "publisher")}
     lost = [
         _lost_text(name, record[name], object_id, candid) for name, text in texts.items() if text is None and record.get(name)
@@ -167,9 +167,8 @@ def _of_known_packet(why: Rejection, data: bytes) -> Rejection:
     """The refusal of a damaged file under the object and number that its beginning still tells."""
     head = first_fields(data, WANTED, ("objectId", "candid"))
     candid, object_id = head.get("candid"), head.get("objectId")
-    measured = why.measured | ({"object_id": object_id} if is_ztf_id(object_id) else {})
     known = candid if type(candid) is int and 0 < candid < INT64 else None
-    return Rejection(why.reason, candid=known, **measured)
+    return why.also(candid=known, **({"object_id": object_id} if is_ztf_id(object_id) else {}))
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[str, int | None]:
@@ -179,11 +178,11 @@ def _identity(record: Mapping[str, Any]) -> tuple[str, int | None]:
     try:
         object_id = checked_ztf_id(record.get("objectId"))
     except Rejection as why:
-        raise Rejection(why.reason, candid=known, given=why.measured["given"]) from why
+        raise why.also(candid=known) from why
     try:
         return object_id, whole_number(given, "candid")
     except Rejection as why:
-        raise Rejection(why.reason, object_id=object_id, field="candid") from why
+        raise why.also(object_id=object_id) from why
 
 
 def alert_row(packet: Packet) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from needle_assets.errors import Refused as RefusedRow
-from needle_assets.errors import Rejection, as_json
+from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
-from needle_assets.landing.folder import LandedPacket, LandingFile, Refused, read_packet_file
+from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
 from needle_assets.landing.packets import read_packets
 from needle_assets.processes.workers import DIED, Rescue
@@ -34,7 +33,7 @@ def read_file(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
 
 def _lost(task: tuple[Path, tuple[LandingFile, ...]]) -> list[FileReport]:
     reason = f"the file cannot be read: {DIED}; take it out of the landing folder, or replace it by a sound one."
-    return [FileReport(file, refused=[_refused(Rejection(reason), file.path, None)]) for file in task[1]]
+    return [FileReport(file, rejections=[Rejection(reason, path=file.path)]) for file in task[1]]
 
 
 RESCUE_FILES: Rescue[tuple[Path, tuple[LandingFile, ...]], list[FileReport]] = Rescue(
@@ -45,12 +44,12 @@ RESCUE_FILES: Rescue[tuple[Path, tuple[LandingFile, ...]], list[FileReport]] = R
 def _read_one(folder: Path, file: LandingFile) -> FileReport:
     report = FileReport(file, notices=[file.notice] if file.notice else [])
     if file.problem:
-        report.refused.append(_refused(Rejection(file.problem), file.path, None))
+        report.rejections.append(Rejection(file.problem, path=file.path))
     if file.kind == "unknown":
         return report
     for item in read_packet_file(folder, file):
-        if isinstance(item, Refused):
-            report.refused.append(_refused(item.rejection, item.path, item.member))
+        if isinstance(item, Rejection):
+            report.rejections.append(_placed(item, file.path, None))
             if item.is_passing:
                 report = replace(report, file=file._replace(mtime_ns=-1))  # no file's time: it counts as changed until it is read
         else:
@@ -61,18 +60,20 @@ def _read_one(folder: Path, file: LandingFile) -> FileReport:
 def _identify(landed: LandedPacket, report: FileReport) -> None:
     for found in read_packets(landed.data):
         if isinstance(found, Rejection):
-            report.refused.append(_refused(found, landed.path, landed.member))
+            report.rejections.append(_placed(found, landed.path, landed.member))
         else:
             place = (landed.path, landed.member or "")
             report.packets.append(FoundPacket(*place, found.object_id, found.candid, landed.sha256, landed.size))
 
 
-def _refused(why: Rejection, path: str, member: str | None) -> RefusedRow:
-    """The refusal as a row, under the object and packet it is of where they are known."""
-    where = {"path": path, **({"member": member} if member else {})}
-    object_id = why.measured.get("object_id")
-    known = str(object_id) if is_object_id(object_id) else None
-    return RefusedRow(known, why.candid, why.reason, as_json({**why.measured, **where}))
+def _placed(why: Rejection, path: str, member: str | None) -> Rejection:
+    """The rejection with where it was met, under the object it is of where that is known."""
+    placed = why.also(path=path)
+    if member:
+        placed.measured["member"] = member
+    if not is_object_id(placed.object_id):
+        placed.object_id = None
+    return placed
 
 
 def read_snapshot(task: tuple[Path, LandingFile]) -> tuple[FileReport, dict[str, str]]:
@@ -98,13 +99,13 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
         accepted, rejections = READERS[file.kind](folder / file.path, notices)
     except (Rejection, OSError) as why:
         refusal = why if isinstance(why, Rejection) else Rejection(f"{file.path} cannot be read ({why.strerror}).")
-        return FileReport(file, refused=[_refused(refusal, file.path, None)], is_readable=False), {}
+        return FileReport(file, rejections=[_placed(refusal, file.path, None)], is_readable=False), {}
     frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
     held = {"rows": len(frame), **{name: len(frame) - frame[name].null_count() for name in frame.columns}}
     rows_of = Counter(frame["object_id"].to_list() if len(frame) else [])
     said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
-    refused = [_refused(why, file.path, None) for why in unnamed]
-    return FileReport(file, refused=refused, notices=notices, held=held, rows_of=rows_of), said
+    placed = [_placed(why, file.path, None) for why in unnamed]
+    return FileReport(file, rejections=placed, notices=notices, held=held, rows_of=rows_of), said
 
 
 def what_is_said(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from needle_assets.errors import NeedleError
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage, made_from
 from needle_assets.warehouse import ledger, rows
@@ -12,7 +13,7 @@ from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.schema import Table
 
 
-class GateError(RuntimeError):
+class GateError(NeedleError):
     """Something may not be computed, trained or published yet; the message says why and what to do."""
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from needle_assets.assets.output import Product
-from needle_assets.errors import Refused, Rejection, as_json
+from needle_assets.errors import Rejection
 from needle_assets.processes.workers import DIED, Rescue
 from needle_assets.settings import Settings
 from needle_assets.warehouse.rows import to_arrow
@@ -36,7 +36,7 @@ class Computed:
     """Rows in the table's schema, refusals, and for objects that failed: the traceback or sentence by object_id (None: the whole task)."""
 
     rows: pa.Table
-    refused: list[Refused]
+    rejections: list[Rejection]
     failures: dict[str | None, str] = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ def run_task(task: Task) -> Computed:
 def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
     try:
         product = function(task.frames, task.settings)
-        return Computed(to_arrow(product.rows, task.schema), [_refused(r, None) for r in product.rejections])
+        return Computed(to_arrow(product.rows, task.schema), [why.also() for why in product.rejections])
     except Exception as error:  # whatever it is: a bug costs its own objects, never the run; the traceback is stored
         if task.keys is None or len(task.keys) == 1:
             failed = None if task.keys is None else task.keys[0]
@@ -62,19 +62,19 @@ def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
 
 
 def _run_each(function: Callable[..., Product], task: Task) -> Computed:
-    rows, refused, failures = [], [], {}
+    rows, rejections, failures = [], [], {}
     for single in _singles(task):
         object_id = single.keys[0] if single.keys else None
         try:
             product = function(single.frames, task.settings)
             part = to_arrow(product.rows, task.schema)
-            refused += [_refused(r, object_id) for r in product.rejections]
+            rejections += [why.also(object_id=object_id) for why in product.rejections]
             rows.append(part)
-        except Rejection as rejection:
-            refused.append(_refused(rejection, object_id))
+        except Rejection as why:
+            rejections.append(why.also(object_id=object_id))  # a new one: no traceback holds the frames of this object
         except Exception as error:  # as above
             failures[object_id] = _failure(error)
-    return Computed(_concatenated(rows, task.schema), refused, failures)
+    return Computed(_concatenated(rows, task.schema), rejections, failures)
 
 
 def _failure(error: Exception) -> str:
@@ -104,19 +104,11 @@ def _joined(parts: Sequence[Computed], schema: pa.Schema) -> Computed:
     failures: dict[str | None, str] = {}
     for part in parts:
         failures.update(part.failures)
-    return Computed(_concatenated([p.rows for p in parts], schema), [r for p in parts for r in p.refused], failures)
+    return Computed(_concatenated([p.rows for p in parts], schema), [why for p in parts for why in p.rejections], failures)
 
 
 def _concatenated(rows: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(rows).combine_chunks() if rows else to_arrow([], schema)
-
-
-def _refused(rejection: Rejection, object_id: str | None) -> Refused:
-    measured = dict(rejection.measured)
-    named = measured.pop("object_id", None)
-    return Refused(
-        object_id or (str(named) if named is not None else None), rejection.candid, rejection.reason, as_json(measured)
-    )
 
 
 def _lost(task: Task) -> Computed:

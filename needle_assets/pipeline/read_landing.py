@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from needle_assets.errors import Refused
+from needle_assets.errors import Rejection
 from needle_assets.landing import folder as landing
 from needle_assets.landing.found import FileReport
 from needle_assets.landing.scanning import RESCUE_FILES, RESCUE_SNAPSHOT, read_file, read_snapshot
@@ -75,7 +75,7 @@ def _take_snapshots(session: Session, found: Sequence[tuple[FileReport, dict[str
                 manifest.record_rows(connection, report, hashes, session.stages)
             else:
                 doubts[report.file.path] = (report.file.kind, doubt)
-                report = replace(report, refused=[Refused(None, None, doubt)], notices=[])
+                report = replace(report, rejections=[Rejection(doubt)], notices=[])
             _tell_files(session, [report])
         snapshots.settle(connection, doubts)
     session.problems += [reason for _, reason in doubts.values()]
@@ -100,7 +100,7 @@ def _scan_packets(session: Session, folder: Path, files: list[landing.LandingFil
 def _tell_files(session: Session, reports: Iterable[FileReport]) -> None:
     for report in reports:
         session.files.add(report.file.path, report.file.kind, len(report.packets), report.notices)
-        session.files.add_refused(report.file, report.refused)
+        session.files.add_rejections(report.file, report.rejections)
 
 
 def standing_files(session: Session) -> FilesTold:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from needle_assets.assets.objects import OBJECTS
-from needle_assets.errors import Refused, as_json
+from needle_assets.errors import Rejection
 from needle_assets.landing.unpacking import unpack
 from needle_assets.pipeline.compute import RESCUE, UNREADABLE, Computed, Task, run_task
 from needle_assets.pipeline.session import Session, StageReport
@@ -134,13 +134,13 @@ def _store(
         keys = None if task.keys is None else [key for key in task.keys if key not in computed.failures]
         parameters, write_id = ledger.parameters_of(stage, session.settings), uuid.uuid4().hex
         key = schema.primary_key(session.tables[stage.table].create)
-        batch = rows.Batch(stage, key, keys, computed.rows, computed.refused, plans, parameters, writer, write_id)
+        batch = rows.Batch(stage, key, keys, computed.rows, computed.rejections, plans, parameters, writer, write_id)
         with writing(session.home.working) as connection:
             session.claims.written(stage.table, "core.rejections")
             written = rows.store(connection, batch, session.stages)
             _tell(connection, stage, written, write_id, tell)
         report.computed += len(written)
-        report.rejected += len(computed.refused)
+        report.rejected += len(computed.rejections)
     if computed.failures:
         _store_failures(session, stage, computed, plans)
         report.failed += len(computed.failures)
@@ -154,15 +154,17 @@ def _tell(connection: Connection, stage: Stage, written: Sequence[Written], writ
 
 def _store_failures(session: Session, stage: Stage, computed: Computed, plans: Mapping[str | None, ledger.Plan]) -> None:
     """Failed: the rows of before stay, the object stays stale, and the reason can be looked up."""
-    refused = []
+    rejections = []
     for object_id, text in computed.failures.items():
-        measured = {"traceback": text, "fingerprint": plans[object_id].fingerprint if object_id in plans else None}
+        fingerprint = plans[object_id].fingerprint if object_id in plans else None
         last = text.strip().splitlines()[-1]
         why = last if last.startswith(UNREADABLE) else f"the code failed ({last})"
-        refused.append(Refused(object_id, None, f"{why}; what was stored before is kept", as_json(measured)))
+        rejections.append(
+            Rejection(f"{why}; what was stored before is kept", object_id=object_id, traceback=text, fingerprint=fingerprint)
+        )
     session.claims.written("core.rejections")
     with writing(session.home.working) as connection:
-        rows.store_failures(connection, stage.table, refused)
+        rows.store_failures(connection, stage.table, rejections)
 
 
 def _after_closing(opened: ExitStack, tasks: Iterator[Task]) -> Iterator[Task]:

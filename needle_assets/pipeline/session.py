@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from needle_assets.errors import NeedleError
 from needle_assets.home import Home
 from needle_assets.pipeline.claims import Claims
 from needle_assets.processes.workers import Workers
@@ -20,7 +21,7 @@ from needle_assets.warehouse.copies import backups, publish
 from needle_assets.warehouse.landed.files import FilesTold
 
 
-class RefreshError(RuntimeError):
+class RefreshError(NeedleError):
     """A refresh cannot start or go on; the message says why and what to do."""
 
 

@@ -40,6 +40,7 @@ from needle_assets.samples.crossmatch import rendered_pair
 from needle_assets.samples.scaling import normalised_pair
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import models
+from needle_assets.warehouse.rows import replace_rejections
 
 RECIPE = ("model_kind", "fold", "label", "sample")
 
@@ -92,7 +93,7 @@ def train_folds(session: Session, ablations: Sequence[str] | None = None) -> Tra
     report = TrainingReport(frozen.training_set_id, not_trained=[why.reason for why in refused])
     with writing(session.home.working) as connection:
         known = models.known_models(connection)
-        models.store_refusals(connection, refused)
+        replace_rejections(connection, models.TABLE, refused)
     missing = [job for job in jobs if job.fingerprint not in _fingerprints(known, job)]
     report.up_to_date = len(jobs) - len(missing)
     report.removed = _remove_obsolete(session, jobs, chosen, known)

@@ -33,6 +33,7 @@ from needle_assets.pipeline.session import RefreshError, Session, told_every_sec
 from needle_assets.processes.workers import DIED, GIVEN_UP
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import quality_models
+from needle_assets.warehouse.rows import replace_rejections
 
 
 @dataclass
@@ -76,7 +77,7 @@ def train_quality(session: Session) -> QualityReport:
     except Rejection as why:
         report.not_trained = why.reason
         with writing(session.home.working) as connection:
-            quality_models.store_refusal(connection, why)
+            replace_rejections(connection, quality_models.TABLE, [why])
     else:
         _train(session, tasks, {**shared, "training_set_id": report.training_set_id, "git_sha": session.git_sha}, report)
     report.seconds = time.monotonic() - started
@@ -143,7 +144,7 @@ def _choose(session: Session, fingerprints: Sequence[str], report: QualityReport
         if report.trained or len(known) > len(models) or before != [report.chosen][: bool(report.chosen)]:
             quality_models.choose_model(connection, report.chosen or None, models["model_id"].to_list(), session.stages)
             if refusal is not None:
-                quality_models.store_refusal(connection, refusal)
+                replace_rejections(connection, quality_models.TABLE, [refusal])
 
 
 @contextmanager

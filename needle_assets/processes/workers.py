@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from needle_assets.errors import NeedleError
 from needle_assets.processes.pools import process_pool
 
 IN_FLIGHT_PER_WORKER = 2
@@ -17,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class WorkerDiedError(RuntimeError):
+class WorkerDiedError(NeedleError):
     """A task killed its worker again and again, and nobody said what to do about it."""
 
 

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 
+from needle_assets.errors import NeedleError
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -44,7 +46,7 @@ ABLATIONS = (
 _BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
 
 
-class UnknownAblationError(ValueError):
+class UnknownAblationError(NeedleError):
     """A name that is no ablation; the message lists those that are."""
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from needle_assets.errors import NeedleError
 
-class LeakError(RuntimeError):
+
+class LeakError(NeedleError):
     """Something that judges a model would also train it; the message names it. Nothing was trained."""
 
 

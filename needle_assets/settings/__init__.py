@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from needle_assets.errors import NeedleError
 from needle_assets.settings.limits import Seed
 from needle_assets.settings.presets import PRESETS
 from needle_assets.settings.sections import (
@@ -88,7 +89,7 @@ class Settings:
     metrics: MetricSettings = field(default_factory=MetricSettings)
 
 
-class SettingsError(ValueError):
+class SettingsError(NeedleError):
     """A settings file or preset that cannot be used; the message names the key and the remedy."""
 
 

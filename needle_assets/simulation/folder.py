@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from needle_assets.errors import NeedleError
 from needle_assets.processes.pools import process_pool
 from needle_assets.randomness import rng_for
 from needle_assets.simulation import catalogues
@@ -45,7 +46,7 @@ truth/simulation.json         what made it
 """
 
 
-class SimulationError(ValueError):
+class SimulationError(NeedleError):
     """A survey that cannot be written; the message says what came, what was needed and what to do."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from needle_assets.errors import NeedleError
 from needle_assets.processes.stopping import signals_held
 
 OPEN_ATTEMPT_SECONDS = 60.0
@@ -33,7 +34,7 @@ REMEDY = {
 Connection = duckdb.DuckDBPyConnection
 
 
-class WarehouseError(RuntimeError):
+class WarehouseError(NeedleError):
     """The database cannot be used; the message says why and what to do."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from needle_assets.errors import NeedleError
 from needle_assets.warehouse.connection import Connection, reading
 
 MAX_CELL_CHARACTERS = 48
@@ -21,7 +22,7 @@ MAX_CELL_CHARACTERS = 48
 _INFINITE = (dt.date.max, dt.date.min, dt.datetime.max, dt.datetime.min)
 
 
-class QueryError(ValueError):
+class QueryError(NeedleError):
     """A query that cannot be answered; the message is the database's own."""
 
 

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from needle_assets.errors import Refused
+from needle_assets.errors import Rejection, as_json
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, transaction
@@ -176,7 +176,7 @@ class Batch:
     key: Sequence[str]
     keys: Sequence[str] | None
     rows: pa.Table
-    refused: Sequence[Refused]
+    rejections: Sequence[Rejection]
     plans: Mapping[str | None, ledger.Plan]
     parameters: str
     writer: Writer
@@ -201,7 +201,7 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
     with transaction(connection):
         _delete(connection, table, whole=batch.keys is None)
         connection.execute(f"insert into {table} by name select * from new_rows")
-        _insert_refused(connection, table, batch.refused)
+        _insert_rejections(connection, table, batch.rejections)
         for columns in sorted(ledger.hashed_column_sets(stages, table)):
             ledger.hash_rows(connection, "new_rows", table, columns, has_objects="object_id" in batch.rows.schema.names)
         written = _written(connection, batch)
@@ -234,7 +234,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, *, whole: bool) -
     connection.execute(f"delete from lineage.ledger where asset = ? and {among}", [table])
 
 
-def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Sequence[Refused]) -> None:
+def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Sequence[Rejection]) -> None:
     """Say why objects failed, beside the rows they had before."""
     with transaction(connection):
         for failure in failed:
@@ -242,18 +242,27 @@ def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Se
                 "delete from core.rejections where stage = ? and object_id is not distinct from ? and (measured->>'traceback') is not null",
                 [stage, failure.object_id],
             )
-        _insert_refused(connection, stage, failed)
+        _insert_rejections(connection, stage, failed)
         bump_change(connection)
 
 
-def _insert_refused(connection: duckdb.DuckDBPyConnection, stage: str, refused: Sequence[Refused]) -> None:
-    if not refused:
+def replace_rejections(connection: duckdb.DuckDBPyConnection, stage: str, rejections: Sequence[Rejection]) -> None:
+    """Say what a training left undone and why, in place of what was said before."""
+    with transaction(connection):
+        connection.execute("delete from core.rejections where stage = ?", [stage])
+        _insert_rejections(connection, stage, rejections)
+        bump_change(connection)
+
+
+def _insert_rejections(connection: duckdb.DuckDBPyConnection, stage: str, rejections: Sequence[Rejection]) -> None:
+    if not rejections:
         return
+    measured = [{name: value for name, value in why.measured.items() if name != "object_id"} for why in rejections]
     columns = {
-        "object_id": pa.array([r.object_id for r in refused], pa.string()),
-        "candid": pa.array([r.candid for r in refused], pa.int64()),
-        "reason": pa.array([r.reason for r in refused], pa.string()),
-        "measured": pa.array([r.measured for r in refused], pa.string()),
+        "object_id": pa.array([why.object_id for why in rejections], pa.string()),
+        "candid": pa.array([why.candid for why in rejections], pa.int64()),
+        "reason": pa.array([why.reason for why in rejections], pa.string()),
+        "measured": pa.array([as_json(values) for values in measured], pa.string()),
     }
     connection.register("refused_rows", pa.table(columns))
     connection.execute(
@@ -273,7 +282,7 @@ def _written(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Writte
         ).fetchall()
     )
     n_rows = dict(connection.execute("select object_id, count(*) from new_rows group by 1").fetchall())
-    n_rejected = Counter(refusal.object_id for refusal in batch.refused)
+    n_rejected = Counter(why.object_id for why in batch.rejections)
     kept = [key for key in batch.keys if key in batch.plans]
     return [Written(key, versions.get(key, EMPTY), n_rows.get(key, 0), n_rejected[key]) for key in kept]
 
@@ -283,7 +292,7 @@ def _written_whole(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Writt
         "select md5(string_agg(object_id || content_hash, '|' order by object_id)) from lineage.contents where asset = ? and columns = ?",
         [batch.stage.table, ledger.ALL_COLUMNS],
     ).fetchone()
-    return Written(None, (row and row[0]) or EMPTY, batch.rows.num_rows, len(batch.refused))
+    return Written(None, (row and row[0]) or EMPTY, batch.rows.num_rows, len(batch.rejections))
 
 
 def _insert_ledger(connection: duckdb.DuckDBPyConnection, batch: Batch, written: Sequence[Written]) -> None:

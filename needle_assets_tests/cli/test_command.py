@@ -10,6 +10,7 @@ import pytest
 
 from needle_assets.cli import command as cli
 from needle_assets.home import Home
+from needle_assets.pipeline.session import RefreshError
 from needle_assets_tests.homes import TABLES, environment_of
 
 ASSETS = [table.replace(".", "/") for table in TABLES]
@@ -105,7 +106,7 @@ def test_a_mistyped_command_is_one_line_and_exit_code_2(empty, capsys, arguments
 
 
 def test_debug_shows_the_traceback(empty, capsys) -> None:
-    with pytest.raises(RuntimeError, match="no landing folder yet"):
+    with pytest.raises(RefreshError, match="no landing folder yet"):
         cli.main(["--debug", "refresh"])
     cli._state["debug"] = False
 

@@ -160,7 +160,7 @@ def _packet_files(folder: Path, path: str) -> Outcome:
                 rows += row
                 rejections += refused
         else:
-            rejections.append(item.rejection)
+            rejections.append(item)
     kept, repeated = one_row_per_packet(rows)
     return list(kept), rejections + repeated
 

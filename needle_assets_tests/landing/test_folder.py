@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from needle_assets.errors import Rejection
 from needle_assets.landing import folder as landing
 from needle_assets.landing.folder import (
     LandedPacket,
     LandingFile,
-    Refused,
     catalogue_in,
     read_members,
     read_packet_file,
@@ -159,7 +159,7 @@ def test_a_bad_member_is_refused_and_the_others_are_read(folder):
     data = tar(("../../x.avro", b"1"), ("note.txt", b"2"), ("5.avro", packet(candid=5)))
     (folder / "alerts" / "bad.tar").write_bytes(data)
     first, second, third = read_packet_file(folder, found(folder)["alerts/bad.tar"])
-    assert isinstance(first, Refused)
+    assert isinstance(first, Rejection)
     assert "leads out" in first.reason
     assert "avro" in second.reason
     assert third.member == "5.avro"
@@ -170,7 +170,7 @@ def test_a_truncated_archive_gives_what_it_holds_and_one_refusal(folder, rng):
     (folder / "alerts" / "cut.tgz").write_bytes(data[: len(data) // 2])
     *landed, last = read_packet_file(folder, found(folder)["alerts/cut.tgz"])
     assert [item.member for item in landed] == [f"{k}.avro" for k in range(len(landed))]
-    assert (last.member, "early" in last.reason) == (None, True)
+    assert (last.measured.get("member"), "early" in last.reason) == (None, True)
 
 
 def test_a_vanished_file_is_refused(folder):
@@ -263,7 +263,7 @@ def test_a_compressed_bomb_is_not_unpacked(folder, pack):
         pack(tar(("1.avro", bytes(60 * 2**20)), ("2.avro", bytes(60 * 2**20)), compressed=False))
     )
     refusals = [
-        item.reason for item in read_packet_file(folder, found(folder)["alerts/bomb.tar.gz"]) if isinstance(item, Refused)
+        item.reason for item in read_packet_file(folder, found(folder)["alerts/bomb.tar.gz"]) if isinstance(item, Rejection)
     ]
     assert any("times its size" in reason for reason in refusals)
 
@@ -332,5 +332,5 @@ def test_the_real_survey_is_646_packets_and_three_tables(survey):
         "hosts": 1,
     }
     assert not any(
-        isinstance(item, Refused) for file in scan(survey) if file.kind == "packet" for item in read_packet_file(survey, file)
+        isinstance(item, Rejection) for file in scan(survey) if file.kind == "packet" for item in read_packet_file(survey, file)
     )

@@ -19,6 +19,7 @@ from needle_assets.orchestration.records.instance import open_instance
 from needle_assets.pipeline import night as nights
 from needle_assets.pipeline import read_landing
 from needle_assets.pipeline.session import Session
+from needle_assets.settings import SettingsError
 from needle_assets.stages import STAGES
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Services
@@ -171,7 +172,7 @@ def test_without_sources_the_night_refreshes_what_others_landed(empty: Home, ser
 
 def test_a_source_that_is_none_is_refused(empty: Home) -> None:
     empty.settings_file.write_text('[schedule]\nsources = ["mars"]\n')
-    with pytest.raises(ValueError, match="choose one of bts, archive, alerce, lasair, fink, panstarrs"):
+    with pytest.raises(SettingsError, match="choose one of bts, archive, alerce, lasair, fink, panstarrs"):
         empty.settings()
 
 

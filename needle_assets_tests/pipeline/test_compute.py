@@ -53,7 +53,7 @@ def test_each_object_has_its_own_rows_and_all_that_have_none(is_bulk):
     done = run_task(task(is_bulk=is_bulk))
     assert done.rows.to_pydict() == {"object_id": ["a", "b", "c"], "value": [104.0, 102.0, 105.0]}
     assert done.rows.schema == SCHEMA
-    assert (done.refused, done.failures) == ([], {})
+    assert (done.rejections, done.failures) == ([], {})
 
 
 @BOTH
@@ -81,7 +81,7 @@ def test_rows_that_do_not_fit_their_table_are_a_failure_of_their_object(is_bulk)
 def test_an_object_refused_as_a_whole_is_a_refusal_and_no_failure():
     done = run_task(task(own=changed("b", 2000.0)))
     assert done.rows["object_id"].to_pylist() == ["a", "c"]
-    assert [(why.object_id, why.reason) for why in done.refused] == [("b", "too bright.")]
+    assert [(why.object_id, why.reason) for why in done.rejections] == [("b", "too bright.")]
     assert done.failures == {}
 
 
@@ -89,7 +89,7 @@ def test_an_object_refused_as_a_whole_is_a_refusal_and_no_failure():
 def test_a_rejection_beside_rows_is_kept_with_its_object_and_packet(is_bulk):
     done = run_task(task(own=changed("b", 9.0), is_bulk=is_bulk))
     assert len(done.rows) == 3
-    assert [(why.object_id, why.candid, why.reason) for why in done.refused] == [("b", 9, "a nine.")]
+    assert [(why.object_id, why.candid, why.reason) for why in done.rejections] == [("b", 9, "a nine.")]
 
 
 def test_an_object_without_rows_is_computed_from_empty_frames():

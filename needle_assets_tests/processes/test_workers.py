@@ -96,11 +96,11 @@ def test_a_file_that_kills_its_reader_is_refused_and_the_others_of_its_task_are_
     files = tuple(LandingFile(f"alerts/{name}.avro", 1, 1, "packet") for name in ("one", "deadly", "two"))
     [(_, reports)] = workers.map(reader, [(tmp_path, files)], rescue=RESCUE_FILES)
     assert [report.file for report in reports] == list(files)
-    assert [[refused.reason for refused in report.refused] != [] for report in reports] == [False, True, False]
-    assert DIED in reports[1].refused[0].reason
+    assert [[why.reason for why in report.rejections] != [] for report in reports] == [False, True, False]
+    assert DIED in reports[1].rejections[0].reason
 
 
 def test_a_snapshot_that_kills_its_reader_counts_as_unreadable_so_that_its_rows_of_before_stay(tmp_path) -> None:
     report, hashes = RESCUE_SNAPSHOT.lost((tmp_path, LandingFile("photometry.parquet", 1, 1, "photometry")))
     assert (report.is_readable, hashes) == (False, {})
-    assert DIED in report.refused[0].reason
+    assert DIED in report.rejections[0].reason

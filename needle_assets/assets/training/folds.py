@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.samples import usable_by
-from needle_assets.errors import Rejection
+from needle_assets.errors import NeedleError, Rejection
 from needle_assets.labels import LABELS, SN, TDE
 from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES
 from needle_assets.randomness import rng_for
@@ -31,7 +31,7 @@ CODE_VERSION = "1"
 MIN_OF_CLASS = 2
 
 
-class TrainingError(RuntimeError):
+class TrainingError(NeedleError):
     """Training cannot start; the message says what is missing and what to do."""
 
 

@@ -1,13 +1,12 @@
 """What is to be told of the files of a landing folder: what was read, refused and left unread, each with its reason in full."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import duckdb
 
-from needle_assets.errors import Refused
+from needle_assets.errors import Rejection
 from needle_assets.landing.folder import LandingFile
 
 STAGE = "landing"
@@ -65,11 +64,12 @@ class FilesTold:
         self.files[path] = (kind, n_packets)
         (self.unread if kind == "unknown" else self.notices).extend(Notice(path, notice) for notice in notices)
 
-    def add_refused(self, file: LandingFile, refused: Iterable[Refused]) -> None:
+    def add_rejections(self, file: LandingFile, rejections: Iterable[Rejection]) -> None:
         """Keep what was refused in a file."""
-        for one in refused:
-            member = json.loads(one.measured).get("member")
-            self.refused.append(RefusedHere(file.path, member, file.kind, one.object_id, one.candid, one.reason))
+        for why in rejections:
+            member = why.measured.get("member")
+            named = None if member is None else str(member)
+            self.refused.append(RefusedHere(file.path, named, file.kind, why.object_id, why.candid, why.reason))
 
     def of(self, source: str) -> "FilesTold":
         """What is told of one kind of landed file: packets, catalogue, photometry or hosts."""

@@ -173,7 +173,7 @@ def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
             "size_bytes": pa.array([r.file.size for r in reports], pa.int64()),
             "mtime_ns": pa.array([r.file.mtime_ns for r in reports], pa.int64()),
             "n_packets": pa.array([len(r.packets) for r in reports], pa.int32()),
-            "n_refused": pa.array([len(r.refused) for r in reports], pa.int32()),
+            "n_refused": pa.array([len(r.rejections) for r in reports], pa.int32()),
             "notices": pa.array([r.notices for r in reports], pa.list_(pa.string())),
             "held": pa.array([as_json(r.held) if r.held else None for r in reports], pa.string()),
         }
@@ -187,15 +187,9 @@ def _replace_files(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
         "delete from core.rejections where stage = ? and (measured->>'path') in (select path from read_files)", [STAGE]
     )
     refused = [
-        (
-            STAGE,
-            one.object_id,
-            one.candid,
-            one.reason,
-            one.measured if '"path"' in one.measured else as_json({"path": report.file.path}),
-        )
+        (STAGE, why.object_id, why.candid, why.reason, as_json({"path": report.file.path, **why.measured}))
         for report in reports
-        for one in report.refused
+        for why in report.rejections
     ]
     if refused:
         named = zip(("stage", "object_id", "candid", "reason", "measured"), zip(*refused, strict=True), strict=True)

@@ -49,7 +49,7 @@ def doubt(
     before, held = _before(connection, report.file.kind)
     if not report.is_readable:
         kept = "the rows read before are kept" if before else "nothing of it is stored"
-        return f"{report.refused[0].reason.rstrip('. ')}; {kept}, and it is looked at again by the next refresh."
+        return f"{report.rejections[0].reason.rstrip('. ')}; {kept}, and it is looked at again by the next refresh."
     if accept:
         return None
     if report.is_vanished:

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from needle_assets.errors import Rejection, as_json
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
@@ -157,17 +156,6 @@ def remove_models(connection: duckdb.DuckDBPyConnection, model_ids: Sequence[str
         )
         note_removed(connection, TABLE, gone.fetchall())
         _rehash(connection, TABLE, stages, has_objects=False)
-        ledger.bump_change(connection)
-
-
-def store_refusals(connection: duckdb.DuckDBPyConnection, refused: Sequence[Rejection]) -> None:
-    """Say what was not trained and why, in place of what was said before."""
-    with transaction(connection):
-        connection.execute("delete from core.rejections where stage = ?", [TABLE])
-        for why in refused:
-            connection.execute(
-                "insert into core.rejections values (?, null, null, ?, ?, ?)", [TABLE, why.reason, as_json(why.measured), now()]
-            )
         ledger.bump_change(connection)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from needle_assets.errors import Rejection, as_json
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger, rows
 from needle_assets.warehouse.connection import transaction
@@ -61,17 +60,6 @@ def choose_model(
         connection.execute(f"update {TABLE} set is_chosen = coalesce(model_id = ?, false)", [model_id])
         connection.execute("delete from core.rejections where stage = ?", [TABLE])
         _changed(connection, stages)
-
-
-def store_refusal(connection: duckdb.DuckDBPyConnection, why: Rejection) -> None:
-    """Say why no checker was trained, in place of what was said before."""
-    with transaction(connection):
-        connection.execute("delete from core.rejections where stage = ?", [TABLE])
-        connection.execute(
-            "insert into core.rejections values (?, null, null, ?, ?, ?)",
-            [TABLE, why.reason, as_json(why.measured), rows.now()],
-        )
-        bump_change(connection)
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> None:
