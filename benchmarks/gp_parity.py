@@ -17,7 +17,9 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.light_curves import gp_fits, light_curves
+from needle_assets.assets.objects import of_survey
 from needle_assets.settings import Settings, preset_settings
+from needle_assets.surveys.ztf import ZTF
 
 MEDIAN_LIMIT_MAG, P90_LIMIT_MAG, MIN_DETECTIONS = 0.01, 0.05, 8
 DETECTIONS = "select object_id, mjd, band, mag, mag_err, is_positive, is_mw_corrected, source from core.detections"
@@ -39,8 +41,8 @@ def from_landing(folder: Path, settings: Settings) -> tuple[pl.DataFrame, pl.Dat
     rows: list = []
     for (object_id,), frame in detections.partition_by("object_id", as_dict=True, maintain_order=True).items():
         tables = {"core.detections": frame, "raw.objects": objects.filter(pl.col("object_id") == object_id)}
-        rows.extend(light_curves(tables, settings).rows)
-    fits = gp_fits({"core.light_curves": pl.DataFrame(rows)}, settings).rows
+        rows.extend(light_curves(of_survey(tables, ZTF), settings).rows)
+    fits = gp_fits(of_survey({"core.light_curves": pl.DataFrame(rows)}, ZTF), settings).rows
     return detections, pl.DataFrame(fits).select("object_id", "days_since_first", "mag_g", "mag_r")
 
 

@@ -20,6 +20,7 @@ from george import kernels
 from scipy.optimize import minimize
 
 from needle_assets.assets.light_curves import epochs, features, gp_fits, light_curves
+from needle_assets.assets.objects import of_survey
 from needle_assets.errors import Rejection
 from needle_assets.light_curves.batched_fits import fit_many
 from needle_assets.light_curves.extinction import extinction_per_a_v
@@ -103,18 +104,21 @@ def chain(
 
     pairs = list(zip(frames, objects, strict=True))
     cleaned = timed(
-        "light_curves", lambda: [light_curves({"core.detections": d, "raw.objects": o}, settings).rows for d, o in pairs]
+        "light_curves",
+        lambda: [light_curves(of_survey({"core.detections": d, "raw.objects": o}, ZTF), settings).rows for d, o in pairs],
     )
     curves = [pl.DataFrame(rows) for rows in cleaned]
     trios = [(c, o) for c, o in zip(curves, objects, strict=True) if len(c)]
-    found = timed("epochs", lambda: [epochs({"core.light_curves": c, "raw.objects": o}, settings).rows for c, o in trios])
+    found = timed(
+        "epochs", lambda: [epochs(of_survey({"core.light_curves": c, "raw.objects": o}, ZTF), settings).rows for c, o in trios]
+    )
     everything = pl.concat([c for c, _ in trios])
-    timed("gp_fits", lambda: gp_fits({"core.light_curves": everything}, settings).rows)
+    timed("gp_fits", lambda: gp_fits(of_survey({"core.light_curves": everything}, ZTF), settings).rows)
     tables = [
         {"core.detections": d, "raw.objects": o, "core.epochs": pl.DataFrame(e), "core.hosts": no_host}
         for (d, o), e in zip([pair for pair, c in zip(pairs, curves, strict=True) if len(c)], found, strict=True)
     ]
-    timed("features", lambda: [features(t, settings).rows for t in tables])
+    timed("features", lambda: [features(of_survey(t, ZTF), settings).rows for t in tables])
     return seconds, everything
 
 
@@ -123,7 +127,9 @@ def compare_fits(curves: pl.DataFrame, n_single: int) -> None:
     settings = preset_settings("needle2").gaussian_process
     chosen, points = [], []
     for frame in curves.partition_by("object_id", maintain_order=True):
-        light_curve = LightCurve.of(*(frame[c].to_numpy() for c in ("days_since_first", "band", "mag", "mag_err"))).in_fit_bands()
+        light_curve = LightCurve.of(*(frame[c].to_numpy() for c in ("days_since_first", "band", "mag", "mag_err"))).in_bands(
+            ZTF.fit_bands
+        )
         light_curve = light_curve[light_curve.mjd <= settings.max_days_since_first]
         try:
             points.append(flux_points(light_curve, settings, ZTF.fit_wavelength_angstrom))
@@ -186,7 +192,7 @@ def _fitted(
     kept, points = [], []
     for found, frame in objects:
         catalogue = pl.DataFrame({"a_v_mag": [found.transient.a_v_mag]})
-        rows = light_curves({"core.detections": frame, "raw.objects": catalogue}, settings).rows
+        rows = light_curves(of_survey({"core.detections": frame, "raw.objects": catalogue}, ZTF), settings).rows
         light_curve = LightCurve.of(*([row[c] for row in rows] for c in ("days_since_first", "band", "mag", "mag_err")))
         try:
             points.append(flux_points(light_curve, settings.gaussian_process, ZTF.fit_wavelength_angstrom))

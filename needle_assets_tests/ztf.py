@@ -11,7 +11,7 @@ from needle_assets.assets import images as image_stages
 from needle_assets.assets import light_curves as light_curve_stages
 from needle_assets.assets import samples as sample_stages
 from needle_assets.assets import stamps as stamp_stages
-from needle_assets.assets.objects import OBJECTS
+from needle_assets.assets.objects import of_survey
 from needle_assets.assets.output import Product
 from needle_assets.images import pairs
 from needle_assets.images import stamps as placing
@@ -43,15 +43,8 @@ colour_features = partial(table_1.colour_features, bands=ZTF.feature_bands)
 host_features = partial(table_1.host_features, host_bands=ZTF.host_bands)
 
 
-def of_ztf(tables: Tables) -> dict[str, pl.DataFrame]:
-    """The tables with what every stage is given beside them: which survey each object is of."""
-    ids = {str(name) for frame in tables.values() if "object_id" in frame.columns for name in frame["object_id"]}
-    schema = {"object_id": pl.String, "survey": pl.String}
-    return {**tables, OBJECTS: pl.DataFrame({"object_id": sorted(ids), "survey": [ZTF.name] * len(ids)}, schema=schema)}
-
-
 def _stage(compute: Callable[[Tables, Settings], Product]) -> Callable[[Tables, Any], Product]:
-    return lambda tables, settings: compute(of_ztf(tables), settings)
+    return lambda tables, settings: compute(of_survey(tables, ZTF), settings)
 
 
 detections = _stage(detection_stages.detections)
