@@ -87,23 +87,19 @@ class Table:
         """
         first = {self.name: self.first_name, **{name: formerly[0] for name, formerly in self.columns_formerly.items()}}
         names = "|".join(re.escape(name) for name in first)
-        lines = [self._as_it_was(line) for line in self.create.splitlines() if _column_in(line) not in self.if_absent]
+        known = [(line.strip().split(" ")[0].strip('"'), line) for line in self.create.splitlines()]
+        lines = [
+            f"{line.rstrip(',')} {self.once[name]}," if name in self.once else line
+            for name, line in known
+            if name not in self.if_absent
+        ]
         create = re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: first[found[0]], "\n".join(lines))
         return _digest(" ".join(create.split()))
-
-    def _as_it_was(self, line: str) -> str:
-        """The line of a column with the check that it had."""
-        check = self.once.get(_column_in(line))
-        return f"{line.removesuffix(',')} {check}{',' * line.endswith(',')}" if check else line
 
     @property
     def form(self) -> str:
         """Changes whenever the table has to be made anew, its rows kept where they can be."""
         return _digest(" ".join(self.statement.split()))
-
-
-def _column_in(line: str) -> str:
-    return line.strip().split(" ")[0].strip('"')
 
 
 @cache
