@@ -34,11 +34,14 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# As many processes as cores; the tests of one file share one, and what they prepare.
+TESTERS := -n auto --dist loadfile
+
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest $(TESTERS)
 
 test-slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(TESTERS) -m slow
 	$(MAKE) test-random
 
 test-upgrade: $(READY)
@@ -53,7 +56,7 @@ RUNS ?= 1
 test-random: $(READY)
 	@for seed in $$(seq $(SEED) $$(($(SEED) + $(RUNS) - 1))); do \
 		echo "seed $$seed (again: make test-random SEED=$$seed)"; \
-		$(BIN)/pytest -q -m hypothesis --hypothesis-profile=random --hypothesis-seed=$$seed || exit 1; done
+		$(BIN)/pytest $(TESTERS) -q -m hypothesis --hypothesis-profile=random --hypothesis-seed=$$seed || exit 1; done
 
 mutants: $(READY)
 	nice -n 10 $(BIN)/python -m needle_assets_tests.mutants $(MUTANTS)
