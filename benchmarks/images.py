@@ -285,7 +285,7 @@ def through_the_stages(pairs: list[Pair], first: int, n_stamps: int, schemas: Ma
         for name in ("core.stamp_quality", "core.restored_stamps", "core.masks"):
             stage = stage_named(name)
             keys = tuple(tables["core.stamps"]["object_id"])
-            done = run_task(Task(stage.compute, keys, dict(tables), OURS, schemas[name], stage.is_bulk))
+            done = run_task(Task(stage, keys, dict(tables), OURS, schemas[name]))
             assert not done.failures, next(iter(done.failures.values()))
             tables[name] = pl.from_arrow(done.rows)
         n_masks += len(tables["core.masks"])

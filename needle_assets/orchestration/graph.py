@@ -1,6 +1,5 @@
 """Every stage as an asset: what people see, and what a click on it does."""
 
-import importlib
 import inspect
 import warnings
 
@@ -127,8 +126,7 @@ def _chosen(context: dg.AssetExecutionContext, stage: Stage, backfill: str | Non
 
 
 def _docstring(stage: Stage) -> str:
-    module, _, name = stage.compute.partition(":")
-    return inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    return inspect.getdoc(stage.function()) or ""
 
 
 def _shown(table: str, columns: list[tuple[str, str, str]]) -> dict[str, dg.TableSchema | str]:

@@ -1,6 +1,5 @@
 """Runs the functions of the stages over objects. Knows neither the database nor Dagster."""
 
-import importlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.processes.workers import DIED, Rescue
 from needle_assets.settings import Settings
+from needle_assets.stages import Stage
 from needle_assets.warehouse.rows import to_arrow
 
 # How the sentence of a failure begins that is a matter of the landing folder, not of the code.
@@ -23,12 +23,11 @@ UNREADABLE = "what was scanned cannot be read now"
 class Task:
     """Some objects of one stage with everything needed to compute them; ``keys`` None means a product without objects."""
 
-    compute: str
+    stage: Stage
     keys: tuple[str, ...] | None
     frames: Mapping[str, pl.DataFrame]
     settings: Settings
     schema: pa.Schema
-    is_bulk: bool
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,10 @@ class Computed:
 
 def run_task(task: Task) -> Computed:
     """Compute one task. A failing object does not stop the others."""
-    module, _, name = task.compute.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    function = task.stage.function()
     # One BLAS thread everywhere: two would round differently, so that a pool and a single process would disagree in the last bit.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _run_bulk(function, task) if task.keys is None or task.is_bulk else _run_each(function, task)
+        return _run_bulk(function, task) if task.keys is None or task.stage.is_bulk else _run_each(function, task)
 
 
 def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
@@ -91,7 +89,7 @@ def _singles(task: Task) -> Iterator[Task]:
             name: frame if parts[name] is None else (parts[name] or {}).get(key, frame.clear())
             for name, frame in task.frames.items()
         }
-        yield Task(task.compute, (key,), frames, task.settings, task.schema, task.is_bulk)
+        yield Task(task.stage, (key,), frames, task.settings, task.schema)
 
 
 def _by_object(frame: pl.DataFrame) -> dict[str, pl.DataFrame] | None:

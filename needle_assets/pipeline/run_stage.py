@@ -117,7 +117,7 @@ def _task(session: Session, stage: Stage, keys: tuple[str, ...] | None) -> Task:
         reads = {**stage.reads, **before, OBJECTS: ("survey",)}  # an object's survey is part of its name: it changes nothing
         frames = rows.load(connection, reads, session.tables, keys, session.folders)
         arrow = rows.arrow_schema(connection, stage.table)
-    return Task(stage.compute, keys, frames, session.settings, arrow, stage.is_bulk)
+    return Task(stage, keys, frames, session.settings, arrow)
 
 
 def _store(

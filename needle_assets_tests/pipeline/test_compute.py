@@ -8,6 +8,7 @@ from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.pipeline.compute import Task, run_task
 from needle_assets.settings import Settings
+from needle_assets.stages import Stage
 
 SCHEMA = pa.schema([("object_id", pa.string()), ("value", pa.float64())])
 VALUES = pl.DataFrame({"object_id": ["a", "b", "a", "c"], "value": [1.0, 2.0, 3.0, 5.0]})
@@ -38,7 +39,8 @@ def wrong_rows(tables, _settings) -> Product:
 
 
 def task(compute=sums, own=VALUES, keys=("a", "b", "c"), *, is_bulk=False) -> Task:
-    return Task(f"{__name__}:{compute.__name__}", keys, {"own": own, "all": TO_ALL}, Settings(), SCHEMA, is_bulk)
+    stage = Stage("core.sums", f"{__name__}:{compute.__name__}", {}, is_bulk=is_bulk)
+    return Task(stage, keys, {"own": own, "all": TO_ALL}, Settings(), SCHEMA)
 
 
 def changed(object_id: str, value: float) -> pl.DataFrame:

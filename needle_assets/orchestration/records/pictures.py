@@ -1,7 +1,6 @@
 """Pictures in the UI: for the few objects of a small run, or the first of a large one, drawn from the stored rows."""
 
 import base64
-import importlib
 import io
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -43,8 +42,7 @@ def drawn(draw: Callable[[], dg.MetadataValue]) -> dg.MetadataValue:
 
 def _markdown(session: Session, stage: Stage, key: str | None) -> dg.MetadataValue:
     assert stage.picture is not None
-    module, _, name = stage.picture.draw.partition(":")
-    figure = getattr(importlib.import_module(module), name)(tell.picture_rows(session, stage, key))
+    figure = stage.picture.function()(tell.picture_rows(session, stage, key))
     return markdown(figure, f"{stage.table} of {key}")
 
 

@@ -1,0 +1,82 @@
+"""What landed, as rows, and what was observed: catalogue, packets, photometry, hosts; detections and limits."""
+
+from needle_assets.stages.stage import Stage
+
+_PS1_SOURCES = tuple(
+    f"{name}{k}" for name in ("objectidps", "distpsnr", "sgscore", "sgmag", "srmag", "simag", "szmag") for k in (1, 2, 3)
+)
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        table="raw.objects",
+        compute="needle_assets.assets.landing:objects",
+        reads={"landing.catalogue": ("content_hash",)},
+        is_per_object=False,
+        has_objects_below=True,
+        code_version="2",
+        kinds=("duckdb", "csv"),
+    ),
+    Stage(
+        table="raw.alerts",
+        compute="needle_assets.assets.landing:alerts",
+        reads={"landing.packets": ("path", "member", "sha256")},
+        code_version="3",
+        is_bulk=True,
+        keeps_previous=True,
+        chunk_rows=512,
+        kinds=("duckdb", "avro"),
+    ),
+    Stage(
+        table="raw.photometry",
+        compute="needle_assets.assets.landing:photometry",
+        reads={"landing.photometry": ("content_hash",)},
+        is_bulk=True,
+        chunk_objects=2048,
+        code_version="2",
+        kinds=("duckdb", "parquet"),
+    ),
+    Stage(
+        table="raw.hosts",
+        compute="needle_assets.assets.landing:hosts",
+        reads={"landing.hosts": ("content_hash",)},
+        is_bulk=True,
+        chunk_objects=4096,
+        code_version="2",
+        kinds=("duckdb", "csv"),
+    ),
+    Stage(
+        table="core.detections",
+        compute="needle_assets.assets.detections:detections",
+        reads={
+            "raw.alerts": (
+                *("candid", "jd", "fid", "magpsf", "sigmapsf", "isdiffpos", "prv_candidates"),
+                *("has_science_cutout", "has_reference_cutout"),
+            ),
+            "raw.photometry": ("mjd", "band", "mag", "mag_err", "mw_corrected", "is_positive", "source"),
+        },
+        settings=("detections",),
+        code_version="2",
+        group="detections",
+    ),
+    Stage(
+        table="core.upper_limits",
+        compute="needle_assets.assets.detections:upper_limits",
+        reads={"raw.alerts": ("prv_candidates",), "core.detections": ("mjd", "band")},
+        group="detections",
+    ),
+    Stage(
+        table="core.hosts",
+        compute="needle_assets.assets.detections:hosts",
+        reads={
+            "raw.alerts": ("jd", "ra", "dec", *_PS1_SOURCES),
+            "raw.hosts": (
+                *("host_ra_deg", "host_dec_deg", "separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag"),
+                *("mw_corrected", "source"),
+            ),
+            "raw.objects": ("a_v_mag", "ra_deg", "dec_deg", "redshift"),
+        },
+        settings=("hosts",),
+        code_version="3",
+        group="detections",
+    ),
+)
