@@ -95,7 +95,7 @@ def run_refresh(home: Home, options: RefreshOptions, *, show: bool = False) -> d
     """
     started = time.monotonic()
     stages = _asked(options)
-    with _opened(home, options, show=show) as session:
+    with _opened(home, options, accept_loss=options.accept_loss, show=show) as session:
         before = len(read_landing.objects(session))
         _work(session, stages, options)
         session.publish()
@@ -113,8 +113,7 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
     """
     from needle_assets.fetch import Around
     from needle_assets.orchestration import local
-    from needle_assets.orchestration.jobs.nightly import opened_when_needed
-    from needle_assets.orchestration.running import LOCK_WAIT_SECONDS, working_session
+    from needle_assets.orchestration.running import LOCK_WAIT_SECONDS, held_when_needed, working_session
 
     if options.select or options.recompute:
         raise RefreshError("--fetch is for a whole night; leave --select and --recompute out, or refresh again with them.")
@@ -131,13 +130,11 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
             progress=progress,
             accept_loss=options.accept_loss,
         )
-        with opened_when_needed(how) as session:
+        with held_when_needed(how) as held:
             around = Around(progress=lambda far: progress(f"fetch {far.source}", far.done, far.total))
-            night = local.run_night(
-                home, session, landing=options.landing, accept_shrunken=options.accept_shrunken, around=around
-            )
+            night = local.run_night(home, held, landing=options.landing, accept_shrunken=options.accept_shrunken, around=around)
             return {
-                **_result(session, REFRESHED, len(read_landing.objects(session)) - night["new_objects"], started),
+                **_result(held.session, REFRESHED, len(read_landing.objects(held.session)) - night["new_objects"], started),
                 "night": night,
             }
 
@@ -282,12 +279,13 @@ def run_report(home: Home, folder: Path | None) -> Path:
 
 
 @contextmanager
-def _opened(home: Home, options: RefreshOptions | TrainOptions, *, what: str = "refresh", show: bool) -> "Iterator[Session]":
+def _opened(
+    home: Home, options: RefreshOptions | TrainOptions, *, what: str = "refresh", accept_loss: bool = False, show: bool
+) -> "Iterator[Session]":
     """A session in a home that is held, and bound to its preset, until the end."""
     with home.prepare().lock(wait_seconds=options.wait_seconds, what=what), _progress(show) as progress:
         settings = home.settings(options.preset)
         home.remember_preset(settings.preset)
-        accept_loss = getattr(options, "accept_loss", False)
         session = Session(home, settings, workers=options.workers, progress=progress, accept_loss=accept_loss).open()
         try:
             yield session

@@ -94,7 +94,7 @@ def _asset(stage: Stage, columns: list[tuple[str, str, str]], comment: str) -> d
 
 def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.MaterializeResult:
     """Do what the person meant: compute the chosen objects, once per click, however many runs Dagster makes of it."""
-    session: Session = context.resources.needle
+    session: Session = context.resources.needle.session
     tell = Teller(context, session)
     session.claims.require(stage.table)
     tell.again(stage)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from needle_assets.home import Home, HomeBusyError
+from needle_assets.errors import NeedleError
+from needle_assets.home import Home
 from needle_assets.orchestration.jobs.refresh import refresh_job
 from needle_assets.orchestration.records.instance import open_instance, report_dead_runs
-from needle_assets.orchestration.running import RefreshRequest, failures_of
+from needle_assets.orchestration.running import Held, RefreshRequest, failures_of
 from needle_assets.pipeline.claims import GateError
 from needle_assets.pipeline.session import RefreshError, Session
 from needle_assets.stages import Stage
@@ -57,14 +58,14 @@ def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
 
 def run_night(
     home: Home,
-    session: Session,
+    held: Held,
     *,
     landing: Path | None = None,
     accept_shrunken: bool = False,
     around: "Around | None" = None,
 ) -> dict[str, Any]:
     """
-    One night in this process: ask the services, then refresh in ``session``; returns its summary.
+    One night in this process: ask the services, then refresh in the home that is held; returns its summary.
 
     Raises
     ------
@@ -75,14 +76,14 @@ def run_night(
     from needle_assets.orchestration.jobs.nightly import SUMMARY, nightly_job
     from needle_assets.pipeline.night import summary_of
 
-    job = nightly_job(session=session, around=around)
+    job = nightly_job(held=held, around=around)
     config = {**QUIET, "resources": {"request": {"config": {"landing": str(landing or ""), "accept_shrunken": accept_shrunken}}}}
     result = _executed(home, job, config)
     failed = [event for event in result.all_node_events if event.is_step_failure and event.step_key != SUMMARY]
     if failed:
         told = [_sentence(_cause(event.step_failure_data.error)) for event in failed]
-        raise RefreshError(" | ".join(dict.fromkeys([*told, *failures_of(session.reports), *session.problems])))
-    return summary_of(session, result.run_id)
+        raise RefreshError(" | ".join(dict.fromkeys([*told, *failures_of(held.session.reports), *held.session.problems])))
+    return summary_of(held.session, result.run_id)
 
 
 def _executed(home: Home, job: dg.JobDefinition, config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
@@ -135,5 +136,11 @@ def _sentence(error: Any) -> str:
     text = str(getattr(error, "message", error)).strip()
     if "DagsterExecutionInterruptedError" in text:
         return "stopped; what was stored is kept, run the command again to go on."
-    known = tuple(kind.__name__ for kind in (WarehouseError, RefreshError, HomeBusyError, GateError, dg.Failure))
-    return text.partition(": ")[2] if _name(error).endswith(known) else text
+    return text.partition(": ")[2] if _name(error).rpartition(".")[2] in {"Failure", *_names(NeedleError)} else text
+
+
+def _names(kind: type[Exception]) -> Iterator[str]:
+    """An error's name and those of all that are made from it, which is all that a record of Dagster's keeps of an error."""
+    yield kind.__name__
+    for made in kind.__subclasses__():
+        yield from _names(made)

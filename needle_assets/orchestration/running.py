@@ -1,8 +1,9 @@
 """One run's work: the resource that holds the home for its time, and the events that tell Dagster what was computed."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import dagster as dg
 from pydantic import Field
@@ -56,15 +57,34 @@ def working_session(
             session.publish()
 
 
+class Held:
+    """The home in the hands of a run: ``session`` is opened when it is first asked for, since a night asks services for hours before."""
+
+    def __init__(self, open_session: Callable[[], Session]) -> None:
+        self._open_session = open_session
+
+    @cached_property
+    def session(self) -> Session:
+        """The session of the run; the same at every call."""
+        return self._open_session()
+
+
+@contextmanager
+def held_when_needed(working: Callable[[], AbstractContextManager[Session]]) -> Iterator[Held]:
+    """A home that is held from the first use of its session on; closed and published at the end if it was used."""
+    with ExitStack() as stack:
+        yield Held(lambda: stack.enter_context(working()))
+
+
 @dg.resource(description="The home of this installation, held while the run works; ends by publishing what changed.")
 @contextmanager
-def needle(context: dg.InitResourceContext) -> Iterator[Session]:
-    """Session of the run: made once, as the executor runs all steps in one process."""
+def needle(context: dg.InitResourceContext) -> Iterator[Held]:
+    """The home of the run, held at once: made once, as the executor runs all steps in one process."""
     run_id, home = context.run.run_id if context.run else "none", Home.from_environment().prepare()
     with home.running(run_id), working_session(home, what=f"run {run_id[:8]} of Dagster") as session:
         if context.instance is not None:
             report_dead_runs(home, context.instance)
-        yield session
+        yield Held(lambda: session)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ A service that fails stops nothing: the run fails at its end, when everything el
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
 
@@ -17,9 +17,8 @@ from needle_assets.orchestration.jobs.fetching import tell, telling
 from needle_assets.orchestration.jobs.refresh import landing_step, stage_steps
 from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.records.instance import report_dead_runs
-from needle_assets.orchestration.running import RefreshRequest, working_session
+from needle_assets.orchestration.running import Held, RefreshRequest, held_when_needed, working_session
 from needle_assets.pipeline.night import Night, as_markdown
-from needle_assets.pipeline.session import Session
 from needle_assets.stages import REFRESHED, Stage
 from needle_assets.warehouse.results.nights import TABLE
 
@@ -27,44 +26,24 @@ SUMMARY = "night_summary"
 RESOURCES = {"needle", "night"}
 
 
-class _WhenNeeded:
-    """Stands for a session that is opened when it is first used: services are asked for hours before the home has to be held."""
-
-    def __init__(self, open_session: Callable[[], Session]) -> None:
-        self._open_session = open_session
-        self._session: Session | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if self._session is None:
-            self._session = self._open_session()
-        return getattr(self._session, name)
-
-
-@contextmanager
-def opened_when_needed(working: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
-    """A session that is opened when it is first used, and closed and published if it was."""
-    with ExitStack() as stack:
-        yield cast(Session, _WhenNeeded(lambda: stack.enter_context(working())))
-
-
 @dg.resource(description="The home of this installation, held from the moment when the services have answered.")
 @contextmanager
-def held_later(context: dg.InitResourceContext) -> Iterator[Session]:
-    """Session of a night."""
+def held_later(context: dg.InitResourceContext) -> Iterator[Held]:
+    """The home of a night."""
     run_id, home = context.run.run_id if context.run else "none", Home.from_environment().prepare()
     with (
         home.running(run_id),
-        opened_when_needed(lambda: working_session(home, what=f"night {run_id[:8]} of Dagster")) as session,
+        held_when_needed(lambda: working_session(home, what=f"night {run_id[:8]} of Dagster")) as held,
     ):
         if context.instance is not None:
             report_dead_runs(home, context.instance)
-        yield session
+        yield held
 
 
 def nightly_job(
-    stages: Sequence[Stage] = REFRESHED, *, session: Session | None = None, around: Around | None = None
+    stages: Sequence[Stage] = REFRESHED, *, held: Held | None = None, around: Around | None = None
 ) -> dg.JobDefinition:
-    """The job; with ``session`` it works in that one instead of opening its own, with ``around`` it asks by that clock."""
+    """The job; with ``held`` it works in that home instead of holding its own, with ``around`` it asks by that clock."""
     fetch_steps = [_fetch_step(source) for source in SOURCES]
 
     @dg.graph(name="nightly")
@@ -81,12 +60,12 @@ def nightly_job(
         folder = Path(given) if given else nightly_folder(home)
         return Night(context.run.run_id if context.run else "none", folder, home.settings(), around or Around())
 
-    held = dg.ResourceDefinition.hardcoded_resource(session) if session else held_later
+    resource = dg.ResourceDefinition.hardcoded_resource(held) if held else held_later
     return pipeline.to_job(
         name="nightly",
         description="Ask the services of `[schedule] sources` what is new, bring everything up to date, score candidates, publish, "
         "and sum it up in lineage/nights.",
-        resource_defs={"needle": held, "night": night, "request": RefreshRequest()},
+        resource_defs={"needle": resource, "night": night, "request": RefreshRequest()},
         executor_def=dg.in_process_executor,
         hooks={note_what_cut_it_short},
     )
@@ -122,7 +101,7 @@ def _fetch_step(source: str) -> Callable[..., object]:
 )
 def begin_step(context: dg.OpExecutionContext) -> None:
     """Begin the row of this night."""
-    context.resources.night.begin(context.resources.needle)
+    context.resources.night.begin(context.resources.needle.session)
 
 
 @dg.op(
@@ -134,7 +113,7 @@ def begin_step(context: dg.OpExecutionContext) -> None:
 )
 def summary_step(context: dg.OpExecutionContext) -> None:
     """End the row of this night and show it."""
-    row = context.resources.night.end(context.resources.needle)
+    row = context.resources.night.end(context.resources.needle.session)
     context.log_event(shown(row))
     if row["failures"]:
         raise dg.Failure(
@@ -149,7 +128,7 @@ def note_what_cut_it_short(context: dg.HookContext) -> None:
     if context.op.name == SUMMARY or not context.resources.night.is_begun:
         return
     row = context.resources.night.cut_short(
-        context.resources.needle, f"{context.op.name}: {_first_sentence(context.op_exception)}"
+        context.resources.needle.session, f"{context.op.name}: {_first_sentence(context.op_exception)}"
     )
     if row:
         context.instance.report_runless_asset_event(shown(row))

@@ -13,7 +13,7 @@ import dagster as dg
 from needle_assets.orchestration.checks import evaluate
 from needle_assets.orchestration.keys import LANDED, PARTITIONS
 from needle_assets.orchestration.records.landing_files import tell_landing
-from needle_assets.orchestration.running import RefreshRequest, Teller, failures_of, needle, raise_if_any
+from needle_assets.orchestration.running import Held, RefreshRequest, Teller, failures_of, needle, raise_if_any
 from needle_assets.pipeline import read_landing, run_stage
 from needle_assets.pipeline.session import Session
 from needle_assets.stages import REFRESHED, Stage
@@ -30,7 +30,7 @@ def refresh_job(
     def pipeline() -> None:
         closing_step(start=stage_steps(stages, after=landing_step()))
 
-    resource = dg.ResourceDefinition.hardcoded_resource(session) if session else needle
+    resource = dg.ResourceDefinition.hardcoded_resource(Held(lambda: session)) if session else needle
     return pipeline.to_job(
         name="refresh",
         description="Bring everything up to date with the landing folder: computes only what is stale, and never trains.",
@@ -48,7 +48,7 @@ def refresh_job(
 )
 def landing_step(context: dg.OpExecutionContext) -> None:
     """Read new files into the manifest and make their objects partitions."""
-    session: Session = context.resources.needle
+    session: Session = context.resources.needle.session
     given = context.resources.request.landing
     folder = read_landing.landing_folder(session, Path(given) if given else None)
     n_files = read_landing.scan(session, folder, accept_shrunken=context.resources.request.accept_shrunken)
@@ -97,7 +97,7 @@ def _stage_step(stage: Stage) -> Callable[..., object]:
 
 def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
     """Compute what is stale of one stage, or what the run asks for, and check it."""
-    session: Session = context.resources.needle
+    session: Session = context.resources.needle.session
     request: RefreshRequest = context.resources.request
     tell = Teller(context, session)
     session.claims.require(stage.table)
@@ -123,5 +123,5 @@ def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
 @dg.op(name="summary", ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), required_resource_keys=RESOURCES)
 def closing_step(context: dg.OpExecutionContext) -> None:
     """Fail, after all work is stored, if some objects failed, a claim is broken, or something was not done as asked."""
-    session: Session = context.resources.needle
+    session: Session = context.resources.needle.session
     raise_if_any([*failures_of(session.reports), *session.problems, *map(str, session.claims.broken())])

@@ -55,7 +55,7 @@ def training_step(context: dg.OpExecutionContext, config: TrainingRequest) -> No
     """Train, and say in the log what was not trained and why."""
     from needle_assets.pipeline.train import train_folds  # torch, which nobody who only looks at the graph needs
 
-    session: Session = context.resources.needle
+    session: Session = context.resources.needle.session
     report = train_folds(session, config.ablations or None)
     context.log.info(f"{report.trained} models trained, {report.up_to_date} up to date, {report.removed} removed")
     for reason in report.not_trained:

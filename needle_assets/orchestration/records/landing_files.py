@@ -42,7 +42,7 @@ def _check(source: str) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey(["landing", source]), name=CHECK, description=CLAIM, required_resource_keys={"needle"}, blocking=False
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        told = read_landing.standing_files(context.resources.needle).of(source)
+        told = read_landing.standing_files(context.resources.needle.session).of(source)
         return dg.AssetCheckResult(passed=not told.refused, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(told))
 
     return check
