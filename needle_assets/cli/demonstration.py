@@ -21,33 +21,12 @@ from needle_assets.cli.verbs import (
 )
 from needle_assets.home import REPOSITORY, Home
 from needle_assets.processes import stopping
+from needle_assets.warehouse import questions
 from needle_assets.warehouse.exploring import ask, frame
 
 N_OBJECTS = 300
 SEED = 2026
 PICTURE = "demo_stamps.png"
-
-LANDED = (
-    "select coalesce(label, 'none') as label, count(*) as objects, sum(n_packets)::int as packets, "
-    "sum(n_detections)::int as detections, round(median(redshift), 3) as median_z from core.objects group by 1 order by 2 desc"
-)
-REFUSED = (
-    "select stage, count(*) as refusals, any_value(reason) as example from core.rejections group by 1 order by 2 desc limit 5"
-)
-SCORES = """
-select ablation, class, max(round(value, 2)) filter (metric = 'pr_area') as pr_area,
-    max(format('{:.2f} to {:.2f}', ci_low, ci_high)) filter (metric = 'pr_area') as "95 %",
-    max(round(value, 2)) filter (metric = 'purity' and threshold = 0.5) as "purity at 0.5",
-    max(round(value, 2)) filter (metric = 'completeness_all' and threshold = 0.5) as completeness,
-    max(n) filter (metric = 'pr_area') as objects
-from results.metrics where "set" = 'validation' and aggregate = 'ensemble' and class <> 'SN' and model_kind <> 'T'
-group by all order by class, ablation
-"""
-CANDIDATES = """
-select rank, object_id, best_rare_class as best, round(p_slsn, 2) as p_slsn, round(p_tde, 2) as p_tde, model_kind as model,
-    round(days_since_first) as days, n_det_g + n_det_r as detections, round(peak_mag_r, 1) as r_mag
-from results.candidate_ranking order by rank limit 6
-"""
 
 
 def main() -> None:
@@ -79,10 +58,10 @@ def main() -> None:
 def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
     """What was made, and where to look next."""
     for title, query in (
-        ("What landed, by class", LANDED),
-        ("Why things were refused", REFUSED),
-        ("How well rare classes are found: simulated objects, scored by models that were not trained on them", SCORES),
-        ("Simulated objects without a class, the most likely rare ones first", CANDIDATES),
+        ("What landed, by class", questions.LANDED),
+        ("Why things were refused", questions.REFUSED),
+        ("How well rare classes are found: simulated objects, scored by models that were not trained on them", questions.SCORES),
+        ("Simulated objects without a class, the most likely rare ones first", questions.CANDIDATES),
     ):
         _say(f"\n{title}\n{run_sql(home.published, query)}")
     _say("\nWhere to look next, all of it simulated:")
@@ -95,7 +74,7 @@ def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
 
 def _checker(home: Home) -> str:
     """Which network judges images from now on."""
-    kinds = ask(home.published, "select model_kind from results.quality_models order by is_chosen desc, model_kind")[1]
+    kinds = ask(home.published, questions.CHECKER_KINDS)[1]
     return f"{len(kinds)} networks trained; {kinds[0][0]} now judges beside the rules" if kinds else "the rules judge alone"
 
 
@@ -125,12 +104,7 @@ def draw_stamps(home: Home, path: Path) -> Path:
     """One hosted object of each class in a crowded field, before and after masking, drawn from the published warehouse."""
     from needle_assets.assets.pictures.images import masked_stamps
 
-    pairs = frame(
-        home.published,
-        "select s.*, p.label from core.masked_stamps s join core.splits p using (object_id) join core.masks m using (object_id, candid) "
-        "where p.is_hosted and m.n_kept between 60 and 400 "
-        "qualify row_number() over (partition by p.label order by m.n_sources_removed desc, object_id) = 1 order by p.label",
-    )
+    pairs = frame(home.published, questions.CROWDED_STAMPS)
     titled = pairs.with_columns(object_id=pl.format("{} (simulated)", "label")).drop("label")
     masked_stamps({"core.masked_stamps": titled}).savefig(path, dpi=110)
     return path

@@ -5,14 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from needle_assets.home import Home
-from needle_assets.warehouse import exploring
+from needle_assets.warehouse import exploring, questions
 from needle_assets.warehouse.connection import WarehouseError
 from needle_assets.warehouse.copies import backups
 
-HELD = (
-    "select (select count(*) from lineage.objects), (select count(*) from results.fold_models), "
-    "(select count(*) from lineage.nights)"
-)
 KINDS = {"needle": "published before", "before-upgrade": "before its schema changed", "replaced": "replaced by a restore"}
 
 
@@ -28,7 +24,7 @@ def run_restore(home: Home, file: Path | None, *, wait_seconds: float = 0.0) -> 
     source = _source(home, file)
     with home.prepare().lock(wait_seconds=wait_seconds, what="restore"):
         replaced = backups.restore(source, home.working, home.published, home.backups)
-    objects, models, nights = exploring.ask(home.working, HELD)[1][0]
+    objects, models, nights = exploring.ask(home.working, questions.HELD)[1][0]
     return {
         "restored": str(source),
         "working": str(home.working),

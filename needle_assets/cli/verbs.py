@@ -14,7 +14,7 @@ from needle_assets.pipeline import plan, read_landing
 from needle_assets.pipeline.plan import needed_by
 from needle_assets.pipeline.session import Progress, RefreshError, Session
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
-from needle_assets.warehouse import exploring
+from needle_assets.warehouse import exploring, questions
 from needle_assets.warehouse.copies import backups
 from needle_assets.warehouse.results.quality_models import CHECKERS
 
@@ -229,7 +229,9 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
         with _only_showing(session):
             record(home, models_trained(report))
         scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
-        warnings = [str(row[0]) for row in exploring.ask(home.published, WARNINGS)[1]] if home.published.exists() else []
+        warnings = (
+            [str(row[0]) for row in exploring.ask(home.published, questions.WARNINGS)[1]] if home.published.exists() else []
+        )
         told = {"warnings": warnings, "problems": list(session.problems)}
         return {**asdict(report), "assets": scored, **told, "published": _published(session)}
 
@@ -241,13 +243,6 @@ def _only_showing(session: Session) -> "Iterator[None]":
         yield
     except Exception as error:
         session.problems.append(f"Dagster could not be told of the training, whose models are stored: {error}")
-
-
-# What must stand beside the scores.
-WARNINGS = (
-    "select distinct ablation || ', ' || \"set\" || ': ' || warning from results.metrics where warning is not null "
-    "union all select distinct 'every score is of simulated objects' from results.metrics where is_simulated order by 1"
-)
 
 
 def run_train_quality(home: Home, options: TrainOptions, *, show: bool = False) -> dict[str, Any]:
@@ -362,7 +357,7 @@ def run_sql(published: Path, query: str, *, style: str = "table") -> str:
 
 def interactive_sql(published: Path) -> None:
     """Ask for queries until the end of the input. Raises WarehouseError at once if there is nothing to ask."""
-    exploring.ask(published, "select 1")
+    exploring.require(published)
     sys.stdout.write(f"{published} (read-only). End a query with ; and leave with Ctrl-D.\n")
     for query in _queries():
         try:

@@ -16,6 +16,7 @@ from needle_assets.pipeline import tell
 from needle_assets.pipeline.session import Progress, Session, StageReport, no_progress
 from needle_assets.pipeline.tell import Told, Versions
 from needle_assets.stages import Stage
+from needle_assets.warehouse import questions
 
 LOCK_WAIT_SECONDS = 6 * 3600.0
 WRITE_ID_TAG = "needle/write_id"
@@ -190,7 +191,7 @@ def failures_of(reports: Mapping[str, StageReport]) -> list[str]:
     if not failed:
         return []
     named = ", ".join(f"{count} of {table}" for table, count in failed.items())
-    look = "`needle sql \"select stage, object_id, reason from core.rejections where measured->>'traceback' is not null\"`"
+    look = f'`needle sql "{questions.FAILED}"`'
     return [f"{named} could not be computed; what was stored of them is kept, and everything else was stored. {look} says why."]
 
 

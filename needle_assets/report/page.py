@@ -1,6 +1,5 @@
 """`needle report`: the paper's tables and figures from the published warehouse as one HTML page that needs nothing else."""
 
-import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,28 +15,15 @@ from needle_assets.figures import samples as sample_pictures
 from needle_assets.figures.stamps import stretched
 from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.report import paper_numbers as published
-from needle_assets.report.pieces import STYLE, note, picture, table
+from needle_assets.report import paper_numbers
+from needle_assets.report.pieces import Heading, Note, Piece, picture, rendered, table
 from needle_assets.samples.realism import FAILED_FROM
-from needle_assets.surveys.known import simulated_id_pattern
-from needle_assets.warehouse import exploring
+from needle_assets.warehouse import exploring, questions
 from needle_assets.warehouse.results.quality_models import CHECKERS
-from needle_assets.warehouse.schema import sql_folder
 
 FILE_NAME = "needle_report.html"
 MOST_ROWS = 60
 RARE = LABELS[1:]
-# Of each class the validated object whose class is given the highest probability by the first models.
-EXAMPLES = (
-    "select object_id, label from results.predictions join core.splits using (object_id) "
-    "where model_kind = 'TH' and \"set\" = 'validation' and predictions.fold = 0 group by object_id, label "
-    "qualify row_number() over (partition by label order by "
-    "avg(case label when 'SN' then p_sn when 'TDE' then p_tde else p_slsn end) desc, object_id) = 1 order by label"
-)
-SIMULATED = (
-    "Everything on this page rests on SIMULATED objects. The numbers show that the pipeline works and how the ablations compare on a "
-    "made-up sky; they say nothing about real transients, and the paper's numbers stand beside them for orientation only."
-)
 
 
 @dataclass(frozen=True)
@@ -51,10 +37,7 @@ class Warehouse:
     @classmethod
     def opened(cls, path: Path) -> "Warehouse":
         """Look at a published file. Raises WarehouseError if there is none."""
-        counts = (
-            f"select count(*), count(*) filter (regexp_full_match(object_id, '{simulated_id_pattern()}')) from lineage.objects"
-        )
-        n_objects, n_simulated = exploring.ask(path, counts)[1][0]
+        n_objects, n_simulated = exploring.ask(path, questions.objects_held())[1][0]
         return cls(path, n_objects, n_simulated)
 
     def frame(self, query: str) -> pl.DataFrame:
@@ -63,7 +46,7 @@ class Warehouse:
 
     def named(self, name: str) -> pl.DataFrame:
         """Rows of a query of ``warehouse/queries``."""
-        return self.frame((sql_folder() / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
+        return self.frame(questions.query_named(name))
 
 
 def write_report(published_file: Path, folder: Path) -> Path:
@@ -86,67 +69,53 @@ def write_report(published_file: Path, folder: Path) -> Path:
 
 def page(warehouse: Warehouse) -> str:
     """The whole page."""
-    banner = f'<p class="simulated">{SIMULATED}</p>' if warehouse.n_simulated else ""
-    parts = [_section(title, draw(warehouse)) for title, draw in SECTIONS]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>NEEDLE report</title>'
-        f"<style>{STYLE}</style></head><body><h1>NEEDLE report</h1>{banner}"
-        f"<p>{warehouse.n_objects} objects with data, {warehouse.n_simulated} of them simulated. Intervals are 95 %. "
-        f"Published numbers: {html.escape(published.SOURCE)}.</p>{''.join(parts)}</body></html>"
-    )
-
-
-def _section(title: str, content: Iterator[str]) -> str:
-    inside = "".join(content)
-    return f"<h2>{html.escape(title)}</h2>{inside or note('Nothing of this in the warehouse yet.')}"
+    sections = [(title, list(draw(warehouse))) for title, draw in SECTIONS]
+    counts = {"n_objects": warehouse.n_objects, "n_simulated": warehouse.n_simulated}
+    return rendered(sections=sections, source=paper_numbers.SOURCE, **counts)
 
 
 # -- sections --------------------------------------------------------------------------------------------------------
 
 
-def _checkers(warehouse: Warehouse) -> Iterator[str]:
+def _checkers(warehouse: Warehouse) -> Iterator[Piece]:
     models = warehouse.frame(CHECKERS)
     if len(models) == 0:
         return
     yield picture(quality_models(models))
-    yield note("Good images held out by object, each as it is and damaged on purpose in kinds that were never trained on.")
+    yield Note("Good images held out by object, each as it is and damaged on purpose in kinds that were never trained on.")
     if not models["is_chosen"].any():
-        yield note("Neither is good enough to be used: the rules alone decide.")
+        yield Note("Neither is good enough to be used: the rules alone decide.")
 
 
-def _untouched(warehouse: Warehouse) -> Iterator[str]:
+def _untouched(warehouse: Warehouse) -> Iterator[Piece]:
     rows = warehouse.named("table_5")
-    yield table(rows) if len(rows) else note("No object of the untouched window has data here.")
-    yield note("The paper's untouched set (Table 5):")
-    printed = [(label, hosted, hostless, hosted + hostless) for label, (hosted, hostless) in published.TABLE_5.items()]
+    yield table(rows) if len(rows) else Note("No object of the untouched window has data here.")
+    yield Note("The paper's untouched set (Table 5):")
+    printed = [(label, hosted, hostless, hosted + hostless) for label, (hosted, hostless) in paper_numbers.TABLE_5.items()]
     yield table(pl.DataFrame(printed, schema=["label", "hosted", "hostless", "total"], orient="row"))
-    yield note("Its Figure 19 counts 2,350 hosted SN where Table 5 has 2,391; the paper does not say why.")
+    yield Note("Its Figure 19 counts 2,350 hosted SN where Table 5 has 2,391; the paper does not say why.")
 
 
-def _caveats(warehouse: Warehouse) -> Iterator[str]:
-    warnings = warehouse.frame(
-        'select distinct ablation, "set", warning from results.metrics where warning is not null order by all'
-    )
-    for row in warnings.iter_rows(named=True):
-        yield note(f"{row['ablation']}, {row['set']}: {row['warning']}")
-    refused = warehouse.frame("select distinct reason from core.rejections where stage = 'results.fold_models' order by 1")
-    for reason in refused["reason"]:
-        yield note(reason)
-    yield note("Validation parts decided when training stopped, so their numbers are a little too good; untouched ones are not.")
+def _caveats(warehouse: Warehouse) -> Iterator[Piece]:
+    for row in warehouse.frame(questions.WARNINGS_BY_SET).iter_rows(named=True):
+        yield Note(f"{row['ablation']}, {row['set']}: {row['warning']}")
+    for reason in warehouse.frame(questions.NOT_TRAINED)["reason"]:
+        yield Note(reason)
+    yield Note("Validation parts decided when training stopped, so their numbers are a little too good; untouched ones are not.")
 
 
-def _table_7(warehouse: Warehouse) -> Iterator[str]:
+def _table_7(warehouse: Warehouse) -> Iterator[Piece]:
     rows = warehouse.named("table_7")
     if len(rows) == 0:
         return
     yield table(_mean_and_std(rows))
-    yield note("The paper's Table 7, mean and standard deviation over ten models:")
+    yield Note("The paper's Table 7, mean and standard deviation over ten models:")
     printed = [
         (part, ablation, *(f"{mean:.3f} ± {std:.3f}" for mean, std in values.values()))
-        for (part, ablation), values in published.TABLE_7.items()
+        for (part, ablation), values in paper_numbers.TABLE_7.items()
     ]
     yield table(pl.DataFrame(printed, schema=["set", "ablation", "macro_confidence", "b_confidence", "b_entropy"], orient="row"))
-    yield note(
+    yield Note(
         "Its b-entropy behaves like our b_entropy_l1, twice one minus the probability of the true class. Other objects, other folds: "
         "only the direction from one ablation to the next can be compared."
     )
@@ -164,18 +133,18 @@ def _with_std(mean: pl.Expr, std: pl.Expr) -> pl.Expr:
     return pl.coalesce(pl.format("{} ± {}", mean.round(3), std.round(3)), pl.format("{} (one model)", mean.round(3)))
 
 
-def _curves(warehouse: Warehouse) -> Iterator[str]:
+def _curves(warehouse: Warehouse) -> Iterator[Piece]:
     for name, label in (("figure_17", "SLSN-I"), ("figure_18", "TDE")):
         yield from _threshold_figures(warehouse.named(name), label)
 
 
-def _threshold_figures(rows: pl.DataFrame, label: str) -> Iterator[str]:
+def _threshold_figures(rows: pl.DataFrame, label: str) -> Iterator[Piece]:
     for (part, kind), found in sorted(rows.partition_by("set", "model_kind", as_dict=True).items(), key=str, reverse=True):
         known = found.filter(pl.col("value").is_not_null())
         title = f"{label}, {part}, NEEDLE-{kind}"
         if len(known) == 0:
             reasons = found["reason"].drop_nulls()
-            yield note(f"{title}: {reasons[0] if len(reasons) else 'no values'}.")
+            yield Note(f"{title}: {reasons[0] if len(reasons) else 'no values'}.")
             continue
         panels = {
             str(metric[0]): {
@@ -193,7 +162,7 @@ def _curve(rows: pl.DataFrame) -> pictures.Curve:
     )
 
 
-def _matrices(warehouse: Warehouse) -> Iterator[str]:
+def _matrices(warehouse: Warehouse) -> Iterator[Piece]:
     rows = warehouse.named("figure_19")
     for (part, ablation, kind), found in rows.partition_by(
         "set", "ablation", "model_kind", as_dict=True, maintain_order=True
@@ -202,11 +171,12 @@ def _matrices(warehouse: Warehouse) -> Iterator[str]:
             f"{'maximum' if threshold == 0 else threshold}": _matrix(of_threshold)
             for (threshold,), of_threshold in found.partition_by("threshold", as_dict=True, maintain_order=True).items()
         }
-        yield f"<h3>{part}, {ablation}, NEEDLE-{kind}</h3>{picture(pictures.confusion_matrices(panels, LABELS))}"
-    yield note("The paper's Figure 19, one NEEDLE-TH model on its untouched set:")
-    printed = {"maximum" if threshold == 0 else str(threshold): np.array(m) for threshold, m in published.FIGURE_19.items()}
+        yield Heading(f"{part}, {ablation}, NEEDLE-{kind}")
+        yield picture(pictures.confusion_matrices(panels, LABELS))
+    yield Note("The paper's Figure 19, one NEEDLE-TH model on its untouched set:")
+    printed = {"maximum" if threshold == 0 else str(threshold): np.array(m) for threshold, m in paper_numbers.FIGURE_19.items()}
     yield picture(pictures.confusion_matrices(printed, LABELS))
-    yield note(
+    yield Note(
         "At 0.8 that is a purity of 3/4 (SLSN-I, interval 0.19 to 0.99) and 6/14 (TDE, 0.18 to 0.71); of all objects 3/10 and 6/15 are "
         "found, of those covered 3/4 and 6/9, which are the abstract's 75 % and 66 %."
     )
@@ -220,49 +190,35 @@ def _matrix(rows: pl.DataFrame) -> np.ndarray:
     return counts
 
 
-def _focal_loss(warehouse: Warehouse) -> Iterator[str]:
+def _focal_loss(warehouse: Warehouse) -> Iterator[Piece]:
     rows = warehouse.named("figure_20")
     if rows["ablation"].n_unique() < 2:
-        yield note("Compared once both are trained: needle train folds --ablations masked_upsampled,masked_upsampled_ce.")
+        yield Note("Compared once both are trained: needle train folds --ablations masked_upsampled,masked_upsampled_ce.")
         return
     for label in RARE:
         yield from _threshold_figures(rows.filter(pl.col("class") == label).with_columns(model_kind=pl.lit("TH")), label)
 
 
-def _precision_recall(warehouse: Warehouse) -> Iterator[str]:
-    query = (
-        "select ablation, class, threshold, max(value) filter (metric = 'curve_purity') as purity, "
-        "max(value) filter (metric = 'curve_completeness') as completeness from results.metrics "
-        "where starts_with(metric, 'curve_') and \"set\" = 'validation' and class <> 'SN' and model_kind <> 'T' group by all order by all"
-    )
+def _precision_recall(warehouse: Warehouse) -> Iterator[Piece]:
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for (label, ablation), rows in (
-        warehouse.frame(query).partition_by("class", "ablation", as_dict=True, maintain_order=True).items()
+        warehouse.frame(questions.PRECISION_RECALL).partition_by("class", "ablation", as_dict=True, maintain_order=True).items()
     ):
         panels.setdefault(str(label), {})[str(ablation)] = (rows["completeness"].to_numpy(), rows["purity"].to_numpy())
     if panels:
         yield picture(pictures.precision_recall_curves(panels))
-    areas = 'select "set", ablation, model_kind, class, value, ci_low, ci_high, n, reason from results.metrics '
-    yield table(warehouse.frame(areas + "where metric = 'pr_area' and aggregate = 'ensemble' and class <> 'SN' order by all"))
+    yield table(warehouse.frame(questions.PRECISION_RECALL_AREAS))
 
 
-def _calibration(warehouse: Warehouse) -> Iterator[str]:
-    query = (
-        "select ablation, threshold, max(value) filter (metric = 'mean_confidence') as confidence, "
-        "max(value) filter (metric = 'accuracy_of_confident') as accuracy from results.metrics where \"set\" = 'validation' "
-        "and model_kind <> 'T' and metric in ('mean_confidence', 'accuracy_of_confident') group by all order by all"
-    )
-    found = warehouse.frame(query).partition_by("ablation", as_dict=True, maintain_order=True).items()
+def _calibration(warehouse: Warehouse) -> Iterator[Piece]:
+    found = warehouse.frame(questions.RELIABILITY).partition_by("ablation", as_dict=True, maintain_order=True).items()
     curves = {str(key[0]): (rows["confidence"].to_numpy(), rows["accuracy"].to_numpy()) for key, rows in found}
     if curves:
         yield picture(pictures.reliability_diagram(curves))
-    wanted = "('temperature', 'calibration_error', 'calibration_error_with_temperature')"
-    columns = '"set", ablation, model_kind, metric, value, ci_low, ci_high, n'
-    scalars = f"select {columns} from results.metrics where metric in {wanted} order by all"
-    yield table(warehouse.frame(scalars))
+    yield table(warehouse.frame(questions.CALIBRATION))
 
 
-def _synthetic(warehouse: Warehouse) -> Iterator[str]:
+def _synthetic(warehouse: Warehouse) -> Iterator[Piece]:
     rows = warehouse.named("figure_16")
     points: dict[str, dict[str, Any]] = {}
     for (label, kind), found in rows.partition_by("label", "kind", as_dict=True, maintain_order=True).items():
@@ -270,43 +226,37 @@ def _synthetic(warehouse: Warehouse) -> Iterator[str]:
         points.setdefault(str(label), {})[str(kind)] = values
     if points:
         yield picture(sample_pictures.redshift_magnitude(points))
-    yield note(
+    yield Note(
         "Can a classifier tell synthetic samples from real ones of their class? 0.5 = not at all; from 0.65 on they have failed."
     )
-    columns = "model_kind, label, auc, ci_low, ci_high, n_real, n_synthetic, is_failed, array_to_string(telling, ', ') as telling"
-    told = warehouse.frame(f"select {columns} from results.realism order by 1, 2")
+    told = warehouse.frame(questions.REALISM)
     areas = {f"{row[0]} {row[1]}": row[2:5] for row in told.iter_rows()}
     if areas:
         yield picture(sample_pictures.recognisability_bars(areas, FAILED_FROM))
     yield table(told)
 
 
-def _light_curves(warehouse: Warehouse) -> Iterator[str]:
-    wanted = (
-        "with chosen as (select object_id from core.gp_fits join core.splits using (object_id) "
-        "qualify row_number() over (partition by label order by n_points desc, object_id) <= 4) "
-    )
-    names = ("core.splits", "core.gp_fits", "core.light_curves")
-    tables = {name: warehouse.frame(f"{wanted} from {name} where object_id in (from chosen) order by all") for name in names}
-    if len(tables["core.gp_fits"]):
-        yield picture(classes(tables))
-        yield note("Those with most points of each class: cleaned detections, and the Gaussian process through them.")
+def _light_curves(warehouse: Warehouse) -> Iterator[Piece]:
+    frames = {name: warehouse.frame(query) for name, query in questions.MOST_POINTS.items()}
+    if len(frames["core.gp_fits"]):
+        yield picture(classes(frames))
+        yield Note("Those with most points of each class: cleaned detections, and the Gaussian process through them.")
 
 
-def _attention(warehouse: Warehouse) -> Iterator[str]:
+def _attention(warehouse: Warehouse) -> Iterator[Piece]:
     rows = warehouse.named("attention")
     if not len(rows):
         return
-    yield note(
+    yield Note(
         "Where the last convolution looks, of one validated object of each class, by the first model of each ablation; a stamp stays grey "
         "where no pixel speaks for the class:"
     )
     looked = _looked_at(warehouse)
     if looked:
         yield picture(pictures.attention_panels(looked))
-    yield note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
+    yield Note("The share of attention on transient and host, over all validated objects, and how far it exceeds their pixels:")
     yield table(rows)
-    yield note("The paper shows this as pictures only (Figure 12).")
+    yield Note("The paper shows this as pictures only (Figure 12).")
 
 
 def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
@@ -314,20 +264,15 @@ def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np
     from needle_assets.assets.models import attention_of, stamp_pair, stamps_by_object
     from needle_assets.samples.ablations import ablation_named
 
-    held = warehouse.frame("select object_id from core.masked_stamps")
+    found = warehouse.frame(questions.STAMPS_OF_EXAMPLES)
     objects = (
-        warehouse.frame(EXAMPLES)
-        .join(warehouse.frame("from core.features"), on="object_id")
-        .join(held, on="object_id", how="semi")
+        warehouse.frame(questions.EXAMPLES)
+        .join(warehouse.frame(questions.FEATURES_OF_EXAMPLES), on="object_id")
+        .join(found, on="object_id", how="semi")
     )
     if objects.is_empty():
         return {}
-    named = ", ".join(f"'{object_id}'" for object_id in objects["object_id"])
-    columns = "object_id, science, reference, science_unmasked, reference_unmasked, mask"
-    stamps = stamps_by_object(warehouse.frame(f"select {columns} from core.masked_stamps where object_id in ({named})"))
-    models = warehouse.frame(
-        "from results.fold_models where model_kind = 'TH' and fold = 0 order by ablation <> 'unmasked', len(ablation), ablation"
-    )
+    stamps, models = stamps_by_object(found), warehouse.frame(questions.FIRST_MODELS)
     looked: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for model in models.iter_rows(named=True):
         is_masked = ablation_named(model["ablation"]).is_masked
@@ -340,9 +285,8 @@ def _looked_at(warehouse: Warehouse) -> dict[str, dict[str, tuple[np.ndarray, np
     return looked
 
 
-def _training(warehouse: Warehouse) -> Iterator[str]:
-    columns = "ablation, model_kind, fold, history_training_loss, history_validation_loss, best_epoch, feature_weights"
-    rows = warehouse.frame(f"select {columns} from results.fold_models order by ablation, model_kind, fold")
+def _training(warehouse: Warehouse) -> Iterator[Piece]:
+    rows = warehouse.frame(questions.TRAININGS)
     curves: dict[str, list[tuple[np.ndarray, np.ndarray, int]]] = {}
     for row in rows.iter_rows(named=True):
         history = (np.array(row["history_training_loss"]), np.array(row["history_validation_loss"]), row["best_epoch"])
@@ -354,24 +298,25 @@ def _training(warehouse: Warehouse) -> Iterator[str]:
     ]
     if weights:
         ranking = sample_pictures.feature_ranking(HOSTED_FEATURES, np.array(weights))
-        yield f"<h3>What weighs in the features (Figure 2)</h3>{picture(ranking)}"
-        yield note("The paper ranks offset and host magnitudes first, then rise time and contrast to the host, then colours.")
+        yield Heading("What weighs in the features (Figure 2)")
+        yield picture(ranking)
+        yield Note("The paper ranks offset and host magnitudes first, then rise time and contrast to the host, then colours.")
     models = warehouse.named("models")
     if len(models):
-        yield f'<div class="wide">{table(models)}</div>'
+        yield table(models, is_wide=True)
 
 
-def _query(name: str, empty: str) -> Callable[[Warehouse], Iterator[str]]:
-    def draw(warehouse: Warehouse) -> Iterator[str]:
+def _query(name: str, empty: str) -> Callable[[Warehouse], Iterator[Piece]]:
+    def draw(warehouse: Warehouse) -> Iterator[Piece]:
         rows = warehouse.named(name)
-        yield f'<div class="wide">{table(rows.head(MOST_ROWS))}</div>' if len(rows) else note(empty)
+        yield table(rows.head(MOST_ROWS), is_wide=True) if len(rows) else Note(empty)
         if len(rows) > MOST_ROWS:
-            yield note(f"The first {MOST_ROWS} of {len(rows)} rows; all of them: needle sql -f warehouse/queries/{name}.sql.")
+            yield Note(f"The first {MOST_ROWS} of {len(rows)} rows; all of them: needle sql -f warehouse/queries/{name}.sql.")
 
     return draw
 
 
-SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[str]]]] = (
+SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[Piece]]]] = (
     ("What to know first", _caveats),
     ("Table 3: images of the quality checker", _query("table_3", "No quality checker has been trained.")),
     ("Figures 5 and 6: the quality checkers", _checkers),

@@ -1,39 +1,64 @@
-"""Pieces of a page: a note, a picture, a table, and how they look. No file, no question to the warehouse."""
+"""Pieces of a page: notes, headings, pictures, tables. How they look stands in ``page.html``, which writes every text as text."""
 
 import base64
-import html
 import io
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
 
+import jinja2
 import polars as pl
 from matplotlib.figure import Figure
 
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;font-size:13px;margin:.6em 0}td,th{padding:.15em .7em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}td{white-space:nowrap}td:last-child{white-space:normal}"
-    "img{max-width:100%}.simulated{background:#fff3cd;padding:.7em 1em;font-weight:bold}"
-    ".wide{overflow-x:auto}.note{color:#555}"
-)
 
-
-def note(text: str) -> str:
+@dataclass(frozen=True)
+class Note:
     """A sentence beside the numbers."""
-    return f'<p class="note">{html.escape(text)}</p>'
+
+    text: str
+    kind: ClassVar[str] = "note"
 
 
-def picture(figure: Figure) -> str:
+@dataclass(frozen=True)
+class Heading:
+    """A title inside a section."""
+
+    text: str
+    kind: ClassVar[str] = "heading"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as PNG in base64, so that it lies inside the page."""
+
+    png: str
+    kind: ClassVar[str] = "picture"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Every cell as text; ``is_wide``: it may be moved sideways."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    is_wide: bool = False
+    kind: ClassVar[str] = "table"
+
+
+Piece = Note | Heading | Picture | Table
+
+
+def picture(figure: Figure) -> Picture:
     """A figure, inside the page."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
-    return f'<p><img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"></p>'
+    return Picture(base64.b64encode(buffer.getvalue()).decode())
 
 
-def table(rows: pl.DataFrame) -> str:
+def table(rows: pl.DataFrame, *, is_wide: bool = False) -> Table:
     """Every row; a dash for what is null, floats to four digits."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows.columns)
-    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows.iter_rows())
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return Table(rows.columns, [[_cell(value) for value in row] for row in rows.iter_rows()], is_wide)
 
 
 def _cell(value: Any) -> str:
@@ -41,4 +66,18 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.1f}" if abs(value) >= 1e4 else f"{value:.4g}"
-    return html.escape(str(value))
+    return str(value)
+
+
+def rendered(**given: object) -> str:
+    """The page; texts in ``given`` are shown as they are, whatever markup they hold."""
+    return _template().render(**given)
+
+
+@cache
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("needle_assets.report", "")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html")

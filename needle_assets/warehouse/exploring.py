@@ -26,6 +26,12 @@ class QueryError(NeedleError):
     """A query that cannot be answered; the message is the database's own."""
 
 
+def require(published: Path) -> None:
+    """Raise WarehouseError if there is nothing to ask."""
+    with reading(published):
+        pass
+
+
 def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows. Raises QueryError for anything that is not a question the file can answer."""
     with _asked(published, query) as result:

@@ -10,6 +10,7 @@ import pytest
 from needle_assets.pipeline import run_stage
 from needle_assets.pipeline import train as training
 from needle_assets.report.page import SECTIONS, Warehouse, _matrix, _table_7, page, write_report
+from needle_assets.report.pieces import Heading, Note, Piece, Table, rendered, table
 from needle_assets.stages import stage_named
 from needle_assets.warehouse import exploring, schema
 from needle_assets.warehouse.connection import WarehouseError
@@ -23,8 +24,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small warehouse with trained models, scores and metrics."""
     session = session_of(tmp_path_factory.mktemp("report"), objects())
     training.train_folds(session)
-    for table in ("results.predictions", "results.metrics", "results.candidates"):
-        run_stage.refresh_stage(session, stage_named(table), tell=lambda _told, _versions: None, run_id="test")
+    for name in ("results.predictions", "results.metrics", "results.candidates"):
+        run_stage.refresh_stage(session, stage_named(name), tell=lambda _told, _versions: None, run_id="test")
     session.publish()
     return session.home.published
 
@@ -84,7 +85,7 @@ PARTLY = {
 
 @pytest.mark.parametrize("statement", PARTLY.values(), ids=PARTLY)
 def test_a_warehouse_that_holds_a_part_makes_a_page_too(published, tmp_path, monkeypatch, statement):
-    monkeypatch.setattr("needle_assets.report.page.picture", lambda _figure: "<img>")
+    monkeypatch.setattr("needle_assets.report.page.picture", lambda _figure: Note("a picture"))
     path = Path(shutil.copy(published, tmp_path / "needle.duckdb"))
     path.chmod(0o644)
     with duckdb.connect(str(path)) as connection:
@@ -99,8 +100,8 @@ def test_means_over_one_model_have_no_deviation_and_say_so(published, tmp_path):
     path.chmod(0o644)
     with duckdb.connect(str(path)) as connection:
         connection.execute("update results.metrics set model_kind = 'TH'; delete from results.metrics where aggregate = 'std'")
-    text = "".join(_table_7(Warehouse.opened(path)))
-    assert text.split("Table 7")[0].count("(one model)") == 4
+    ours = next(piece for piece in _table_7(Warehouse.opened(path)) if isinstance(piece, Table))
+    assert str(ours.rows).count("(one model)") == 4
 
 
 def test_a_class_without_objects_is_a_row_of_zeros_in_its_own_place():
@@ -118,3 +119,26 @@ def test_an_empty_warehouse_still_makes_a_page_and_a_missing_one_says_what_to_do
     assert "Nothing of this in the warehouse yet." in write_report(empty, tmp_path).read_text(encoding="utf-8")
     with pytest.raises(WarehouseError, match="needle refresh"):
         write_report(tmp_path / "nowhere.duckdb", tmp_path)
+
+
+MARKUP = "<script>alert('SN & co')</script>"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [Note(MARKUP), Heading(MARKUP), table(pl.DataFrame({MARKUP: ["a"]})), table(pl.DataFrame({"name": [MARKUP]}), is_wide=True)],
+)
+def test_markup_in_a_name_is_shown_as_text(piece: Piece) -> None:
+    text = rendered(sections=[("What came", [piece])], source="nobody", n_objects=1, n_simulated=0)
+    assert "&lt;script&gt;alert(&#39;SN &amp; co&#39;)&lt;/script&gt;" in text
+    assert "<script" not in text
+
+
+def test_markup_in_a_title_or_a_source_is_shown_as_text() -> None:
+    text = rendered(sections=[(MARKUP, [])], source=MARKUP, n_objects=1, n_simulated=0)
+    assert (text.count("&lt;script&gt;"), text.count("<script")) == (2, 0)
+
+
+def test_a_cell_is_a_dash_where_nothing_is_known_and_a_float_has_four_digits() -> None:
+    shown = table(pl.DataFrame({"a": [None, 0.123456], "b": [123456.789, 2.0]}))
+    assert shown.rows == [["–", "123456.8"], ["0.1235", "2"]]

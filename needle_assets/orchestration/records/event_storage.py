@@ -288,6 +288,9 @@ def _is_stamped(engine: Engine) -> bool:
     """Whether a file has its tables; the stock check loads every migration script, at each first use of a run's file."""
     with engine.connect() as connection:
         try:
-            return connection.execute(db.text("select version_num from alembic_version")).scalar() is not None
+            return (
+                connection.execute(db.select(db.column("version_num")).select_from(db.table("alembic_version"))).scalar()
+                is not None
+            )
         except OperationalError:
             return False
