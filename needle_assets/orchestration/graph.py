@@ -13,7 +13,7 @@ from needle_assets.orchestration.running import Teller, failures_of, raise_if_an
 from needle_assets.pipeline import run_stage
 from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES, TRAINED_FROM, Stage
-from needle_assets.warehouse.schema import column_comments, table_comments
+from needle_assets.warehouse.dictionary import column_comments, table_comments
 
 BACKFILL_TAG = "dagster/backfill"
 LANDED = {

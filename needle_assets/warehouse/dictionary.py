@@ -1,13 +1,15 @@
 """The data dictionary ``warehouse/README.md``, from the comments in the SQL files: ``python -m needle_assets.warehouse.dictionary``."""
 
+from functools import cache
 from pathlib import Path
 
+import duckdb
+
 from needle_assets.warehouse.schema import (
-    column_comments,
+    apply,
     primary_key,
     read_tables,
     sql_folder,
-    table_comments,
 )
 
 INTRODUCTION = """\
@@ -32,6 +34,35 @@ A stamp is a list of 3600 numbers, row by row: `science[60 * row + column + 1]` 
 This page is made from the comments in `tables/*.sql` and `views/*.sql`, which the file itself carries too
 (`select * from duckdb_columns()`). Do not edit it; edit those and run `python -m needle_assets.warehouse.dictionary`.
 """
+
+
+def column_comments() -> dict[str, list[tuple[str, str, str]]]:
+    """For every table: its columns as (name, type, comment)."""
+    described: dict[str, list[tuple[str, str, str]]] = {}
+    for table, *column in _described()[0]:
+        described.setdefault(table, []).append((column[0], column[1], column[2]))
+    return described
+
+
+def table_comments() -> dict[str, str]:
+    """The comment of every table and view."""
+    return dict(_described()[1])
+
+
+@cache
+def _described() -> tuple[list[tuple[str, ...]], list[tuple[str, str]]]:
+    """Columns and tables with their comments, read from a database made for the purpose; half a second, so once a process."""
+    with duckdb.connect(":memory:") as connection:
+        apply(connection)
+        columns = connection.execute(
+            "select schema_name || '.' || table_name, column_name, lower(data_type), coalesce(comment, '') "
+            "from duckdb_columns() where not internal order by 1, column_index"
+        ).fetchall()
+        tables = connection.execute(
+            "select schema_name || '.' || table_name, coalesce(comment, '') from duckdb_tables() where not internal union all "
+            "select schema_name || '.' || view_name, coalesce(comment, '') from duckdb_views() where not internal order by 1"
+        ).fetchall()
+    return columns, tables
 
 
 def render() -> str:

@@ -3,8 +3,8 @@ Applies ``warehouse/tables`` and ``warehouse/views`` to a database and migrates 
 
 Comments in a table's statement say what a migration cannot know: ``-- formerly ztf_id`` behind a column, or behind the opening
 bracket for the table (several names, the oldest first, are joined by commas), and ``-- if absent: 'none'`` behind a column, the value
-(SQL) of rows that were stored before there was such a column. ``-- once check (...)`` behind a column is a check that was taken away.
-A rename makes nothing stale, nor does a check that is gone: rows that passed it are as they were.
+(SQL) of rows that were stored before there was such a column, and ``-- once check (...)`` a check that was taken away. Neither a
+rename nor a check that is gone makes anything stale.
 """
 
 import hashlib
@@ -87,14 +87,15 @@ class Table:
         """
         first = {self.name: self.first_name, **{name: formerly[0] for name, formerly in self.columns_formerly.items()}}
         names = "|".join(re.escape(name) for name in first)
-        known = [(line.strip().split(" ")[0].strip('"'), line) for line in self.create.splitlines()]
-        lines = [
-            f"{line.rstrip(',')} {self.once[name]}," if name in self.once else line
-            for name, line in known
-            if name not in self.if_absent
-        ]
-        create = re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: first[found[0]], "\n".join(lines))
+        lines = "\n".join(self._as_it_was(line) for line in self.create.splitlines())
+        create = re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: first[found[0]], lines)
         return _digest(" ".join(create.split()))
+
+    def _as_it_was(self, line: str) -> str:
+        """A line of the statement as it was before its column came (nothing), or lost its check."""
+        name = line.strip().split(" ")[0].strip('"')
+        with_check = re.sub(r"(?=,?$)", f" {self.once[name]}", line, count=1) if name in self.once else line
+        return "" if name in self.if_absent else with_check
 
     @property
     def form(self) -> str:
@@ -336,35 +337,6 @@ def primary_key(create: str) -> list[str]:
         return [name.strip() for name in grouped.group(1).split(",")]
     single = re.search(r"^\s*(\w+)[^,\n]*primary key", create, re.IGNORECASE | re.MULTILINE)
     return [single.group(1)] if single else []
-
-
-def column_comments() -> dict[str, list[tuple[str, str, str]]]:
-    """For every table: its columns as (name, type, comment)."""
-    described: dict[str, list[tuple[str, str, str]]] = {}
-    for table, *column in _described()[0]:
-        described.setdefault(table, []).append((column[0], column[1], column[2]))
-    return described
-
-
-def table_comments() -> dict[str, str]:
-    """The comment of every table and view."""
-    return dict(_described()[1])
-
-
-@cache
-def _described() -> tuple[list[tuple[str, ...]], list[tuple[str, str]]]:
-    """Columns and tables with their comments, read from a database made for the purpose; half a second, so once a process."""
-    with duckdb.connect(":memory:") as connection:
-        apply(connection)
-        columns = connection.execute(
-            "select schema_name || '.' || table_name, column_name, lower(data_type), coalesce(comment, '') "
-            "from duckdb_columns() where not internal order by 1, column_index"
-        ).fetchall()
-        tables = connection.execute(
-            "select schema_name || '.' || table_name, coalesce(comment, '') from duckdb_tables() where not internal union all "
-            "select schema_name || '.' || view_name, coalesce(comment, '') from duckdb_views() where not internal order by 1"
-        ).fetchall()
-    return columns, tables
 
 
 def change_number(connection: duckdb.DuckDBPyConnection) -> int:

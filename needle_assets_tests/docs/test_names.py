@@ -12,7 +12,7 @@ import typer
 
 from needle_assets.cli import command as cli
 from needle_assets.settings import Settings
-from needle_assets.warehouse.schema import column_comments
+from needle_assets.warehouse.dictionary import column_comments
 from needle_assets_tests.docs.pages import PAGES, REPOSITORY, coded, files, links
 
 CODE = ("needle_assets", "needle_assets_tests", "benchmarks", "tools", "warehouse", "docs")

@@ -17,7 +17,7 @@ from needle_assets.home import Home
 from needle_assets.pipeline import plan, read_landing, tell
 from needle_assets.pipeline.session import Session
 from needle_assets.stages import STAGES, Stage
-from needle_assets.warehouse import schema
+from needle_assets.warehouse import dictionary, schema
 from needle_assets.warehouse.connection import WarehouseError, writing
 from needle_assets_tests.folders import refreshed
 from needle_assets_tests.folders import rows as published_rows
@@ -245,7 +245,7 @@ def test_models_and_nights_are_never_dropped_by_a_description_they_do_not_fit(ow
 
 
 def test_every_column_is_found_in_the_statement_of_its_table():
-    for name, columns in schema.column_comments().items():
+    for name, columns in dictionary.column_comments().items():
         if name in (tables := schema.read_tables()):
             assert schema.column_names(tables[name]) == [column[0] for column in columns]
 

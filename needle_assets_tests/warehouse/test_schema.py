@@ -20,14 +20,16 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 def test_every_table_and_view_says_its_grain_in_its_last_sentence():
     without = [
-        name for name, comment in schema.table_comments().items() if "One row per " not in comment.rstrip(".").rsplit(". ", 1)[-1]
+        name
+        for name, comment in dictionary.table_comments().items()
+        if "One row per " not in comment.rstrip(".").rsplit(". ", 1)[-1]
     ]
     assert without == []
 
 
 def test_every_column_of_a_table_has_a_comment():
     tables = schema.read_tables()
-    missing = [(t, c) for t, columns in schema.column_comments().items() if t in tables for c, _, text in columns if not text]
+    missing = [(t, c) for t, columns in dictionary.column_comments().items() if t in tables for c, _, text in columns if not text]
     assert missing == []
 
 
@@ -37,7 +39,7 @@ def test_the_data_dictionary_is_current():
 
 
 def test_every_stage_has_a_table_and_reads_columns_that_exist():
-    columns = {table: {name for name, _, _ in described} for table, described in schema.column_comments().items()}
+    columns = {table: {name for name, _, _ in described} for table, described in dictionary.column_comments().items()}
     for stage in STAGES:
         assert stage.table in columns
         for parent, read in stage.reads.items():
