@@ -216,6 +216,14 @@ def report(out: Annotated[Path | None, typer.Option(help="Folder; report/ beside
 
 
 @app.command()
+def explore(port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 3001) -> None:
+    """Serve pages to look at objects and candidates and to judge them, on 127.0.0.1 only."""
+    from needle_assets.explore.server import serve
+
+    serve(Home.from_environment(), port)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Serve Dagster's pages and run schedule and sensor, on 127.0.0.1 only."""
     from needle_assets.orchestration.serving.ui import serve_ui

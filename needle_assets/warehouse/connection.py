@@ -92,6 +92,26 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
+def opened_reader(path: Path, version: str) -> duckdb.DuckDBPyConnection:
+    """
+    A published database for looking only, until whoever asked closes it: for servers, which ask it many times in several threads.
+
+    Attached under a name of its own for each ``version``: DuckDB would give a file of the same path to whoever still reads the one before.
+    """
+    connection = duckdb.connect(f":memory:{version} of {path}", config={"threads": THREADS, "memory_limit": MEMORY_LIMIT})
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"attach if not exists '{quoted}' as needle (read_only)")
+        connection.execute("use needle")
+        connection.execute("set temp_directory = ''")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+    except duckdb.Error as error:
+        connection.close()
+        raise _explained(error, path, read_only=True, is_opening=True) from error
+    return connection
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """All or nothing."""

@@ -5,7 +5,7 @@ import datetime as dt
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +38,12 @@ def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         return [column[0] for column in result.description or []], result.fetchall()
 
 
+def ask_few(published: Path, query: str, most: int, kinds: Collection[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Like :func:`ask`, for one statement of these kinds, such as SELECT, and at most so many rows."""
+    with _asked(published, query, kinds) as result:
+        return [column[0] for column in result.description or []], result.fetchmany(most)
+
+
 def frame(published: Path, query: str) -> pl.DataFrame:
     """The answer as a polars frame. Raises QueryError like :func:`ask`."""
     with _asked(published, query) as result:
@@ -47,12 +53,17 @@ def frame(published: Path, query: str) -> pl.DataFrame:
 
 
 @contextmanager
-def _asked(published: Path, query: str) -> Iterator[Connection]:
+def _asked(published: Path, query: str, kinds: Collection[str] | None = None) -> Iterator[Connection]:
     """The result of a query, to be fetched while this is open; refusals of the database, then too, become a QueryError."""
     with reading(published) as connection:
         try:
-            if not duckdb.extract_statements(query):
+            statements = duckdb.extract_statements(query)
+            if not statements:
                 raise QueryError("there is no query in it; ask something, such as: select count(*) from core.objects")
+            if kinds is not None and (len(statements) > 1 or statements[0].type.name not in kinds):
+                raise QueryError(
+                    "one question is answered here, and nothing but reading is done; begin with select, from or with."
+                )
             yield connection.execute(query)
         except duckdb.Error as error:
             raise QueryError(_in_one_line(error)) from error

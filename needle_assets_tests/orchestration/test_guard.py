@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from needle_assets.orchestration.serving.guard import guarded
+from needle_assets.guard import guarded
 
 HERE = "http://127.0.0.1:3000"
 VISIT = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}

@@ -18,11 +18,11 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.server import wait_for_grpc_server
 from dagster_webserver.app import create_app_from_workspace_process_context
 
+from needle_assets.guard import NAMES, guarded
 from needle_assets.home import Home
 from needle_assets.orchestration.local import bury_dead_runs
 from needle_assets.orchestration.records.instance import open_instance
 from needle_assets.orchestration.serving.companion import Companion
-from needle_assets.orchestration.serving.guard import NAMES, guarded
 from needle_assets.pipeline.session import RefreshError
 from needle_assets.processes.stopping import ending_with
 

@@ -1,0 +1,66 @@
+"""Templates to pages: everything that came from outside is escaped, and no page may run or load what is not ours."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+HERE = Path(__file__).parent
+# The hash is that of an empty text: Plotly makes an empty style element and fills it by rules. It also sets style attributes.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; "
+    "style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'self'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+MJD_0 = dt.datetime(1858, 11, 17)
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """A number to some digits after the point; a dash for what is missing."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def date(mjd: float | None) -> str:
+    """A modified Julian date as a day."""
+    return "–" if mjd is None else f"{MJD_0 + dt.timedelta(days=mjd):%Y-%m-%d}"
+
+
+_ENVIRONMENT = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_ENVIRONMENT.filters.update(number=number, date=date)
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """One page."""
+    shared = {
+        "path": request.url.path,
+        "judge": request.cookies.get("judge", ""),
+        "home": request.app.state.home.path,
+        "beside_dagster": request.app.state.beside_dagster,
+    }
+    text = _ENVIRONMENT.get_template(template).render({**shared, **values})
+    return HTMLResponse(text, status, headers=HEADERS)
+
+
+def message(request: Request, status: int, title: str, sentence: str) -> HTMLResponse:
+    """A page that only says something."""
+    return page(request, "message.html", status, title=title, sentence=sentence)
+
+
+def filled(values: Mapping[str, str]) -> dict[str, str]:
+    """The values that say something."""
+    return {name: value for name, value in values.items() if value}

@@ -1,0 +1,37 @@
+"""``needle explore``: the pages on this machine only, until a signal ends the process."""
+
+import socket
+import sys
+
+import uvicorn
+
+from needle_assets.explore.app import make_app
+from needle_assets.guard import NAMES, guarded
+from needle_assets.home import Home
+
+
+class PortError(RuntimeError):
+    """The port cannot be used; the message says what to do."""
+
+
+def serve(home: Home, port: int) -> None:
+    """
+    Serve the pages of a home; 0 takes a free port.
+
+    Raises
+    ------
+    PortError
+        If the port is taken.
+    """
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((NAMES[0], port))
+        except (OSError, OverflowError) as error:
+            raise PortError(f"port {port} cannot be used ({error}); give another one with --port.") from error
+        listening.listen()
+        at = listening.getsockname()[1]
+        sys.stdout.write(f"Pages on http://{NAMES[0]}:{at} for {home.path}; stop them with Ctrl-C.\n")
+        sys.stdout.flush()
+        config = uvicorn.Config(guarded(make_app(home), at), log_level="warning", timeout_graceful_shutdown=1)
+        uvicorn.Server(config).run(sockets=[listening])

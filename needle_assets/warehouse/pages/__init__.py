@@ -1,0 +1,1 @@
+"""What the pages for people ask of the published warehouse, one module a page."""

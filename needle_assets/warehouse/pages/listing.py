@@ -1,0 +1,126 @@
+"""Lists of objects: candidates by rank, all objects, and those that a search finds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from needle_assets.warehouse.pages.published import Published
+
+PAGE_ROWS = 50
+RECENT_DAYS = 90.0
+MOST_NEIGHBOURS = 20_000
+P_OF = {"SN": "p_sn", "SLSN-I": "p_slsn", "TDE": "p_tde"}
+# Haversine: exact for the small distances that are asked for.
+_SEPARATION_DEG = (
+    "degrees(2 * asin(least(1, sqrt(pow(sin(radians(dec_deg - $dec) / 2), 2) "
+    "+ cos(radians(dec_deg)) * cos(radians($dec)) * pow(sin(radians(ra_deg - $ra) / 2), 2)))))"
+)
+ORDERS = {
+    "rank": "rank nulls last, object_id",
+    "newest": "last_mjd desc nulls last, object_id",
+    "brightest": "brightest_mag nulls last, object_id",
+    "id": "object_id",
+}
+_LISTED = """
+    select o.object_id, c.iau_name, o.survey, o.label, o.type, o.redshift, o.is_candidate, o.ra_deg, o.dec_deg, o.n_packets,
+        o.n_detections, o.first_mjd, o.last_mjd, o.brightest_mag, o.last_mjd - o.first_mjd as age_days,
+        h.is_hosted, h.separation_arcsec, h.r_mag as host_r_mag,
+        r.rank, r.p_sn, r.p_slsn, r.p_tde, r.p_slsn_std, r.p_tde_std, r.model_kind, r.n_models, r.as_of_mjd, r.p_rare,
+        coalesce(m.candid, s.candid) as stamp_candid,
+        regexp_matches(o.object_id, '^ZTF[0-9]{2}zz') as is_simulated
+    from core.objects o
+    left join raw.objects c using (object_id)
+    left join core.hosts h using (object_id)
+    left join results.candidate_ranking r using (object_id)
+    left join core.masked_stamps m using (object_id)
+    left join (select object_id, max(candid) as candid from core.stamps group by 1) s using (object_id)
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    What is looked for; None and empty texts ask for nothing.
+
+    ``label`` is a class: of candidates the likeliest one, of others the catalogue's. ``min_p`` asks for the probability of that
+    class, or of the likelier rare one. ``among`` are objects to choose from, ``without`` objects to leave out.
+    """
+
+    only_candidates: bool = True
+    label: str = ""
+    min_p: float | None = None
+    max_age_days: float | None = None
+    max_mag: float | None = None
+    host: str = ""
+    recent: bool = False
+    search: str = ""
+    cone: tuple[float, float, float] | None = None
+    among: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    order: str = "rank"
+
+
+def listed(published: Published, wanted: Wanted, *, offset: int = 0, limit: int = PAGE_ROWS) -> tuple[int, list[dict[str, Any]]]:
+    """How many there are, and the rows from ``offset`` on."""
+    asked = _conditions(wanted)
+    where = f"where {' and '.join(condition for condition, _ in asked)}" if asked else ""
+    values = {name: value for _, given in asked for name, value in given.items()}
+    order = ORDERS.get(wanted.order, ORDERS["id"])
+    query = f"with listed as ({_LISTED}) select *, count(*) over () as n_found from listed {where} order by {order}"
+    rows = published.rows(f"{query} limit {int(limit)} offset {int(offset)}", values)
+    return (rows[0]["n_found"] if rows else 0), rows
+
+
+def neighbours(published: Published, wanted: Wanted, object_id: str) -> tuple[str | None, str | None]:
+    """The objects before and after one in a list; None at its ends, and where it is not in it."""
+    ids = [row["object_id"] for row in listed(published, wanted, limit=MOST_NEIGHBOURS)[1]]
+    if object_id not in ids:
+        return None, (ids[0] if ids else None)
+    at = ids.index(object_id)
+    return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
+
+
+def _conditions(wanted: Wanted) -> list[tuple[str, dict[str, object]]]:
+    """Conditions on the columns of ``listed``, each with the values that it names."""
+    likeliest = "case greatest(p_sn, p_slsn, p_tde) when p_sn then 'SN' when p_slsn then 'SLSN-I' else 'TDE' end"
+    asked: list[tuple[str, dict[str, object]]] = [("rank is not null", {})] if wanted.only_candidates else []
+    if wanted.label and wanted.only_candidates and wanted.min_p is None:
+        asked.append((f"{likeliest} = $label", {"label": wanted.label}))
+    elif wanted.label and not wanted.only_candidates:
+        asked.append(("coalesce(label, 'none') = $label", {"label": wanted.label}))
+    if wanted.min_p is not None:
+        asked.append((f"{P_OF.get(wanted.label, 'p_rare')} >= $min_p", {"min_p": wanted.min_p}))
+    if wanted.max_age_days is not None:
+        asked.append(("age_days <= $max_age_days", {"max_age_days": wanted.max_age_days}))
+    if wanted.max_mag is not None:
+        asked.append(("brightest_mag <= $max_mag", {"max_mag": wanted.max_mag}))
+    if wanted.host in ("yes", "no"):
+        asked.append((f"coalesce(is_hosted, false) = {'true' if wanted.host == 'yes' else 'false'}", {}))
+    if wanted.recent:
+        asked.append((f"as_of_mjd >= (select max(as_of_mjd) from results.candidates) - {RECENT_DAYS}", {}))
+    return [*asked, *_sought(wanted)]
+
+
+def _sought(wanted: Wanted) -> list[tuple[str, dict[str, object]]]:
+    asked: list[tuple[str, dict[str, object]]] = []
+    if wanted.search:
+        found = "contains(lower(object_id), lower($search)) or contains(lower(iau_name), lower($search))"
+        asked.append((f"({found})", {"search": wanted.search}))
+    if wanted.cone:
+        asked.append((f"{_SEPARATION_DEG} <= $radius", dict(zip(("ra", "dec", "radius"), wanted.cone, strict=True))))
+    if wanted.among is not None:
+        asked.append(("list_contains($among::varchar[], object_id)", {"among": list(wanted.among)}))
+    if wanted.without:
+        asked.append(("not list_contains($without::varchar[], object_id)", {"without": list(wanted.without)}))
+    return asked
+
+
+def exact(published: Published, text: str) -> str | None:
+    """The object with this id or IAU name, whatever the case and with or without SN or AT in front; None if there is none."""
+    bare = "regexp_replace(lower(trim({})), '^(sn|at)\\s*', '')"
+    query = (
+        f"select o.object_id from lineage.objects o left join raw.objects c using (object_id) "
+        f"where lower(o.object_id) = lower(trim($text)) "
+        f"or {bare.format('c.iau_name')} = {bare.format('$text')} order by all limit 1"
+    )
+    found = published.first(query, {"text": text}).get("object_id")
+    return str(found) if found else None
