@@ -12,9 +12,9 @@ from starlette.responses import Response
 from needle_assets.explore import pictures, plots
 from needle_assets.explore.lists import NAMES, FilterError, wanted_from
 from needle_assets.explore.rendering import filled, message, page
+from needle_assets.labels import LABELS
 from needle_assets.landing.verdicts import OBJECT_VERDICTS, new_id
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.surveys.ztf import LABELS
 from needle_assets.warehouse import exploring
 from needle_assets.warehouse.pages import listing
 from needle_assets.warehouse.pages import objects as stored
