@@ -1,7 +1,7 @@
 """Kills, full disks and two at once: nothing is lost, nothing is doubled, and the next refresh finishes the work."""
 
 import contextlib
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,10 +168,13 @@ def small_disk(home: Path, tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     "point", ["between computing and storing", "after commit, before events", "before publishing", "during the landing scan"]
 )
-def test_a_full_disk_is_said_in_one_line_and_nothing_is_lost(point, small_disk, filled) -> None:
+def test_a_full_disk_is_said_in_one_line_and_nothing_is_lost(point, small_disk, filled, tmp_path) -> None:
     arguments = ["refresh", "--recompute", "core/detections"]
     if point == "during the landing scan":
-        os.utime(filled[0] / "photometry.parquet")
+        landing = shutil.copytree(
+            filled[0], tmp_path / "landing", copy_function=shutil.copy
+        )  # with new times: everything is read again
+        Home(small_disk).remember_landing(landing)
     before = content(Home(small_disk).published)
     full = faulty(small_disk, point, "fill", *arguments)
     assert full.wait(PATIENCE_SECONDS) == 1
