@@ -13,6 +13,7 @@ from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_ph
 from needle_assets.landing.folder import LandedPacket, read_members
 from needle_assets.landing.packets import Packet, alert_row, one_row_per_packet, read_packets
 from needle_assets.landing.unpacking import read_unpacked
+from needle_assets.landing.verdicts import read_verdicts
 from needle_assets.settings import Settings
 
 # Path, member, object and number of a packet: a file may hold several of one object.
@@ -130,6 +131,17 @@ def photometry(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Produ
 def hosts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """Host galaxies that landed beside the packets, as landed."""
     return _whole_file(tables["landing.hosts"], read_hosts)
+
+
+def verdicts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """What people said of objects and of stamps, every verdict once; who says something else later adds a row."""
+    rows: dict[str, Mapping[str, Any]] = {}
+    for name in ("landing.verdicts", "landing.stamp_verdicts"):
+        said = tables[name]
+        # Not only what was there when the folder was looked at: the file only grows, and whoever judges waits for no refresh.
+        found = [] if said.is_empty() else read_verdicts(Path(said["landing"][0]) / said["path"][0], [])[0]
+        rows |= {row["verdict_id"]: row for row in found if row["verdict_id"] not in rows}
+    return Product([rows[verdict_id] for verdict_id in sorted(rows)])
 
 
 def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame, list[Rejection]]]) -> Product:

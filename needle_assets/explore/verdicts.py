@@ -65,7 +65,7 @@ class Book:
         with self._lock:
             seen = self._seen.get(name)
             if seen is None or seen[0] != (stat.st_size, stat.st_mtime_ns):
-                seen = self._seen[name] = ((stat.st_size, stat.st_mtime_ns), files.read(folder, name, n_bytes=stat.st_size))
+                seen = self._seen[name] = ((stat.st_size, stat.st_mtime_ns), files.read(folder, name))
             return seen[1]
 
 

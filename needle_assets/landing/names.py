@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "unknown"]
+Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "verdicts", "stamp_verdicts", "unknown"]
 
 CATALOGUE_NAME = "bts.csv"
 ALERTS_FOLDER = "alerts"
@@ -17,6 +17,8 @@ TABLE_NAMES: dict[str, Kind] = {
     "hosts.csv": "hosts",
     "hosts.csv.gz": "hosts",
     "hosts.parquet": "hosts",
+    "verdicts.csv": "verdicts",
+    "stamp_verdicts.csv": "stamp_verdicts",
 }
 PACKET_SUFFIXES = (".avro", ".avro.gz", ".avro.bz2", ".avro.xz")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")

@@ -14,6 +14,7 @@ from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_ph
 from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
 from needle_assets.landing.packets import read_packets
+from needle_assets.landing.verdicts import read_verdicts
 from needle_assets.processes.workers import DIED, Rescue
 from needle_assets.surveys.known import is_object_id
 
@@ -22,6 +23,8 @@ READERS: Mapping[str, Callable[[Path, list[str]], tuple[Accepted, list[Rejection
     "catalogue": read_catalogue,
     "photometry": read_photometry,
     "hosts": read_hosts,
+    "verdicts": read_verdicts,
+    "stamp_verdicts": read_verdicts,
 }
 
 

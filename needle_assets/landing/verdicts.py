@@ -7,8 +7,9 @@ import fcntl
 import io
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from needle_assets.errors import Rejection
 
@@ -17,6 +18,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     OBJECT_FILE: ("verdict_id", "object_id", "verdict", "comment", "judged_by", "judged_at"),
     STAMP_FILE: ("verdict_id", "object_id", "candid", "image", "verdict", "comment", "judged_by", "judged_at"),
 }
+IMAGES = ("science", "reference")
+MAX_LANDED_CHARACTERS = 4000
 REQUIRED = ("object_id", "verdict")
 OBJECT_VERDICTS = ("SN", "SLSN-I", "TDE", "other", "junk", "follow_up", "comment")
 STAMP_VERDICTS = ("good", "bad")
@@ -56,23 +59,73 @@ def append(folder: Path, name: str, given: Mapping[str, object]) -> dict[str, st
     return row
 
 
-def read(folder: Path, name: str, *, n_bytes: int | None = None) -> list[dict[str, str]]:
+def read(folder: Path, name: str) -> list[dict[str, str]]:
     """
     The verdicts of a file in the order of their writing, each id once; lines that cannot be taken apart are left out here.
 
-    ``n_bytes``: only of what the file held when it was that long. No file: none.
+    No file: none.
     """
     try:
-        with (folder / name).open("rb") as file:
-            text = file.read(-1 if n_bytes is None else n_bytes).decode("utf-8", errors="replace")
+        return [row for row, problem in _lines(folder / name) if not problem]
     except FileNotFoundError:
         return []
-    rows: dict[str, dict[str, str]] = {}
-    for number, found in enumerate(csv.DictReader(io.StringIO(text.replace("\0", "")), restkey="", restval="")):
+
+
+def read_verdicts(path: Path, notices: list[str] | None = None) -> tuple[list[Mapping[str, Any]], list[Rejection]]:
+    """
+    Verdicts as rows of ``raw.verdicts``, each id once, and a rejection for each line that is none. Raises OSError if there is no file.
+
+    ``notices`` is for sentences on the file as a whole; there are none.
+    """
+    del notices
+    is_of_stamps = path.name.lower() == STAMP_FILE
+    accepted: list[Mapping[str, Any]] = []
+    rejections: list[Rejection] = []
+    for row, problem in _lines(path):
+        if problem:
+            rejections.append(Rejection(f"line {row['line']} of {path.name}: {problem}", row=int(row["line"])))
+            continue
+        candid = row.get("candid", "")
+        told = {name: row.get(name) or None for name in ("object_id", "verdict", "comment", "judged_by")}
+        stamp = {"candid": int(candid), "image": row["image"]} if is_of_stamps else {"candid": None, "image": None}
+        accepted.append({"verdict_id": row["verdict_id"], **told, **stamp, "judged_at": _time(row.get("judged_at", ""))})
+    return accepted, rejections
+
+
+def _lines(path: Path) -> Iterator[tuple[dict[str, str], str]]:
+    """Each verdict once with an empty text, or what is known of a line with a sentence on why it is none."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # no line is half written
+        text = file.read().decode("utf-8-sig", errors="replace").replace("\0", "")
+    is_of_stamps, seen = path.name.lower() == STAMP_FILE, set()
+    for number, found in enumerate(csv.DictReader(io.StringIO(text), restval=""), start=2):
         row = {str(key).strip().lower(): value for key, value in found.items() if isinstance(value, str)}
-        if all(row.get(column) for column in REQUIRED):
-            rows.setdefault(row.get("verdict_id") or f"line {number + 2}", row)
-    return list(rows.values())
+        row |= {"line": str(number), "verdict_id": row.get("verdict_id") or f"{path.name} line {number}"}
+        problem = _problem(row, is_of_stamps=is_of_stamps)
+        if problem or row["verdict_id"] not in seen:
+            yield row, problem
+        if not problem:
+            seen.add(row["verdict_id"])
+
+
+def _problem(row: Mapping[str, str], *, is_of_stamps: bool) -> str:
+    missing = [name for name in REQUIRED if not row.get(name)]
+    if missing:
+        return f"it has no {' and no '.join(missing)}, so it is no verdict; every line names an object and says something of it."
+    if any(len(text) > MAX_LANDED_CHARACTERS or not text.isprintable() for text in row.values()):
+        return f"a value is no printable text of at most {MAX_LANDED_CHARACTERS} characters."
+    if is_of_stamps and not (row.get("candid", "").isdigit() and len(row["candid"]) < 19 and row.get("image") in IMAGES):
+        return "it names no packet (candid) and image, science or reference."
+    return ""
+
+
+def _time(text: str) -> dt.datetime | None:
+    """A time in UTC; None where it cannot be read."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 def _checked(name: str, given: Mapping[str, object]) -> dict[str, str]:
@@ -87,7 +140,7 @@ def _checked(name: str, given: Mapping[str, object]) -> dict[str, str]:
             raise Rejection(f"{column} has {len(row[column])} characters; at most {most} are kept.")
     if not row["object_id"] or len(row["object_id"]) > 80:
         raise Rejection("no object was named; a verdict is of one object.")
-    if name == STAMP_FILE and not (row["candid"].isdigit() and row["image"] in ("science", "reference")):
+    if name == STAMP_FILE and not (row["candid"].isdigit() and row["image"] in IMAGES):
         raise Rejection("a verdict on a stamp names its packet (candid) and the image, science or reference.")
     if row["verdict"] == "comment" and not row["comment"]:
         raise Rejection("the comment is empty; write something, or give another verdict.")

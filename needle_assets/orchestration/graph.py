@@ -21,6 +21,8 @@ LANDED = {
     "catalogue": "bts.csv, the export of the Bright Transient Survey.",
     "photometry": "photometry.parquet or .csv, light curves from elsewhere (optional).",
     "hosts": "hosts.csv, host galaxies from elsewhere (optional).",
+    "verdicts": "verdicts.csv, what people said of objects on the pages of `needle explore` (optional).",
+    "stamp_verdicts": "stamp_verdicts.csv, what people said of stamps (optional).",
 }
 
 # What a click on one asset cannot make: the job or command that writes it, and what that reads.

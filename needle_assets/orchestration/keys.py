@@ -3,7 +3,7 @@
 import dagster as dg
 
 OWNER = "team:needle"
-LANDED = ("packets", "catalogue", "photometry", "hosts")
+LANDED = ("packets", "catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts")
 PARTITIONS = "ztf_object"
 OBJECTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 

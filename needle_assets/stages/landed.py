@@ -45,6 +45,13 @@ STAGES: tuple[Stage, ...] = (
         kinds=("duckdb", "csv"),
     ),
     Stage(
+        table="raw.verdicts",
+        compute="needle_assets.assets.landing:verdicts",
+        reads={"landing.verdicts": ("content_hash",), "landing.stamp_verdicts": ("content_hash",)},
+        is_per_object=False,
+        kinds=("duckdb", "csv"),
+    ),
+    Stage(
         table="core.detections",
         compute="needle_assets.assets.detections:detections",
         reads={

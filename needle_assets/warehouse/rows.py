@@ -32,6 +32,8 @@ LANDING_QUERIES = {
     "landing.catalogue": _SAID.format(source="catalogue"),
     "landing.photometry": _SAID.format(source="photometry"),
     "landing.hosts": _SAID.format(source="hosts"),
+    "landing.verdicts": _SAID.format(source="verdicts"),
+    "landing.stamp_verdicts": _SAID.format(source="stamp_verdicts"),
 }
 
 

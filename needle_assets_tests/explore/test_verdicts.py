@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from needle_assets.errors import Rejection
+from needle_assets.home import Home
 from needle_assets.landing import verdicts
 from needle_assets.landing.verdicts import OBJECT_FILE, STAMP_FILE
 from needle_assets_tests.explore.conftest import Ask
+from needle_assets_tests.folders import refreshed, rows
 
 WRITER = (
     "import sys; from pathlib import Path; from needle_assets.landing import verdicts\n"
@@ -34,6 +36,21 @@ def test_a_verdict_of_a_page_is_kept_and_shown(judged: tuple[Path, Ask]) -> None
     assert "blue, central &lt;b&gt;" in page
     assert 'class="chip v-tde"' in ask("/objects?verdict=TDE").text
     assert f'data-object="{object_id}"' not in ask("/objects?verdict=none").text
+
+
+def test_a_refresh_lands_what_was_said_once(own: tuple[Path, Home]) -> None:
+    landing, home = own
+    for verdict in ("TDE", "junk"):
+        verdicts.append(landing, OBJECT_FILE, {"verdict_id": verdict, "object_id": "ZTF20aaaaaaa", "verdict": verdict})
+    stamp = {"object_id": "ZTF20aaaaaaa", "candid": 7, "image": "science", "verdict": "bad"}
+    verdicts.append(landing, STAMP_FILE, {"verdict_id": "stamp", **stamp})
+    with (landing / OBJECT_FILE).open("a") as file:
+        file.write("torn,ZTF20")
+    assert refreshed(home)["raw/verdicts"] == 1
+    landed = rows(home, "select verdict_id, candid, verdict from raw.verdicts order by 1")
+    assert landed == [("TDE", None, "TDE"), ("junk", None, "junk"), ("stamp", 7, "bad")]
+    assert "is no verdict" in str(rows(home, "select reason from core.rejections where reason like '%verdicts.csv%'"))
+    assert "raw/verdicts" not in refreshed(home)
 
 
 def test_a_form_leads_back_to_pages_of_ours_alone(judged: tuple[Path, Ask]) -> None:

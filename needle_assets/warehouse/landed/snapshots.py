@@ -14,7 +14,7 @@ from needle_assets.warehouse.landed.files import STAGE
 from needle_assets.warehouse.rows import now
 from needle_assets.warehouse.schema import bump_change
 
-SOURCES = ("catalogue", "photometry", "hosts")
+SOURCES = ("catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts")
 # One object, one row or two values of a column may always go: of few, one is more than any share.
 LEAST_LOST, LEAST_VALUES_LOST = 2, 3
 # An object that gets its label has no reason any more to have none.
