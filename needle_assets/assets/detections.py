@@ -88,7 +88,8 @@ def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
     association, magnitudes = origin(host["source"])
     has_magnitudes = any(host[f"{band}_mag"] is not None for band in HOST_BANDS)
     said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}
-    return {**host, **said, "is_dereddened": host.pop("mw_corrected")}, []
+    is_dereddened = host.pop("mw_corrected")
+    return {**host, **said, "is_dereddened": is_dereddened}, []
 
 
 def _position(catalogued: Mapping[str, Any], alerts: pl.DataFrame) -> tuple[float, float] | None:

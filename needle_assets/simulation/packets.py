@@ -11,18 +11,18 @@ import fastavro
 import numpy as np
 from numpy.typing import NDArray
 
-from needle_assets.simulation.alert_schema import (
+from needle_assets.simulation.objects import MJD_OF_NIGHT_ZERO, QUADRANT_SHAPE_PX, SimulatedObject
+from needle_assets.simulation.sky import EAST_ALONG_X, NORTH_ALONG_Y
+from needle_assets.simulation.stamps import Stamp
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.ztf import ZTF
+from needle_assets.surveys.ztf_alert_schema import (
     CANDIDATE_FIELDS,
     CUTOUTS,
     PRV_CANDIDATE_FIELDS,
     field_names,
     packet_schema,
 )
-from needle_assets.simulation.objects import MJD_OF_NIGHT_ZERO, QUADRANT_SHAPE_PX, SimulatedObject
-from needle_assets.simulation.sky import EAST_ALONG_X, NORTH_ALONG_Y
-from needle_assets.simulation.stamps import Stamp
-from needle_assets.surveys.clock import MJD_OFFSET
-from needle_assets.surveys.ztf import ZTF
 
 PUBLISHER = "needle_assets simulation"
 HISTORY_DAYS = 30.0

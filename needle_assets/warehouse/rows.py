@@ -331,7 +331,18 @@ def to_arrow(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
     A missing key or None becomes NULL, and so does NaN in a scalar column; NaN inside an array stays NaN. Images may be arrays of
     shape (n, n) or (n * n,).
+
+    Raises
+    ------
+    WarehouseError
+        If a row has a key that the table has no column for: its value would be lost.
     """
+    unknown = sorted(set().union(*rows).difference(schema.names))
+    if unknown:
+        raise WarehouseError(
+            f"a row has {', '.join(unknown)}, for which its table has no column; the columns are {', '.join(schema.names)}. "
+            "Add the column to the table's SQL file, or leave the value out of the row."
+        )
     return pa.table([_column([row.get(field.name) for row in rows], field.type) for field in schema], schema=schema)
 
 

@@ -38,6 +38,13 @@ def wrong_rows(tables, _settings) -> Product:
     return Product(rows)
 
 
+def more_than_the_table(tables, _settings) -> Product:
+    """Rows with a value that the table has no column for."""
+    return Product(
+        [{"object_id": z, "value": 1.0, "valeu_err": 0.1} for z in tables["own"]["object_id"].unique(maintain_order=True)]
+    )
+
+
 def task(compute=sums, own=VALUES, keys=("a", "b", "c"), *, is_bulk=False) -> Task:
     stage = Stage("core.sums", f"{__name__}:{compute.__name__}", {}, is_bulk=is_bulk)
     return Task(stage, keys, {"own": own, "all": TO_ALL}, Settings(), SCHEMA)
@@ -78,6 +85,13 @@ def test_rows_that_do_not_fit_their_table_are_a_failure_of_their_object(is_bulk)
     done = run_task(task(wrong_rows, is_bulk=is_bulk))
     assert done.rows["object_id"].to_pylist() == ["a", "c"]
     assert done.failures.keys() == {"b"}
+
+
+@BOTH
+def test_a_value_without_a_column_is_a_failure_and_not_lost_in_silence(is_bulk):
+    done = run_task(task(more_than_the_table, is_bulk=is_bulk))
+    assert len(done.rows) == 0
+    assert "a row has valeu_err, for which its table has no column; the columns are object_id, value." in done.failures["a"]
 
 
 def test_an_object_refused_as_a_whole_is_a_refusal_and_no_failure():

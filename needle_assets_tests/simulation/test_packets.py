@@ -10,13 +10,6 @@ import pytest
 
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.landing.packets import Packet
-from needle_assets.simulation.alert_schema import (
-    CANDIDATE_FIELDS,
-    FP_HIST_FIELDS,
-    PRV_CANDIDATE_FIELDS,
-    field_names,
-    packet_schema,
-)
 from needle_assets.simulation.objects import SimulatedObject, simulated_ztf_id
 from needle_assets.simulation.packets import (
     HISTORY_DAYS,
@@ -27,6 +20,13 @@ from needle_assets.simulation.packets import (
     packet_bytes,
 )
 from needle_assets.simulation.stamps import Stamp
+from needle_assets.surveys.ztf_alert_schema import (
+    CANDIDATE_FIELDS,
+    FP_HIST_FIELDS,
+    PRV_CANDIDATE_FIELDS,
+    field_names,
+    packet_schema,
+)
 from needle_assets_tests.simulation.conftest import N_OBJECTS
 from needle_assets_tests.ztf import place_cutout
 

@@ -17,7 +17,7 @@ import fastavro
 from needle_assets.errors import Rejection
 from needle_assets.fetch.around import DamagedError
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.simulation.alert_schema import CANDIDATE_FIELDS, CUTOUTS
+from needle_assets.surveys.ztf_alert_schema import CANDIDATE_FIELDS, CUTOUTS
 
 SCHEMA_VERSION = "4.02"
 # What the reader of packets requires; everything else may be null here, unlike in the survey's own.

@@ -1,4 +1,4 @@
-"""The ZTF alert packet as an Avro schema, written as short lists of ``name:type``. Data only; packets are made in ``packets``.
+"""The ZTF alert packet as an Avro schema, written as short lists of ``name:type``. Data only; ``simulation`` and ``fetch`` write it.
 
 ``?`` after a type: may be null, null by default. ``~``: may be null, but must be given.
 Field names and types are those of ZTF's public schema 4.02; schema 3.3 is the same packet without ``fp_hists``.
