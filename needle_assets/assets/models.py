@@ -215,7 +215,8 @@ def _attention_of(found: pl.DataFrame) -> dict[str, np.ndarray]:
 
 def _metric_row(measure: evaluation.Aggregated) -> dict[str, Any]:
     values = asdict(measure.measure)
-    return {**values, "class": values.pop("label"), "aggregate": measure.aggregate, "fold": measure.fold}
+    label = values.pop("label")
+    return {**values, "class": label, "aggregate": measure.aggregate, "fold": measure.fold}
 
 
 def _caveats(found: pl.DataFrame) -> dict[str, Any]:

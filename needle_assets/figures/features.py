@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-def correlation_figure(names: Sequence[str], correlation: FloatArray) -> Figure:
+def feature_figure(
+    names: Sequence[str], correlation: FloatArray, importance: FloatArray, importance_err: FloatArray, *, n_objects: int
+) -> Figure:
     """
-    Correlation matrix as an image (figure 1).
+    How features correlate (figure 1) and, by falling importance, which matter (figure 2), side by side.
 
     Parameters
     ----------
@@ -20,35 +22,11 @@ def correlation_figure(names: Sequence[str], correlation: FloatArray) -> Figure:
         Features.
     correlation : ndarray, shape (n, n)
         Pearson coefficients; NaN (too few common values) is left grey.
-    """
-    side = 0.22 * len(names) + 3.2
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-    _draw_correlation(figure.subplots(), names, correlation)
-    return figure
-
-
-def importance_figure(names: Sequence[str], importance: FloatArray, importance_err: FloatArray, *, n_objects: int) -> Figure:
-    """
-    Features by falling importance (figure 2).
-
-    Parameters
-    ----------
-    names : sequence of str
-        Features.
     importance, importance_err : ndarray, shape (n,)
         Mean loss of balanced accuracy when a feature is shuffled, and its scatter over shuffles.
     n_objects : int
         Objects it was measured on, for the title.
     """
-    figure = Figure(figsize=(6.4, 0.2 * len(names) + 1.4), layout="constrained")
-    _draw_importance(figure.subplots(), names, importance, importance_err, n_objects)
-    return figure
-
-
-def feature_figure(
-    names: Sequence[str], correlation: FloatArray, importance: FloatArray, importance_err: FloatArray, *, n_objects: int
-) -> Figure:
-    """Correlation and importance side by side; parameters as in the two single figures."""
     side = 0.22 * len(names) + 3.2
     figure = Figure(figsize=(side + 7.6, side), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(side + 0.6, 7.0))

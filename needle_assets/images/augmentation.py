@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from needle_assets.images.noise import draw_noise
+from needle_assets.shapes import require_images
 
 Position = tuple[float, float]
 
@@ -93,6 +94,7 @@ def oriented(
     the rest is drawn anew from the noise sample, corners included. The authors' code interpolates everything linearly and fills
     only the corners: that smooths sky and point sources, and tells a turned (synthetic, rare) sample from an unturned one.
     """
+    require_images(science=pair.science, reference=pair.reference, mask=pair.mask)
     if orientation.is_flipped:
         pair = _flipped(pair)
     quarters, rest = divmod(orientation.angle_deg % 360.0, 90.0)

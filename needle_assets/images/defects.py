@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from needle_assets.images.noise import measure_sky
 from needle_assets.settings import QualitySettings
+from needle_assets.shapes import require_images
 
 # Names of the rules, in the order in which they are reported.
 RULES = (
@@ -90,6 +91,7 @@ def find_defects(image: NDArray[np.floating], settings: QualitySettings | None =
     faint damage: a dead column, or the end of one that bled. Where the means of lines differ ``banding_ratio`` times as much as
     the scatter of single pixels explains, the whole image is banded.
     """
+    require_images(image=image)
     settings = settings or QualitySettings()
     if image.ndim != 2 or image.shape[0] != image.shape[1] or image.size == 0:
         return Defects(("wrong_shape",), np.ones(image.shape, bool))

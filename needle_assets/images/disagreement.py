@@ -10,6 +10,7 @@ from needle_assets.images.defects import Defects, find_defects
 from needle_assets.images.noise import measure_sky
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.settings import QualitySettings
+from needle_assets.shapes import require_images
 
 # How bright a source must be to be missed in the other image, which must show less than this fraction of its peak nearby. ZTF's
 # references are on the flux scale of science. On 391 good real pairs no image shows two such sources, and two references show one.
@@ -53,6 +54,7 @@ def find_pair_defects(
     field, and then a target that nothing else vouches for is likely to be one of them: repairing the others would leave a glint
     that passes for a transient.
     """
+    require_images(science=science, reference=reference)
     settings = settings or QualitySettings()
     own = PairDefects(find_defects(science, settings), find_defects(reference, settings))
     if any(found.invalid.all() for found in own):

@@ -13,6 +13,7 @@ from needle_assets.images import needle2
 from needle_assets.images.noise import Sky, draw_noise, one_sided_noise, symmetric_noise
 from needle_assets.images.sources import Sources, find_sources, grown, is_background, within_px
 from needle_assets.settings import MaskSettings
+from needle_assets.shapes import require_images
 
 Position = tuple[float, float]
 
@@ -101,6 +102,7 @@ def source_mask(
     further in is theirs, and a star cut by the edge is narrower than an outline around the host. The paper keeps the clusters
     in which target and host reside, so nothing of a host outside.
     """
+    require_images(science=science, reference=reference)
     settings = settings or MaskSettings()
     if settings.method == "needle2":
         return _like_needle2(science, reference, target_px, host_px)
@@ -157,6 +159,7 @@ def masked_pair(
     Paper, section 3.3, step 4 (replacement by samples of N_final) and the density adjustment after it. ``noise="eq3"`` draws
     from Eq. 3 as printed, which on Gaussian sky is 0.29 sigma too dark and has 0.79 of the scatter.
     """
+    require_images(science=science, reference=reference, replaced=replaced)
     settings = settings or MaskSettings()
     if settings.method == "needle2":
         target_px = target_px or (science.shape[1] // 2, science.shape[0] // 2)
@@ -181,6 +184,7 @@ def masked_pair(
 
 def background_noise(image: NDArray[np.floating], settings: MaskSettings | None = None) -> NDArray[np.float64]:
     """Background pixels of an image, by Eq. 3 (``noise="eq3"``) or clipped evenly outside sources and their wings."""
+    require_images(image=image)
     settings = settings or MaskSettings()
     if settings.noise == "eq3":
         return one_sided_noise(image, bright_sigma=settings.threshold_sigma, faint_sigma=settings.faint_sigma)
@@ -191,6 +195,7 @@ def filled(
     image: NDArray[np.floating], replaced: NDArray[np.bool_], noise: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """The image with ``replaced`` and missing pixels drawn from ``noise``."""
+    require_images(image=image, replaced=replaced)
     result = image.astype(np.float64)
     holes = replaced | ~np.isfinite(image)
     result[holes] = draw_noise(noise, int(holes.sum()), rng)
@@ -204,6 +209,7 @@ def density_adjustment(reference: NDArray[np.floating], science: NDArray[np.floa
     Paper, section 3.3: Eq. 2 applied to whole masked images, reference' = (reference - mean_r) sigma_s / sigma_r + mean_s. The
     paper prints this with the letters of Eq. 2; this reading is that of the authors' code. A constant reference keeps its scale.
     """
+    require_images(reference=reference, science=science)
     scatter = float(np.nanstd(reference, dtype=np.float64))
     gain = float(np.nanstd(science, dtype=np.float64)) / scatter if scatter > 0.0 else 1.0
     return gain, float(np.nanmean(science, dtype=np.float64)) - gain * float(np.nanmean(reference, dtype=np.float64))

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from needle_assets.images.noise import Sky, measure_sky
 from needle_assets.images.sources import grown, within_px
+from needle_assets.shapes import require_images
 
 # ZTF's subtraction puts the reference on the flux scale of science: on 216 real pairs with a bright field source the ratio was
 # 0.99 with a scatter of 0.03 (r) and 0.05 (g). Pairs that clearly disagree set their own scale.
@@ -59,6 +60,7 @@ def match_moments(
     The ratio of the scatters is about 4 for ZTF's science and reference, whose fluxes agree: sources come out four times too
     bright or too faint wherever noise, not stars, dominates the scatter. Arguments as in :func:`match_sources`.
     """
+    require_images(bad=bad, donor=donor, invalid=invalid, donor_invalid=donor_invalid)
     valid, donor_valid = bad[~invalid].astype(np.float64), donor[~donor_invalid].astype(np.float64)
     scatter = float(donor_valid.std())
     gain = float(valid.std()) / scatter if scatter > 0.0 else 1.0
@@ -96,6 +98,7 @@ def match_sources(
     is connected to the target has a gain of its own, so that a variable star's wings do not set the scale of the field.
     A free kernel does worse than a plain factor where sources are few (it fits noise); the priors prevent that.
     """
+    require_images(bad=bad, donor=donor, invalid=invalid, donor_invalid=donor_invalid)
     sky, donor_sky = measure_sky(bad, exclude=invalid), measure_sky(donor, exclude=donor_invalid)
     flux = np.where(invalid, 0.0, bad - sky.level)
     donor_flux = np.where(donor_invalid, 0.0, donor - donor_sky.level)
@@ -123,6 +126,7 @@ def shifted(
     Whole-pixel moves copy; others interpolate with cubic splines, which need every pixel: unusable ones are given the level of
     the sky first, and marked, with the pixels next to them, afterwards.
     """
+    require_images(image=image, invalid=invalid)
     filled = np.where(invalid, measure_sky(image, exclude=invalid).level, image).astype(np.float64)
     move = (shift_px[1], shift_px[0])
     order = 0 if all(abs(step - round(step)) < 1e-6 for step in move) else 3

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
+from needle_assets.shapes import require_images
+
 Position = tuple[float, float]
 
 _BRIGHT_SIGMA = 2.0
@@ -36,6 +38,7 @@ def difference_mask(bad: NDArray[np.floating], good: NDArray[np.floating], *, th
     255. So only missing pixels can ever be flagged, each with the 7 x 7 pixels around it; pads, saturated rows and dead columns
     are never found.
     """
+    require_images(bad=bad, good=good)
     _, similarity = structural_similarity(_upside_down(bad), _upside_down(good), data_range=255.0, full=True)
     return np.asarray(1.0 - similarity > threshold)
 
@@ -49,6 +52,7 @@ def restore(
     Mean and scatter are those of the whole images, stars included; the transient is not spared. Where the good image is
     missing the result is too.
     """
+    require_images(bad=bad, good=good)
     flagged = difference_mask(bad, good, threshold=threshold)
     valid = bad[np.isfinite(bad) & ~flagged].astype(np.float64)
     donor = good.astype(np.float64)
@@ -68,6 +72,7 @@ def source_mask(
     moved onto the border if it lies outside. The nearest cluster is the target's, however far. Other clusters are grown by two
     pixels and overwritten, the transient's own edge included.
     """
+    require_images(science=science, reference=reference)
     host = (
         None
         if host_px is None
@@ -89,6 +94,7 @@ def source_mask(
 
 def background_noise(image: NDArray[np.floating], target_px: Position, host_px: Position | None) -> NDArray[np.float64]:
     """Pixels outside the bright ones, in row-major order [DN]; Eq. 3 is not applied."""
+    require_images(image=image)
     return image[np.isfinite(image) & ~_bright(image, target_px, host_px)].astype(np.float64)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from needle_assets.errors import Rejection
+from needle_assets.shapes import require_images
 
 # Below this many pixels a sample of the sky says less than a Gaussian of its median and scatter.
 MIN_NOISE_PIXELS = 50
@@ -50,6 +51,7 @@ def measure_sky(image: NDArray[np.floating], *, exclude: NDArray[np.bool_] | Non
     Clipping an even amount on both sides keeps the median and, corrected by 0.987, the scatter of Gaussian noise; Eq. 3 of
     the paper does not (see :func:`one_sided_noise`).
     """
+    require_images(image=image, exclude=exclude)
     values = np.sort(_finite_values(image if exclude is None else image[~exclude]))
     level, sigma = _densest_half(values)
     offsets = values - level
@@ -115,6 +117,7 @@ def one_sided_noise(image: NDArray[np.floating], *, bright_sigma: float = 3.0, f
     side. On a pure Gaussian sky the result lies 0.29 sigma too low and has 0.79 of the scatter; replaced pixels inherit that.
     The authors' code does not call this function (it is commented out) and takes all pixels outside its source map.
     """
+    require_images(image=image)
     values = _finite_values(image)
     background = values[values <= values.mean() + bright_sigma * values.std()]
     background = background[background != 0.0]
@@ -145,6 +148,7 @@ def symmetric_noise(
     ndarray, shape (n,), float64
         Background pixels [DN] in row-major order; empty if there are none.
     """
+    require_images(image=image, background=background)
     values = image[background].astype(np.float64)
     if values.size == 0:
         return values

@@ -13,6 +13,7 @@ from needle_assets.images.matching import MatchedDonor, match_moments, match_sou
 from needle_assets.images.noise import draw_noise, symmetric_noise
 from needle_assets.images.sources import find_sources, grown, is_background, within_px
 from needle_assets.settings import RestorationSettings
+from needle_assets.shapes import require_images
 
 Position = tuple[float, float]
 
@@ -124,6 +125,7 @@ def restore(
     differ because of the transient. The authors' code finds missing pixels only (with the 7 x 7 around each, the transient
     included), and leaves holes where the donor has them.
     """
+    require_images(bad=bad, donor=donor, invalid=invalid, donor_invalid=donor_invalid)
     settings = settings or RestorationSettings()
     _require_enough(invalid, settings)
     if donor_target_px is not None:
@@ -164,6 +166,7 @@ def completed(
     -----
     The paper drops a pair whose images are both bad, and so do presets ``paper`` and ``needle2``.
     """
+    require_images(bad=bad, invalid=invalid)
     settings = settings or RestorationSettings()
     fraction = 1.0 - np.count_nonzero(invalid) / invalid.size
     if not settings.min_own_fraction <= fraction < 1.0:
@@ -185,6 +188,7 @@ def dissimilarity(image: NDArray[np.floating], other: NDArray[np.floating], *, d
     its defaults, without its checks. ``data_range`` is the range that the values can take, which the authors' code sets to 255
     for images between 0 and 1, and then sees nothing.
     """
+    require_images(image=image, other=other)
     n = _SSIM_WINDOW_PX**2
     mean = [
         ndimage.uniform_filter(values, _SSIM_WINDOW_PX) for values in (image, other, image * image, other * other, image * other)

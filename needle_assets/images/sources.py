@@ -8,6 +8,7 @@ from scipy import ndimage
 from sklearn.cluster import DBSCAN
 
 from needle_assets.images.noise import Sky, measure_quiet_sky, measure_sky
+from needle_assets.shapes import require_images
 
 _CROSS = ndimage.generate_binary_structure(2, 1)
 _SQUARE = ndimage.generate_binary_structure(2, 2)
@@ -70,6 +71,7 @@ def find_sources(
     makes a source of every noise peak. 1.5 and 3 mean: three touching pixels, corners included, about the smallest
     footprint of a star at ZTF's seeing.
     """
+    require_images(image=image)
     sky = _first_sky(image)
     if clip == "symmetric":
         first, n = label_clusters(_above(image, sky, threshold_sigma), eps_px=eps_px, min_samples=min_samples)
@@ -88,6 +90,7 @@ def is_background(image: NDArray[np.floating], sources: Sources) -> NDArray[np.b
     Faint sources and wings that no pixel betrays lift a sample of the sky by 0.05 to 0.1 sigma. Where little is left in a crowded
     stamp, first narrower wings and at last only the sources themselves are left out. Missing pixels are not background.
     """
+    require_images(image=image, labels=sources.labels)
     finite = np.isfinite(image)
     smooth = ndimage.gaussian_filter(np.where(finite, image, sources.sky.level).astype(np.float64), _DEEP_WIDTH_PX)
     bright = sources.labels > 0
@@ -125,6 +128,7 @@ def label_clusters(bright: NDArray[np.bool_], *, eps_px: float = 1.5, min_sample
     either two neighbours (it is dense) or one that has two. Labelling components is about 15 times faster and is used
     wherever this holds.
     """
+    require_images(bright=bright)
     if 1.0 <= eps_px < 2.0 and min_samples <= 3:
         labels, _ = ndimage.label(bright, _CROSS if eps_px < np.sqrt(2.0) else _SQUARE)  # numbered as wanted
         is_large = np.bincount(labels.ravel()) >= min_samples
@@ -139,6 +143,7 @@ def label_clusters(bright: NDArray[np.bool_], *, eps_px: float = 1.5, min_sample
 
 def grown(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     """The mask with every pixel within ``radius_px`` rows and columns of it (a square; turns with the stamp)."""
+    require_images(mask=mask)
     return ndimage.maximum_filter(mask, size=2 * radius_px + 1, mode="constant", cval=False) if radius_px > 0 else mask
 
 

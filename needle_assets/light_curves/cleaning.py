@@ -12,6 +12,7 @@ from scipy.interpolate import BSpline, splrep
 
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag, mag_from_flux
 from needle_assets.settings import LightCurveSettings
+from needle_assets.shapes import require_columns
 
 BoolArray = NDArray[np.bool_]
 
@@ -48,6 +49,7 @@ class CleanLightCurve:
 
 def is_usable(light_curve: LightCurve, is_positive: BoolArray, bands: Sequence[str]) -> BoolArray:
     """Which detections can be used: finite time and magnitude, a finite error above zero, a positive difference, one of ``bands``."""
+    require_columns(mjd=light_curve.mjd, is_positive=is_positive)
     finite = np.isfinite(light_curve.mjd) & np.isfinite(light_curve.mag) & np.isfinite(light_curve.mag_err)
     return finite & (light_curve.mag_err > 0) & np.asarray(is_positive, dtype=bool) & np.isin(light_curve.band, bands)
 
@@ -69,6 +71,7 @@ def clean(light_curve: LightCurve, is_mw_corrected: BoolArray, settings: LightCu
     -----
     Sections 4.1 and 4.2, in the paper's order.
     """
+    require_columns(mjd=light_curve.mjd, is_mw_corrected=is_mw_corrected)
     clusters = merge_clusters(light_curve, settings.merge_window_days)
     merged = merge(light_curve, clusters, in_flux=settings.merge_in_flux)
     last_mjd = np.full(len(merged), -np.inf)
@@ -128,6 +131,7 @@ def merge(light_curve: LightCurve, groups: NDArray[np.intp], *, in_flux: bool = 
         True: inverse-variance weighted mean in flux, times weighted alike, error (sum of weights)^-1/2. False: plain means of
         time and magnitude, and the root mean square of the errors (as for one point), the letter of section 4.1.
     """
+    require_columns(mjd=light_curve.mjd, groups=groups)
     if len(light_curve) == 0:
         return light_curve
     first = np.unique(groups, return_index=True)[1]

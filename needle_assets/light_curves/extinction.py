@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from needle_assets.light_curves.light_curve import FloatArray
+from needle_assets.shapes import require_columns
 
 R_V = 3.1
 
@@ -53,6 +54,7 @@ def deredden(
     -----
     Section 4.1. A_V is taken as the Schlafly & Finkbeiner (2011) value, as the BTS catalogue gives it, so no factor 0.86 enters.
     """
+    require_columns(mag=mag, band=band, is_corrected=is_corrected)
     corrected = np.asarray(is_corrected, dtype=bool)
     values = np.asarray(mag, dtype=float)
     if a_v_mag is None or not np.isfinite(a_v_mag):

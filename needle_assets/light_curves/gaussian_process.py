@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from needle_assets.errors import Rejection
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag
 from needle_assets.settings import GaussianProcessSettings
+from needle_assets.shapes import require_columns
 
 START_LENGTH_SCALE_DAYS = 20.0
 LENGTH_SCALE_BOUNDS_DAYS = (1.0, 1000.0)
@@ -55,6 +56,9 @@ class FluxPoints:
     flux_err: FloatArray
     background: Mapping[str, float]
     error_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_columns(days=self.days, band=self.band, flux=self.flux, flux_err=self.flux_err)
 
     @cached_property
     def wavelength_angstrom(self) -> FloatArray:
@@ -287,6 +291,7 @@ def draw(
     wavelength_factor : float
         As in :func:`predict`.
     """
+    require_columns(days=days, band=band)
     wavelength = wavelength_factor * fit.points.wavelengths_of(band)
     mean, solved = _conditioned(fit, days, wavelength)
     covariance = fit.kernel(days, wavelength, days, wavelength) - solved.T @ solved

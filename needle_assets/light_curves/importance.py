@@ -7,6 +7,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import train_test_split
 
 from needle_assets.light_curves.light_curve import FloatArray
+from needle_assets.shapes import require_lengths
 
 MIN_COMMON_VALUES = 10
 
@@ -64,6 +65,7 @@ def permutation_ranking(
     Figure 2 ranks the features by the gain in a boosted ensemble, which favours features with many distinct values and counts
     correlated ones twice; shuffling held-out objects does not. A quarter of the objects, by class, is held out.
     """
+    require_lengths(values=values, labels=labels)
     names, counts = np.unique(labels, return_counts=True)
     kept = np.isin(labels, names[counts >= 4])
     if len(np.unique(labels[kept])) < 2:

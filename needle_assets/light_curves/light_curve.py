@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from needle_assets.shapes import require_columns
+
 FloatArray = NDArray[np.float64]
 
 ZEROPOINT_MAG = 23.9
@@ -32,6 +34,9 @@ class LightCurve:
     band: NDArray[np.str_]
     mag: FloatArray
     mag_err: FloatArray
+
+    def __post_init__(self) -> None:
+        require_columns(mjd=self.mjd, band=self.band, mag=self.mag, mag_err=self.mag_err)
 
     @classmethod
     def of(cls, mjd: ArrayLike, band: ArrayLike, mag: ArrayLike, mag_err: ArrayLike) -> Self:

@@ -13,6 +13,7 @@ from needle_assets.light_curves.redshifting import (
     wavelength_factor,
     within_limit,
 )
+from needle_assets.shapes import require_columns
 
 ERROR_AT_LIMIT_MAG = 0.3
 # Equation A7 gives a point of 28 mag an error of 9 mag. Only points this close to the limit can scatter above it by their error.
@@ -138,6 +139,7 @@ def resample(
 
 def interpolated(days: FloatArray, mag: Mapping[str, FloatArray], epochs: LightCurve) -> LightCurve:
     """Magnitudes of a daily curve at new epochs, for bands that have one; errors are NaN."""
+    require_columns(days=days, **mag)
     seen = epochs[np.isin(epochs.band, list(mag))]
     values = np.array([np.interp(t, days, mag[b]) for t, b in zip(seen.mjd, seen.band, strict=True)], dtype=float)
     return LightCurve(seen.mjd, seen.band, values, np.full(len(values), np.nan))

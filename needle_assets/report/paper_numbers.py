@@ -8,16 +8,6 @@ from collections.abc import Mapping
 
 SOURCE = "Sheng et al. 2025, arXiv:2512.14644"
 
-# Table 3: stamps used to train the quality checker, (good, bad).
-TABLE_3: Mapping[str, tuple[int, int]] = {"g": (15303, 354), "r": (15336, 372), "g+r": (30639, 726)}
-
-# Section 1: share of NEEDLE 1.0 images with artefacts (lower bound); section 3.2: restored images.
-ARTEFACT_FRACTION = 0.017
-N_RESTORED = 91
-
-# Table 4: (gamma, alpha) of the focal loss.
-TABLE_4: Mapping[str, tuple[float, float]] = {"SN": (0.0, 0.02), "SLSN-I": (2.0, 0.49), "TDE": (2.5, 0.49)}
-
 # Table 5: the untouched set, (hosted, hostless).
 TABLE_5: Mapping[str, tuple[int, int]] = {"SLSN-I": (10, 4), "TDE": (15, 0), "SN": (2391, 168)}
 

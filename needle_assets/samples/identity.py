@@ -9,6 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from needle_assets.shapes import require_columns
+
 SAME_PLACE_ARCSEC = 1.5
 _IAU_NAME = re.compile(r"(?:(?:sn|at|tde|slsn|psn)[\s_-]*)?((?:18|19|20)[0-9]{2})\s*([a-z]+)", re.IGNORECASE)
 
@@ -44,6 +46,7 @@ def groups(
     -----
     ZTF gives a new id where a detection lies more than 1.5 arcsec from the first one's place, so one supernova may have two.
     """
+    require_columns(object_ids=object_ids, iau_names=iau_names, ra_deg=ra_deg, dec_deg=dec_deg)
     order = np.argsort(np.asarray(object_ids, dtype=str), kind="stable")
     ids = [object_ids[k] for k in order]
     pairs = [

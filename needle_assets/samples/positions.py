@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from needle_assets.shapes import require_columns
+
 
 def mean_position_deg(ra_deg: NDArray[Any], dec_deg: NDArray[Any]) -> tuple[float, float]:
     """
@@ -20,6 +22,7 @@ def mean_position_deg(ra_deg: NDArray[Any], dec_deg: NDArray[Any]) -> tuple[floa
     ra_deg, dec_deg : float
         The right ascension in [0, 360). NaN if there is no position, or one of them is NaN.
     """
+    require_columns(ra_deg=ra_deg, dec_deg=dec_deg)
     ra, dec = np.radians(np.asarray(ra_deg, dtype=float)), np.radians(np.asarray(dec_deg, dtype=float))
     if ra.size == 0:
         return float("nan"), float("nan")

@@ -8,6 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GroupKFold
 
 from needle_assets.errors import Rejection
+from needle_assets.shapes import require_columns, require_lengths
 
 FAILED_FROM = 0.65
 MIN_REAL = 10
@@ -70,6 +71,8 @@ def recognisability(
     Rejection
         With fewer than 10 real samples: the answer would mean nothing.
     """
+    require_lengths(real=real, groups_of_real=groups[0])
+    require_lengths(synthetic=synthetic, groups_of_synthetic=groups[1])
     if len(real) < MIN_REAL or len(synthetic) < MIN_REAL:
         raise Rejection(
             f"{len(real)} real and {len(synthetic)} synthetic samples; {MIN_REAL} of each are needed to compare them.",
@@ -87,6 +90,7 @@ def recognisability(
 
 def area(score: NDArray[np.floating], is_positive: NDArray[np.bool_]) -> float:
     """Area under the ROC curve: how often a positive scores above a negative, ties counting half; NaN without both."""
+    require_columns(score=score, is_positive=is_positive)
     n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
     if n_positive == 0 or n_negative == 0:
         return float("nan")

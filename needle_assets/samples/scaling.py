@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 
+from needle_assets.shapes import require_images, require_lengths
+
 FloatArray = NDArray[np.floating]
 # A slope between two points of one night can lie hundreds of standard deviations out; it must not drown a sample.
 LARGEST_SIGMA = 8.0
@@ -36,12 +38,14 @@ class Scaler:
     @classmethod
     def fit(cls, names: tuple[str, ...], features: FloatArray) -> Self:
         """Fit to the features, shape (n, k), of the real objects of a training part; NaN = missing."""
+        require_lengths(names=names, columns=features.T)
         statistics = [_statistics(column[np.isfinite(column)]) for column in features.T]
         median, mean, std = zip(*statistics, strict=True)
         return cls(names, median, mean, std)
 
     def apply(self, features: FloatArray) -> NDArray[np.float32]:
         """Standardised features, shape (n, k), always finite: missing ones are the median, extreme ones are cut at 8 sigma."""
+        require_lengths(names=self.names, columns=features.T)
         filled = np.where(np.isfinite(features), features, np.asarray(self.median))
         scaled = (filled - np.asarray(self.mean)) / np.asarray(self.std)
         return np.clip(scaled, -LARGEST_SIGMA, LARGEST_SIGMA).astype(np.float32)
@@ -83,6 +87,7 @@ def feature_weights(scaled: FloatArray, y: NDArray[np.integer], seed: int, *, mo
     Section 2.2 and Figure 2 rank features with XGBoost; this uses extremely randomised trees of scikit-learn, balanced by class.
     Weights that sum to 1 shrink standardised inputs some thirty times, which the next layer must first undo.
     """
+    require_lengths(scaled=scaled, y=y)
     n_features = scaled.shape[1]
     if mode == "none" or len(np.unique(y)) < 2:
         return np.ones(n_features, dtype=np.float32)
@@ -98,6 +103,7 @@ def normalised_pair(science: FloatArray, reference: FloatArray) -> NDArray[np.fl
 
     Both images keep their relative brightness. Missing pixels become the median of their image; a constant pair becomes 0.
     """
+    require_images(science=science, reference=reference)
     images = np.stack([_filled(science), _filled(reference)]).astype(np.float32)
     low, high = float(images.min()), float(images.max())
     return (images - low) / (high - low) if high > low else np.zeros_like(images)

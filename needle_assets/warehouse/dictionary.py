@@ -70,7 +70,7 @@ def render() -> str:
     comments, columns = table_comments(), column_comments()
     tables = read_tables()
     names = sorted(comments, key=lambda name: (("raw", "core", "results", "lineage").index(name.split(".")[0]), name))
-    contents = "\n".join(f"* [`{name}`](#{name.replace('.', '').replace('_', '_')}): {_grain(comments[name])}" for name in names)
+    contents = "\n".join(f"* [`{name}`](#{name.replace('.', '')}): {_grain(comments[name])}" for name in names)
     sections = [
         _section(name, comments[name], columns[name], _key(tables[name].create) if name in tables else "") for name in names
     ]
