@@ -35,7 +35,7 @@ def measure_sky(image: NDArray[np.floating], *, exclude: NDArray[np.bool_] | Non
     Parameters
     ----------
     image : ndarray, shape (ny, nx), float
-        Stamp [DN]. Pixels that are not finite are ignored.
+        Stamp [DN]. Pixels that are not finite are ignored. Without ``exclude`` it may be any pixels, of shape (n,).
     exclude : ndarray of bool, same shape, optional
         Pixels to leave out, such as known sources.
     max_iterations : int
@@ -51,7 +51,8 @@ def measure_sky(image: NDArray[np.floating], *, exclude: NDArray[np.bool_] | Non
     Clipping an even amount on both sides keeps the median and, corrected by 0.987, the scatter of Gaussian noise; Eq. 3 of
     the paper does not (see :func:`one_sided_noise`).
     """
-    require_images(image=image, exclude=exclude)
+    if exclude is not None:
+        require_images(image=image, exclude=exclude)
     values = np.sort(_finite_values(image if exclude is None else image[~exclude]))
     level, sigma = _densest_half(values)
     offsets = values - level

@@ -1,1 +1,1 @@
-"""Everything Dagster: assets, checks, jobs, sensor, schedule. What they do is in ``refresh``; here it is shown and started."""
+"""Everything Dagster: assets, checks, jobs, sensor, schedule. What they do is in ``pipeline``; here it is shown and started."""

@@ -1,4 +1,4 @@
-"""Runs the functions of the stages over objects. Knows neither the database nor Dagster."""
+"""Runs the functions of the stages over objects. Opens no database, and knows no Dagster; rows leave in the form of their table."""
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence

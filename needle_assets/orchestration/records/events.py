@@ -1,4 +1,4 @@
-"""How a computed object becomes an event that Dagster's UI believes. Every use of Dagster's internals is in this module.
+"""How a computed object becomes an event that Dagster's UI believes. Events are made from Dagster's internals only here.
 
 One wide run recomputes what is stale of any asset and object. On its own Dagster would record one event for *every* key of
 the run's range, all with the same data version, so that event is suppressed (``SUPPRESS_OWN_EVENT``) and true ones are
