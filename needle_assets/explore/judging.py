@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from needle_assets.errors import Rejection
+from needle_assets.errors import NeedleError, Rejection
 from needle_assets.explore.rendering import message
 from needle_assets.landing.verdicts import OBJECT_FILE, STAMP_FILE
 from needle_assets.warehouse.pages import objects as stored
@@ -16,7 +16,7 @@ FORM = "application/x-www-form-urlencoded"
 YEAR_SECONDS = 365 * 24 * 3600
 
 
-class FormError(ValueError):
+class FormError(NeedleError):
     """More was sent than a form of ours holds."""
 
 

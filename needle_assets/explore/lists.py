@@ -10,6 +10,7 @@ from astropy.coordinates import Angle
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from needle_assets.errors import NeedleError
 from needle_assets.explore.rendering import filled, page
 from needle_assets.explore.verdicts import Book
 from needle_assets.warehouse.pages import listing
@@ -27,7 +28,7 @@ DEFAULT_RADIUS_ARCSEC = 10.0
 LARGEST_RADIUS_DEG = 30.0
 
 
-class FilterError(ValueError):
+class FilterError(NeedleError):
     """A filter that cannot be read; the message is for whoever typed it."""
 
 

@@ -10,10 +10,9 @@ from needle_assets.explore import plots
 from needle_assets.explore.judging import FormError, form_of
 from needle_assets.explore.objects import FILE_HEADERS
 from needle_assets.explore.rendering import message, page
-from needle_assets.warehouse import exploring
+from needle_assets.warehouse import exploring, questions
 from needle_assets.warehouse.pages import asking
 
-EXAMPLE = "select label, count(*) as n, median(brightest_mag) as median_mag\nfrom core.objects\ngroup by label\norder by n desc"
 MOST_SHOWN = 1000
 MAX_QUERY_CHARACTERS = 20_000
 
@@ -22,7 +21,9 @@ async def form(request: Request) -> Response:
     """The page with a query in its field, not yet asked: following a link asks nothing."""
     named = request.query_params.get("named", "")
     text = (
-        asking.ready().get(named, {}).get("query", "") or request.query_params.get("text", "")[:MAX_QUERY_CHARACTERS] or EXAMPLE
+        asking.ready().get(named, {}).get("query", "")
+        or request.query_params.get("text", "")[:MAX_QUERY_CHARACTERS]
+        or questions.EXAMPLE
     )
     return await run_in_threadpool(_shown, request, text, None)
 

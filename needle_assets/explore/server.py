@@ -5,12 +5,13 @@ import sys
 
 import uvicorn
 
+from needle_assets.errors import NeedleError
 from needle_assets.explore.app import make_app
 from needle_assets.guard import NAMES, guarded
 from needle_assets.home import Home
 
 
-class PortError(RuntimeError):
+class PortError(NeedleError):
     """The port cannot be used; the message says what to do."""
 
 

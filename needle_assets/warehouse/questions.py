@@ -23,6 +23,9 @@ HELD = (
 # For people to ask: objects whose code failed.
 FAILED = "select stage, object_id, reason from core.rejections where measured->>'traceback' is not null"
 
+# To begin with, where people ask.
+EXAMPLE = "select label, count(*) as n, median(brightest_mag) as median_mag\nfrom core.objects\ngroup by label\norder by n desc"
+
 # -- the demonstration -------------------------------------------------------------------------------------------------
 
 LANDED = (
