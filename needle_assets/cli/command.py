@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 import typer
 
+from needle_assets.cli import said
 from needle_assets.errors import NeedleError
 from needle_assets.home import Home
 from needle_assets.settings import as_nested_dict
@@ -50,7 +51,7 @@ def simulate(
     from needle_assets.cli.verbs import run_simulate
 
     result = run_simulate(folder, objects=objects, seed=seed, nights=nights, mix=mix, workers=workers, show=not as_json)
-    typer.echo(json.dumps(result) if as_json else _simulation_text(result))
+    typer.echo(json.dumps(result) if as_json else said.simulated(result))
 
 
 @app.command()
@@ -65,9 +66,9 @@ def fetch(
     from needle_assets.cli.verbs import run_fetch
 
     result = run_fetch(Home.from_environment(), source, landing, ids=_names(ids), nights=_names(nights), show=not as_json)
-    typer.echo(json.dumps(result) if as_json else _fetch_text(result))
+    typer.echo(json.dumps(result) if as_json else said.fetched(result))
     if not result["is_complete"]:
-        _fail(f"{source} is not complete ({_what_is_missing(result)}); run it again to go on.")
+        _fail(f"{source} is not complete ({said.what_is_missing(result)}); run it again to go on.")
 
 
 @app.command()
@@ -106,7 +107,7 @@ def refresh(
     )
     work = run_night if fetch_first else run_refresh
     result = work(Home.from_environment(), options, show=not as_json)
-    typer.echo(json.dumps(result, default=str) if as_json else _refresh_text(result))
+    typer.echo(json.dumps(result, default=str) if as_json else said.refreshed(result))
     if fetch_first and result["night"]["failures"]:
         result["problems"].append("the night is stored, but not everything was fetched; run it again to go on.")
     _fail_if_any(result)
@@ -133,7 +134,7 @@ def status(
     result = read_status(home)
     if settings:
         result["settings"] = as_nested_dict(home.settings())
-    typer.echo(json.dumps(result) if as_json else _status_text(result))
+    typer.echo(json.dumps(result) if as_json else said.stands(result))
 
 
 # A query may begin with a comment, "-- ...".
@@ -181,11 +182,11 @@ def train(
     options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers, wait_seconds=wait)
     if what == "quality":
         trained = run_train_quality(Home.from_environment(), options, show=not as_json)
-        typer.echo(json.dumps(trained) if as_json else _train_quality_text(trained))
+        typer.echo(json.dumps(trained) if as_json else said.trained_quality(trained))
         _fail_if_any(trained)
         return
     result = run_train(Home.from_environment(), options, show=not as_json)
-    typer.echo(json.dumps(result) if as_json else _train_text(result))
+    typer.echo(json.dumps(result) if as_json else said.trained_folds(result))
     _fail_if_any(result)
 
 
@@ -201,10 +202,10 @@ def restore(
     home = Home.from_environment()
     if show:
         found = copies(home)
-        typer.echo(json.dumps(found) if as_json else _copies_text(found, home))
+        typer.echo(json.dumps(found) if as_json else said.kept_copies(found, home))
         return
     result = run_restore(home, file)
-    typer.echo(json.dumps(result) if as_json else _restore_text(result))
+    typer.echo(json.dumps(result) if as_json else said.restored(result))
 
 
 @app.command()
@@ -293,108 +294,6 @@ def _text_of(file: Path) -> str:
             f"{file} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); give a file that holds one query.",
             code=2,
         )
-
-
-def _simulation_text(result: dict[str, Any]) -> str:
-    labels = ", ".join(f"{count} {label}" for label, count in result["labels"].items())
-    return (
-        f"{result['folder']}: {result['objects']} simulated objects ({labels}), {result['packets']} packets "
-        f"({result['new_packets']} new), {result['detections']} detections; the truth is in truth/."
-    )
-
-
-def _fetch_text(result: dict[str, Any]) -> str:
-    new = ", ".join(f"{result[name]} {name}" for name in ("objects", "packets", "detections", "hosts") if result[name])
-    lines = [f"{result['source']}: {new or 'nothing new'} in {result['requests']} requests ({result['seconds']:.1f} s)"]
-    return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"])])
-
-
-def _what_is_missing(result: dict[str, Any]) -> str:
-    return str(result["stopped"] or f"{len(result['failures'])} failures, {result['left']} left")
-
-
-def _refresh_text(result: dict[str, Any]) -> str:
-    from needle_assets.warehouse.landed.files import as_lines
-
-    lines = [f"{'product':<24}{'computed':>10}{'up to date':>12}{'rejected':>10}{'seconds':>9}"]
-    for table, done in result["assets"].items():
-        lines.append(f"{table:<24}{done['computed']:>10}{done['up_to_date']:>12}{done['rejected']:>10}{done['seconds']:>9.1f}")
-    lines += as_lines(result["files"])
-    earlier = {name: result["files"][f"{name}_in_all"] - len(result["files"][name]) for name in ("refused", "unread")}
-    if any(count > 0 for count in earlier.values()):
-        lines.append(
-            f"  from runs before: {earlier['refused']} refused, {earlier['unread']} not read; `needle status` names them."
-        )
-    new = f", {result['new_objects']} new" if result["new_objects"] else ""
-    published = result["published"] or "nothing, see below"
-    lines.append(f"{result['objects']} objects{new}. Published: {published} ({result['seconds']:.1f} s)")
-    if "night" in result:
-        from needle_assets.pipeline.night import as_text
-
-        lines.append(as_text(result["night"]))
-    return "\n".join(lines)
-
-
-def _train_text(result: dict[str, Any]) -> str:
-    rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
-    lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
-    return "\n".join(
-        [*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published'] or 'nothing, see below'}"]
-    )
-
-
-def _train_quality_text(result: dict[str, Any]) -> str:
-    if result["not_trained"]:
-        return str(result["not_trained"])
-    return (
-        f"{result['trained']} quality checkers trained on {result['n_images']} good images, {result['up_to_date']} up to date "
-        f"({result['seconds']:.0f} s). "
-        + (result["not_chosen"] or f"{result['chosen']} is chosen, and `needle refresh` scores with it.")
-    )
-
-
-def _copies_text(found: list[dict[str, Any]], home: Home) -> str:
-    lines = [f"{c['written_at']}  {c['size_bytes'] / 1e6:>9.1f} MB  {c['file']}  ({c['kind']})" for c in found]
-    return "\n".join([*lines, f"Copies lie in {home.backups}." if found else f"{home.path} holds nothing that can be restored."])
-
-
-def _restore_text(result: dict[str, Any]) -> str:
-    before = f" What was there before lies in {result['replaced']}." if result["replaced"] else ""
-    return (
-        f"{result['restored']} is the working warehouse now: {result['objects']} objects, {result['models']} models, "
-        f"{result['nights']} nights.{before} `needle refresh` brings it up to date."
-    )
-
-
-def _status_text(result: dict[str, Any]) -> str:
-    from needle_assets.warehouse.landed.files import as_lines
-
-    lines = [f"{result['objects']} objects in {result['home']}, filled from {result['landing'] or 'nothing yet'}"]
-    for title in ("stale", "missing", "rejections"):
-        found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
-        lines.append(f"{title}: {found or 'none'}")
-    lines += [f"blocked: {sentence}" for sentence in result["blocked"].values()]
-    lines += as_lines(result["files"])
-    waiting = ", ".join(name for name, count in result["on_demand"].items() if count)
-    if waiting:
-        lines.append(f"on demand: {waiting}; `needle train` brings them up to date, or `needle refresh --select NAME`.")
-    if result["unread_files"]:
-        lines.append(f"{result['unread_files']} files of the landing folder are new or changed; `needle refresh` reads them.")
-    behind = result["behind"]
-    if behind["n_models"]:
-        since = ", ".join(f"{behind[name]} {name}" for name in ("added", "changed", "removed"))
-        lines.append(
-            f"models: {behind['n_behind']} of {behind['n_models']} are behind ({since} objects since); `needle train` trains them."
-        )
-    lines += [f"{key} = {value}" for key, value in _flat(result.get("settings", {})).items()]
-    return "\n".join(lines)
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 if __name__ == "__main__":
