@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from needle_assets.assets.training.folds import Job, Task, stamp_file, train_task
+from needle_assets.assets.training.folds import Job, Task, stamp_file, train_tasks
 from needle_assets.classifiers.focal_loss import FocalLoss
 from needle_assets.classifiers.needle import Architecture, Needle, as_tensor
 from needle_assets.classifiers.training import Plan, Samples, deterministic, train
@@ -146,7 +146,7 @@ def paper_size() -> tuple[float, float]:
 
 def _paper_task(folder: str) -> tuple[float, float]:
     task = made_task(Path(folder))
-    done = train_task(task)
+    done = train_tasks([task])[0]
     return done["reading_seconds"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

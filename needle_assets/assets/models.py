@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ from needle_assets.settings import Settings
 from needle_assets.surveys.known import is_simulated
 
 if TYPE_CHECKING:
-    from needle_assets.classifiers.needle import Needle
+    from needle_assets.classifiers.needle import Committee, Needle
 
 P_COLUMNS = ("p_sn", "p_slsn", "p_tde")
 # Above this association between class and source of photometry, scores say so.
@@ -88,15 +88,25 @@ def _prediction_rows(
 
 def probabilities(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     """Probabilities of SN, SLSN-I, TDE, shape (n, 3), of objects by one stored model; 0 for a class it does not know."""
+    known = _tree_scores(model, objects) if ablation_named(model["ablation"]).is_trees else _scores(model, objects, stamps)
+    p = np.zeros((len(objects), len(LABELS)))
+    p[:, [LABELS.index(label) for label in model["classes"]]] = known
+    return p
+
+
+def _scores(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     from needle_assets.classifiers.needle import score
     from needle_assets.classifiers.training import deterministic
 
     images = _images(model, objects, stamps)
     with deterministic():
-        known = score(_network(model), images, _scaled(model, objects))
-    p = np.zeros((len(objects), len(LABELS)))
-    p[:, [LABELS.index(label) for label in model["classes"]]] = known
-    return p
+        return score(_network(model), images, _scaled(model, objects))
+
+
+def _tree_scores(model: Mapping[str, Any], objects: pl.DataFrame) -> np.ndarray:
+    from needle_assets.classifiers.trees import score_trees
+
+    return score_trees(model["weights"], _features(_scaler(model), objects))
 
 
 def _images(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray | None:
@@ -114,19 +124,26 @@ def stamp_pair(row: Mapping[str, Any], *, is_masked: bool) -> np.ndarray:
 
 
 def _scaled(model: Mapping[str, Any], objects: pl.DataFrame) -> np.ndarray:
-    scaler = Scaler.from_dict(json.loads(model["scaler"]))
-    columns = pl.col(scaler.names).cast(pl.Float64).fill_null(float("nan"))
-    return scaler.apply(objects.select(columns).to_numpy())
+    scaler = _scaler(model)
+    return scaler.apply(_features(scaler, objects))
 
 
-def _network(model: Mapping[str, Any]) -> "Needle":
+def _scaler(model: Mapping[str, Any]) -> Scaler:
+    return Scaler.from_dict(json.loads(model["scaler"]))
+
+
+def _features(scaler: Scaler, objects: pl.DataFrame) -> np.ndarray:
+    return objects.select(pl.col(scaler.names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+
+
+def _network(model: Mapping[str, Any]) -> "Needle | Committee":
     return _loaded(
         model["weights"], ablation_named(model["ablation"]).has_images, len(model["feature_weights"]), len(model["classes"])
     )
 
 
 @lru_cache(maxsize=64)
-def _loaded(weights: bytes, has_images: bool, n_features: int, n_classes: int) -> "Needle":
+def _loaded(weights: bytes, has_images: bool, n_features: int, n_classes: int) -> "Needle | Committee":
     from needle_assets.classifiers.needle import Architecture, from_bytes
 
     return from_bytes(weights, Architecture(has_images, n_features, n_classes))
@@ -154,9 +171,9 @@ def attention_of(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mappin
     """Where one stored model with an image branch looks, shape (n, side, side), for the class it prefers (Figure 12)."""
     from needle_assets.classifiers.attention import attention_maps
 
-    images = _images(model, objects, stamps)
+    images, network = _images(model, objects, stamps), _network(model)
     assert images is not None
-    return attention_maps(_network(model), images, _scaled(model, objects))
+    return attention_maps(cast("Needle", network), images, _scaled(model, objects))
 
 
 def stamps_by_object(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ Two exact changes of form make a step faster than the authors' (same outputs, sa
 in memory, and the largest pixel is taken before negative ones become zero, on a ninth of the pixels.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,16 +115,44 @@ def _initialise(layer: nn.Linear | nn.Conv2d, rng: np.random.Generator) -> None:
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # both kinds are made with a bias
 
 
+class Committee(nn.Module):
+    """Networks without stamps whose probabilities are averaged."""
+
+    def __init__(self, networks: Sequence[Needle]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.architecture = networks[0].architecture
+        self.feature_factors = networks[0].feature_factors
+
+    def forward(self, images: Tensor | None, features: Tensor) -> Tensor:
+        """Logarithm of the mean probability, shape (n, n_classes); softmax leaves it as it is."""
+        p = torch.stack([torch.softmax(network(images, features), dim=1) for network in self.networks])
+        return p.mean(dim=0).log()
+
+
 def to_bytes(network: Needle) -> bytes:
     """The network's numbers as safetensors."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return safetensors.torch.save(tensors)
+    return tensors_to_bytes(network.state_dict())
 
 
-def from_bytes(weights: bytes, architecture: Architecture) -> Needle:
-    """A network from what :func:`to_bytes` gave, ready to score."""
+def tensors_to_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """Tensors by name as safetensors; those of a committee begin with an axis of members."""
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
+
+
+def from_bytes(weights: bytes, architecture: Architecture) -> Needle | Committee:
+    """A network, or several that judge together, from their bytes, ready to score."""
+    state = safetensors.torch.load(weights)
+    if state["feature_factors"].ndim == 1:
+        return _loaded(state, architecture)
+    n_members = len(state["feature_factors"])
+    members = [{name: tensor[m] for name, tensor in state.items()} for m in range(n_members)]
+    return Committee([_loaded(member, architecture) for member in members]).eval()
+
+
+def _loaded(state: Mapping[str, Tensor], architecture: Architecture) -> Needle:
     network = Needle(architecture, np.random.default_rng(0))
-    network.load_state_dict(safetensors.torch.load(weights))
+    network.load_state_dict(dict(state))
     return network.channels_last().eval()
 
 
@@ -132,14 +161,14 @@ def as_tensor(images: FloatArray) -> Tensor:
     return torch.as_tensor(images).permute(0, 3, 1, 2)
 
 
-def score(network: Needle, images: FloatArray | None, features: FloatArray) -> NDArray[np.float64]:
+def score(network: Needle | Committee, images: FloatArray | None, features: FloatArray) -> NDArray[np.float64]:
     """
     Probabilities of the network's classes.
 
     Parameters
     ----------
-    network : Needle
-        A trained network.
+    network : Needle or Committee
+        Trained.
     images : ndarray, shape (n, 60, 60, 2), float32, or None
         Normalised pairs.
     features : ndarray, shape (n, n_features), float32

@@ -1,8 +1,9 @@
-"""Trains one network on one training part: early stopping on the validation part, best weights kept, the same bytes every time.
+"""Trains one network on one training part, by a fixed schedule or with early stopping; the same bytes every time.
 
 Arrays in, weights and history out. Whoever calls it decides what belongs together (see ``samples``) and where results go.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from needle_assets.settings import TrainingSettings
 
 # Validation losses of rare classes jump; the best epoch is the end of the best run of this many.
 SMOOTHED_EPOCHS = 3
+# Of one cycle: the part of all steps during which the rate rises, and where it begins, in units of the largest.
+RISING, FIRST_RATE = 0.25, 0.04
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Plan:
 
 def train(training: Samples, validation: Samples, plan: Plan) -> Trained:
     """
-    Train until the validation loss has not improved for ``patience`` epochs, or ``epochs`` are over.
+    Train one network, with or without stamps, by the schedule of the settings.
 
     Parameters
     ----------
@@ -102,12 +105,15 @@ def train(training: Samples, validation: Samples, plan: Plan) -> Trained:
     Returns
     -------
     Trained
-        Weights of the epoch that ended the best three in a row.
+        With ``schedule = "one_cycle"`` the weights of the last epoch: a rate that has fallen to nothing leaves nothing to choose,
+        and validation has no part in them. With ``"early_stopping"`` those of the epoch that ended the best three in a row, the
+        last one tried when the validation loss has not improved for ``patience`` epochs.
 
     Notes
     -----
     Section 6 and the authors' code: Adam, learning rate falling by 4 % an epoch. They train 150 epochs and keep the best;
-    stopping early keeps the same epoch unless the loss would have recovered after ``patience`` epochs. With ``balanced_draws`` an
+    stopping early keeps the same epoch unless the loss would have recovered after ``patience`` epochs. The loss of a fold with
+    seven SLSN-I says little about which epoch ranks best, so the default is a fixed length (Smith & Topin 2019). With ``balanced_draws`` an
     epoch shows that many samples drawn evenly from the classes, each weighted so that the expected gradient is that of all
     samples.
     """
@@ -129,24 +135,26 @@ def _epochs(
 ) -> Trained:
     settings, history, recent = plan.settings, [], deque[float](maxlen=SMOOTHED_EPOCHS)
     best, best_epoch, weights, n_shown = np.inf, 0, b"", 0
+    is_fixed = settings.schedule == "one_cycle"
     for epoch in range(settings.epochs):
-        _set_learning_rate(optimiser, settings, epoch)
-        loss, shown = _one_epoch(network, optimiser, training, plan, rng)
+        loss, shown = _one_epoch(network, optimiser, training, plan, rng, epoch)
         n_shown += shown
         judged = _loss_of(network, validation, plan) if len(validation) else loss
         recent.append(judged)
         history.append({"epoch": float(epoch), "training_loss": loss, "validation_loss": judged})
         smoothed = float(np.mean(recent))
-        if smoothed < best or not weights or not len(validation):
-            best, best_epoch, weights = smoothed, epoch, to_bytes(network)
+        if smoothed < best or is_fixed or not weights or not len(validation):
+            best, best_epoch = smoothed, epoch
+            weights = b"" if is_fixed else to_bytes(network)
         plan.tell(epoch + 1, settings.epochs)
         if epoch - best_epoch >= settings.patience:
             break
+    weights = weights or to_bytes(network)
     return Trained(weights, best_epoch, history, n_shown, is_bit_exact=next(network.parameters()).device.type == "cpu")
 
 
 def _one_epoch(
-    network: Needle, optimiser: torch.optim.Optimizer, samples: Samples, plan: Plan, rng: np.random.Generator
+    network: Needle, optimiser: torch.optim.Optimizer, samples: Samples, plan: Plan, rng: np.random.Generator, epoch: int
 ) -> tuple[float, int]:
     """One pass; returns the mean loss and the number of samples shown."""
     device = next(network.parameters()).device
@@ -154,6 +162,7 @@ def _one_epoch(
     total, size = 0.0, plan.settings.batch_size
     network.train()
     for start in range(0, len(order), size):
+        set_learning_rate(optimiser, plan.settings, epoch, start / len(order))
         chosen = order[start : start + size]
         images = samples.pixels(chosen)
         pixels = None if images is None else as_tensor(turned(images, rng) if plan.settings.is_augmented else images).to(device)
@@ -202,10 +211,25 @@ def _loss_of(network: Needle, samples: Samples, plan: Plan) -> float:
     return float(plan.loss(logits, torch.as_tensor(samples.y)))
 
 
-def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: TrainingSettings, epoch: int) -> None:
-    rate = max(settings.learning_rate * settings.learning_rate_decay**epoch, settings.smallest_learning_rate)
+def set_learning_rate(optimiser: torch.optim.Optimizer, settings: TrainingSettings, epoch: int, part: float) -> None:
+    """
+    The rate of the next step, ``part`` of an epoch (0 to 1) into ``epoch``.
+
+    One cycle rises from a twenty-fifth of the largest rate during the first quarter of all steps and falls to nothing, both as a
+    cosine; else the rate falls by a factor each epoch.
+    """
+    if settings.schedule == "one_cycle":
+        rate = settings.learning_rate * _one_cycle((epoch + part) / settings.epochs)
+    else:
+        rate = max(settings.learning_rate * settings.learning_rate_decay**epoch, settings.smallest_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def _one_cycle(progress: float) -> float:
+    if progress < RISING:
+        return FIRST_RATE + (1.0 - FIRST_RATE) * 0.5 * (1.0 - math.cos(math.pi * progress / RISING))
+    return 0.5 * (1.0 + math.cos(math.pi * (progress - RISING) / (1.0 - RISING)))
 
 
 def chosen_device(settings: TrainingSettings) -> torch.device:

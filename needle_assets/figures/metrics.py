@@ -86,7 +86,8 @@ def training_history(curves: Mapping[str, Sequence[tuple[FloatArray, FloatArray,
         for k, (training, validation, best) in enumerate(models):
             axis.plot(training, f"C{k % 10}:")
             axis.plot(validation, f"C{k % 10}-")
-            axis.plot([best], [validation[best]], f"C{k % 10}o")
+            if best < len(validation):  # trees have no epochs
+                axis.plot([best], [validation[best]], f"C{k % 10}o")
         axis.set(title=ablation, xlabel="epoch", ylabel="loss")
     return figure
 

@@ -27,7 +27,8 @@ from needle_assets.assets.training.folds import (
     plan,
     stamp_file,
     task_of,
-    train_task,
+    together,
+    train_tasks,
 )
 from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Orientation, Pair
@@ -189,17 +190,18 @@ def _train_missing(session: Session, frozen: TrainingSet, missing: Sequence[Job]
     n_shown, seconds = 0, 0.0
     tasks = (task_of(job, frozen, files, session.settings) for job in missing)
     with _progress(session, files.folder / "progress", len(missing)):
-        for task, row in session.pool.map(train_task, tasks, in_pool=len(missing) > 1, rescue=GIVEN_UP):
-            if row is None:
-                session.problems.append(f"{task.job.name} was not trained: {DIED}. `needle train` tries it again.")
+        for group, done in session.pool.map(train_tasks, together(tasks), in_pool=len(missing) > 1, rescue=GIVEN_UP):
+            if done is None:
+                named = ", ".join(task.job.name for task in group)
+                session.problems.append(f"{named} was not trained: {DIED}. `needle train` tries it again.")
                 continue
-            n_shown, seconds = n_shown + row["n_shown"], seconds + row["seconds"]
-            report.reading_seconds += row.pop("reading_seconds")
-            with writing(session.home.working) as connection:
-                models.store_model(
-                    connection, {**row, "training_set_id": frozen.training_set_id, "git_sha": session.git_sha}, session.stages
-                )
-            report.trained += 1
+            for row in done:
+                n_shown, seconds = n_shown + row["n_shown"], seconds + row["seconds"]
+                report.reading_seconds += row.pop("reading_seconds")
+                row |= {"training_set_id": frozen.training_set_id, "git_sha": session.git_sha}
+                with writing(session.home.working) as connection:
+                    models.store_model(connection, row, session.stages)
+                report.trained += 1
     report.samples_per_second = n_shown / seconds if seconds else 0.0
     shutil.rmtree(files.folder.parent, ignore_errors=True)
 

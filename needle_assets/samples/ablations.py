@@ -25,6 +25,8 @@ class Ablation:
         How many per class; None: as many as the settings draw.
     is_focal : bool
         Focal loss, or class-weighted cross-entropy.
+    is_trees : bool
+        Gradient-boosted trees instead of a network: what the features allow, as the measure of every network.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Ablation:
     is_upsampled: bool
     n_synthetic: int | None = None
     is_focal: bool = True
+    is_trees: bool = False
 
 
 ABLATIONS = (
@@ -42,6 +45,8 @@ ABLATIONS = (
     Ablation("masked_upsampled_ce", has_images=True, is_masked=True, is_upsampled=True, is_focal=False),
     Ablation("metadata", has_images=False, is_masked=False, is_upsampled=False),
     Ablation("metadata_upsampled", has_images=False, is_masked=False, is_upsampled=True),
+    Ablation("trees", has_images=False, is_masked=False, is_upsampled=False, is_trees=True),
+    Ablation("trees_upsampled", has_images=False, is_masked=False, is_upsampled=True, is_trees=True),
 )
 _BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from sklearn.ensemble import ExtraTreesClassifier
 
 from needle_assets.shapes import require_images, require_lengths
@@ -15,12 +16,13 @@ from needle_assets.shapes import require_images, require_lengths
 FloatArray = NDArray[np.floating]
 # A slope between two points of one night can lie hundreds of standard deviations out; it must not drown a sample.
 LARGEST_SIGMA = 8.0
+N_QUANTILES = 200
 
 
 @dataclass(frozen=True)
 class Scaler:
     """
-    Equation 1, standardisation, after filling what is missing with the median.
+    Features as a network can see them, fitted to the real objects of one training part.
 
     Parameters
     ----------
@@ -28,27 +30,54 @@ class Scaler:
         Features in order.
     median, mean, std : tuple of float, length k
         Of the finite values of the training part; a feature that is never finite has 0, 0 and 1.
+    quantiles : tuple of tuples of float, length k, or empty
+        Values at equally spaced ranks of each feature, at most ``N_QUANTILES``; empty: features are standardised.
+    has_mask : bool
+        Whether a column for each feature says where it is missing.
+
+    Notes
+    -----
+    Equation 1 standardises. Offsets span 0.05 to 60 arcsec and slopes more, so that a few objects decide mean and scatter and the
+    others lie on one another; ranks are one rule for heavy tails and for none.
     """
 
     names: tuple[str, ...]
     median: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    quantiles: tuple[tuple[float, ...], ...] = ()
+    has_mask: bool = False
 
     @classmethod
-    def fit(cls, names: tuple[str, ...], features: FloatArray) -> Self:
+    def fit(cls, names: tuple[str, ...], features: FloatArray, *, by_rank: bool = False, has_mask: bool = False) -> Self:
         """Fit to the features, shape (n, k), of the real objects of a training part; NaN = missing."""
         require_lengths(names=names, columns=features.T)
-        statistics = [_statistics(column[np.isfinite(column)]) for column in features.T]
-        median, mean, std = zip(*statistics, strict=True)
-        return cls(names, median, mean, std)
+        columns = [column[np.isfinite(column)] for column in features.T]
+        median, mean, std = zip(*map(_statistics, columns), strict=True)
+        return cls(names, median, mean, std, tuple(map(_quantiles, columns)) if by_rank else (), has_mask)
+
+    @property
+    def n_columns(self) -> int:
+        """How many columns :meth:`apply` gives."""
+        return len(self.names) * (1 + self.has_mask)
 
     def apply(self, features: FloatArray) -> NDArray[np.float32]:
-        """Standardised features, shape (n, k), always finite: missing ones are the median, extreme ones are cut at 8 sigma."""
+        """
+        Scaled features, shape (n, n_columns), always finite: missing ones are the median; then a mask of 0 and 1, if wanted.
+
+        Standardised ones are cut at 8 sigma, normal scores end where the training part does.
+        """
         require_lengths(names=self.names, columns=features.T)
-        filled = np.where(np.isfinite(features), features, np.asarray(self.median))
-        scaled = (filled - np.asarray(self.mean)) / np.asarray(self.std)
-        return np.clip(scaled, -LARGEST_SIGMA, LARGEST_SIGMA).astype(np.float32)
+        is_missing = ~np.isfinite(features)
+        filled = np.where(is_missing, np.asarray(self.median), features)
+        scaled = self._normal_scores(filled) if self.quantiles else (filled - np.asarray(self.mean)) / np.asarray(self.std)
+        columns = [np.clip(scaled, -LARGEST_SIGMA, LARGEST_SIGMA), *([is_missing] if self.has_mask else [])]
+        return np.concatenate(columns, axis=1).astype(np.float32)
+
+    def _normal_scores(self, filled: FloatArray) -> NDArray[np.float64]:
+        """What a Gaussian variable has at the rank of each value; equal values of the training part share their middle rank."""
+        columns = [_scores(column, np.asarray(knots)) for column, knots in zip(filled.T, self.quantiles, strict=True)]
+        return np.stack(columns, axis=1)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -56,8 +85,10 @@ class Scaler:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What :meth:`as_dict` gave."""
-        return cls(**{name: tuple(column) for name, column in values.items()})
+        """What :meth:`as_dict` gave, also before there were ranks."""
+        lists = {name: tuple(values[name]) for name in ("names", "median", "mean", "std")}
+        quantiles = tuple(tuple(column) for column in values.get("quantiles", ()))
+        return cls(**lists, quantiles=quantiles, has_mask=values.get("has_mask", False))
 
 
 def _statistics(values: FloatArray) -> tuple[float, float, float]:
@@ -65,6 +96,19 @@ def _statistics(values: FloatArray) -> tuple[float, float, float]:
         return 0.0, 0.0, 1.0
     std = float(values.std())
     return float(np.median(values)), float(values.mean()), std if std > 0.0 else 1.0
+
+
+def _quantiles(values: FloatArray) -> tuple[float, ...]:
+    n = min(N_QUANTILES, values.size)
+    return tuple(np.quantile(values, (np.arange(n) + 0.5) / n).tolist()) if n else ()
+
+
+def _scores(column: FloatArray, knots: FloatArray) -> NDArray[np.float64]:
+    values, first, counts = np.unique(knots, return_index=True, return_counts=True)
+    if len(values) < 2:
+        return np.zeros(len(column))
+    middle = (first + counts / 2.0) / len(knots)
+    return np.interp(column, values, ndtri(middle))
 
 
 def feature_weights(scaled: FloatArray, y: NDArray[np.integer], seed: int, *, mode: str = "mean_one") -> NDArray[np.float32]:

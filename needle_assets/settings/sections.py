@@ -228,19 +228,28 @@ class TrainingSettings:
         "masked_upsampled",
         "metadata",
         "metadata_upsampled",
+        "trees",
     )
     deployed: tuple[AblationName, ...] = ("masked_upsampled", "metadata_upsampled")
-    epochs: Count = 150
-    patience: Count = 15
+    schedule: Literal["one_cycle", "early_stopping"] = (
+        "one_cycle"  # all epochs, the rate rising and falling once; "early_stopping": the rate decays, the best epoch is kept
+    )
+    epochs: Count = 40
+    n_members: Count = 4  # networks that a model without stamps averages, under "one_cycle"
     batch_size: Count = 32
-    learning_rate: PositiveFraction = 3e-4
+    learning_rate: PositiveFraction = 1e-3  # the largest
+    patience: Count = 15  # this and the next two: of "early_stopping"
     learning_rate_decay: PositiveFraction = 0.96
     smallest_learning_rate: Fraction = 2e-6
     weight_decay: Fraction = 1e-4
     balanced_draws: CountOrNone = 0  # samples an epoch shows, drawn evenly from the classes; 0: every sample once
     is_augmented: bool = True
+    class_weights: Literal["loss_shares", "focal_alpha"] = "loss_shares"  # "focal_alpha": Table 4, whatever the numbers
+    loss_shares: tuple[Positive, Positive, Positive] = (0.4, 0.3, 0.3)  # of SN, SLSN-I, TDE, synthetic samples included
     focal_alpha: tuple[NotNegative, NotNegative, NotNegative] = (0.02, 0.49, 0.49)
     focal_gamma: tuple[NotNegative, NotNegative, NotNegative] = (0.0, 2.0, 2.5)
+    feature_scaling: Literal["rank", "standard"] = "rank"  # normal scores of ranks; "standard": Equation 1
+    missing_features: Literal["median", "mask"] = "median"  # "mask": the median, and a column that says so
     feature_weights: Literal["mean_one", "sum_one", "none"] = (
         "mean_one"  # importances scaled to mean 1, "sum_one" as the authors, or "none"
     )

@@ -14,9 +14,11 @@ from needle_assets.assets.training.folds import (
     Task,
     TrainingError,
     TrainingSet,
+    _loss,
     plan,
     task_of,
-    train_task,
+    together,
+    train_tasks,
 )
 from needle_assets.classifiers.evaluation import association
 from needle_assets.light_curves.features import HOSTED_FEATURES
@@ -25,6 +27,7 @@ from needle_assets.pipeline import train as training
 from needle_assets.pipeline.session import Session
 from needle_assets.samples.ablations import UnknownAblationError, ablation_named
 from needle_assets.samples.leakage import LeakError, Parents
+from needle_assets.settings import preset_settings
 from needle_assets.stages import stage_named
 from needle_assets.surveys.known import is_simulated
 from needle_assets.warehouse.checks import CHECKS
@@ -192,19 +195,46 @@ def planted(tmp_path: Path, **changes: object) -> Task:
 def test_an_untouched_object_among_the_trained_ones_stops_the_training(tmp_path):
     task = planted(tmp_path)
     with pytest.raises(LeakError, match="are untouched and would be trained on"):
-        train_task(replace(task, untouched=frozenset([task.job.trained[0]])))
+        train_tasks([replace(task, untouched=frozenset([task.job.trained[0]]))])
 
 
 def test_a_synthetic_sample_with_a_parent_in_validation_stops_the_training(tmp_path):
     task = planted(tmp_path)
     with pytest.raises(LeakError, match="are parents of synthetic samples and would judge the model"):
-        train_task(replace(task, parents=(Parents(task.job.trained[0], task.job.validated[0]),)))
+        train_tasks([replace(task, parents=(Parents(task.job.trained[0], task.job.validated[0]),))])
 
 
 def test_an_object_in_both_parts_stops_the_training(tmp_path):
     task = planted(tmp_path)
     with pytest.raises(LeakError, match="in the training part and in the validation part"):
-        train_task(replace(task, job=replace(task.job, validated=task.job.trained[:1])))
+        train_tasks([replace(task, job=replace(task.job, validated=task.job.trained[:1]))])
+
+
+def test_the_alpha_of_a_model_follows_its_real_and_synthetic_counts_and_in_preset_paper_stays_table_4(tmp_path):
+    task = planted(tmp_path)
+    counts = np.bincount(task.y[0])
+    shares = np.array(_loss(task).alpha) * counts
+    np.testing.assert_allclose(shares / shares.sum(), (0.4, 0.3, 0.3))
+    more = replace(task, y=(task.y[0], task.y[1], np.array([1] * 50)))
+    assert _loss(more).alpha[1] / _loss(more).alpha[0] < _loss(task).alpha[1] / _loss(task).alpha[0]
+    assert _loss(replace(task, settings=preset_settings("paper").training)).alpha == (0.02, 0.49, 0.49)
+
+
+def test_networks_without_stamps_are_trained_together_and_trees_and_those_that_stop_early_alone(tmp_path):
+    task = planted(tmp_path)
+    grown = replace(task, job=replace(task.job, ablation=ablation_named("trees")))
+    early = replace(task, settings=replace(task.settings, schedule="early_stopping"))
+    assert [len(group) for group in together([task, grown, task, early])] == [1, 1, 2]
+
+
+def test_trees_stand_beside_the_networks_in_scores_and_metrics(session):
+    assert training.train_folds(session, ["trees"]).trained == 3
+    score(session)
+    query = "select count(*) from results.predictions where ablation = '{}'"
+    assert ask(session, query.format("trees")) == ask(session, query.format("metadata"))
+    area = "select value, ci_low, ci_high from results.metrics where ablation = 'trees' and metric = 'pr_area' and set = 'validation'"
+    assert all(low <= value <= high for value, low, high in ask(session, area + " and aggregate = 'ensemble'"))
+    assert ask(session, "select distinct ablation from results.metrics order by 1") == [("metadata",), ("trees",)]
 
 
 def broken(session: Session) -> set[str]:
@@ -253,7 +283,7 @@ def test_the_scaler_knows_nothing_of_validation_rows(tmp_path):
     task = planted(tmp_path)
     far = (task.features[0], task.features[1] + 1e6, task.features[2])
     (tmp_path / "b").mkdir()
-    assert train_task(task)["scaler"] == train_task(replace(task, features=far))["scaler"]
+    assert train_tasks([task])[0]["scaler"] == train_tasks([replace(task, features=far)])[0]["scaler"]
 
 
 def test_attention_is_on_the_mask_of_the_same_object_and_untouched_ones_have_none(monkeypatch):

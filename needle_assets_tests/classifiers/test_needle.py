@@ -1,5 +1,7 @@
 """The networks are the published ones, the losses obey their laws, and training repeats itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -90,7 +92,8 @@ def easy_samples(rng: np.random.Generator, n: int, images: np.ndarray | None = N
     return Samples(images, np.arange(n), features, y)
 
 
-QUICK = TrainingSettings(epochs=6, patience=3, learning_rate=3e-3, device="cpu")
+QUICK = TrainingSettings(epochs=6, learning_rate=3e-3, device="cpu")
+EARLY = TrainingSettings(schedule="early_stopping", patience=3, device="cpu")
 
 
 def plan(settings: TrainingSettings, *, has_images: bool = False, seed: int = 7) -> Plan:
@@ -109,7 +112,7 @@ def test_training_learns_what_is_there_and_the_same_seed_gives_the_same_bytes(rn
 
 def test_training_stops_when_the_validation_loss_no_longer_falls(rng):
     noise = Samples(None, np.arange(60), rng.normal(size=(60, 33)).astype(np.float32), rng.integers(0, 3, 60))
-    settings = TrainingSettings(epochs=60, patience=3, learning_rate=1e-2, device="cpu")
+    settings = replace(EARLY, epochs=60, learning_rate=1e-2)
     done = train(easy_samples(rng, 100), noise, plan(settings))
     assert len(done.history) == done.best_epoch + 4 < 60
 
@@ -141,7 +144,7 @@ def test_a_network_with_stamps_trains_from_rows_of_a_larger_array(rng):
 
 
 def test_a_loss_that_only_stays_the_same_is_no_progress(rng):
-    settings = TrainingSettings(epochs=20, patience=3, learning_rate=1e-30, smallest_learning_rate=1e-30, device="cpu")
+    settings = replace(EARLY, epochs=20, learning_rate=1e-30, smallest_learning_rate=1e-30)
     done = train(easy_samples(rng, 40), easy_samples(rng, 20), plan(settings))
     assert len({epoch["validation_loss"] for epoch in done.history}) == 1
     assert (done.best_epoch, len(done.history)) == (0, 4)

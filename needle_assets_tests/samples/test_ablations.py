@@ -12,12 +12,15 @@ COMPARED = {
     "masked_upsampled_ce": (True, True, True, False),
     "metadata": (False, False, False, True),
     "metadata_upsampled": (False, False, True, True),
+    "trees": (False, False, False, True),
+    "trees_upsampled": (False, False, True, True),
 }
 
 
-def test_the_ablations_are_those_of_the_paper():
+def test_the_ablations_are_those_of_the_paper_and_trees_on_the_same_features():
     assert {a.name: (a.has_images, a.is_masked, a.is_upsampled, a.is_focal) for a in ABLATIONS} == COMPARED
     assert {a.n_synthetic for a in ABLATIONS} == {None}
+    assert [a.name for a in ABLATIONS if a.is_trees] == ["trees", "trees_upsampled"]
 
 
 @pytest.mark.parametrize("name", COMPARED)
@@ -25,7 +28,7 @@ def test_each_is_found_by_its_name(name):
     assert ablation_named(name).name == name
 
 
-@pytest.mark.parametrize("name", ["masked_upsampled", "masked_upsampled_ce", "metadata_upsampled"])
+@pytest.mark.parametrize("name", ["masked_upsampled", "masked_upsampled_ce", "metadata_upsampled", "trees_upsampled"])
 def test_a_number_behind_an_upsampled_one_is_how_many(name):
     found, plain = ablation_named(f"{name}_50"), ablation_named(name)
     assert (found.name, found.n_synthetic) == (f"{name}_50", 50)

@@ -1,7 +1,10 @@
 """Scaling is fitted once and applied to anything; the realism test tells what can be told."""
 
+import json
+
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from needle_assets.errors import Rejection
 from needle_assets.samples.realism import area, recognisability
@@ -21,14 +24,47 @@ def test_scaled_features_have_mean_0_and_scatter_1_and_missing_ones_are_the_medi
 
 
 def test_a_feature_that_is_never_there_or_never_changes_harms_nothing():
-    scaler = Scaler.fit(NAMES, np.array([[np.nan, 3.0], [np.nan, 3.0]]))
+    never = np.array([[np.nan, 3.0], [np.nan, 3.0]])
+    assert Scaler.fit(NAMES, never, by_rank=True).apply(np.array([[1.0, 9.0]])).tolist() == [[0.0, 0.0]]
+    scaler = Scaler.fit(NAMES, never)
     assert np.isfinite(scaler.apply(np.array([[1.0, 1e30], [np.nan, np.inf]]))).all()
     assert np.abs(scaler.apply(np.array([[0.0, 1e30]]))).max() <= LARGEST_SIGMA
 
 
-def test_a_scaler_survives_json(rng):
-    scaler = Scaler.fit(NAMES, rng.normal(size=(20, 2)))
-    assert Scaler.from_dict(scaler.as_dict()) == scaler
+@pytest.mark.parametrize("by_rank", [False, True])
+def test_a_scaler_survives_json(rng, by_rank):
+    scaler = Scaler.fit(NAMES, rng.normal(size=(20, 2)), by_rank=by_rank, has_mask=by_rank)
+    assert Scaler.from_dict(json.loads(json.dumps(scaler.as_dict()))) == scaler
+
+
+def test_a_scaler_stored_before_there_were_ranks_still_standardises():
+    stored = {"names": ["a"], "median": [2.0], "mean": [1.0], "std": [4.0]}
+    np.testing.assert_allclose(Scaler.from_dict(stored).apply(np.array([[9.0], [np.nan]])), [[2.0], [0.25]])
+
+
+def test_ranks_make_a_heavy_tail_gaussian_and_any_monotonic_change_of_it_the_same(rng):
+    offsets = np.exp(rng.normal(0.0, 3.0, (2000, 1)))
+    seen = np.sort(np.exp(rng.normal(0.0, 3.0, (50, 1))), axis=0)
+    scaler, logarithms = (Scaler.fit(("a",), x, by_rank=True) for x in (offsets, np.log(offsets)))
+    scaled = scaler.apply(offsets)[:, 0]
+    assert abs(scaled.mean()) < 0.02
+    assert scaled.std() == pytest.approx(1.0, abs=0.03)
+    assert (np.diff(scaler.apply(seen)[:, 0]) >= 0).all()
+    np.testing.assert_allclose(scaler.apply(seen), logarithms.apply(np.log(seen)), atol=0.06)
+
+
+def test_equal_values_share_their_middle_rank_and_what_lies_beyond_the_training_part_ends_with_it():
+    scaler = Scaler.fit(("a",), np.array([[0.0]] * 6 + [[1.0], [2.0], [3.0], [4.0]]), by_rank=True)
+    scaled = scaler.apply(np.array([[0.0], [np.nan], [4.0], [1e9], [-1e9]]))[:, 0]
+    assert scaled[0] == scaled[1] == scaled[4] == pytest.approx(ndtri(0.3))
+    assert scaled[2] == scaled[3] == pytest.approx(ndtri(0.95))
+
+
+def test_a_mask_says_beside_the_values_what_is_missing():
+    scaler = Scaler.fit(NAMES, np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 4.0]]), by_rank=True, has_mask=True)
+    seen = scaler.apply(np.array([[1.0, np.nan], [np.nan, 4.0]]))
+    assert seen.shape == (2, scaler.n_columns) == (2, 4)
+    assert seen[:, 2:].tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
 def test_a_telling_feature_weighs_more_and_weights_average_1(rng):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,9 +25,9 @@ from needle_assets.settings import Settings, TrainingSettings
 
 if TYPE_CHECKING:
     from needle_assets.classifiers.focal_loss import FocalLoss
-    from needle_assets.classifiers.training import Samples
+    from needle_assets.classifiers.training import Plan, Samples, Trained
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 MIN_OF_CLASS = 2
 
 
@@ -290,50 +290,115 @@ def feature_names(model_kind: str) -> tuple[str, ...]:
     return HOSTLESS_FEATURES if model_kind == "T" else HOSTED_FEATURES
 
 
-def train_task(task: Task) -> dict[str, Any]:
-    """Train one model; returns its row of results.fold_models. Runs in a worker."""
-    from needle_assets.classifiers.needle import Architecture
-    from needle_assets.classifiers.training import Plan, chosen_device, train
+def together(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
+    """Tasks as workers take them: networks without stamps of one ablation at once, where nothing stops them early; others alone."""
+    waiting: dict[tuple[str, tuple[str, ...]], list[Task]] = {}
+    for task in tasks:
+        ablation = task.job.ablation
+        if ablation.has_images or ablation.is_trees or task.settings.schedule != "one_cycle":
+            yield (task,)
+        else:
+            waiting.setdefault((ablation.name, task.job.classes), []).append(task)
+    yield from map(tuple, waiting.values())
 
-    started, job = time.monotonic(), task.job
+
+def train_tasks(tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Train the models of :func:`together`; returns their rows of results.fold_models. Runs in a worker."""
+    started = time.monotonic()
+    ready = [_ready(task) for task in tasks]
+    ablation, settings = tasks[0].job.ablation, tasks[0].settings
+    if ablation.is_trees:
+        done = [_grown(one) for one in ready]
+    elif ablation.has_images or settings.schedule != "one_cycle":
+        from needle_assets.classifiers.training import train
+
+        done = [train(one.training, one.validation, one.plan) for one in ready]
+    else:
+        from needle_assets.classifiers.replicas import train_committees
+
+        done = train_committees(*([getattr(one, name) for one in ready] for name in ("training", "validation", "plan")))
+    for one in ready:
+        one.plan.tell(1, 1)
+    seconds = (time.monotonic() - started) / len(tasks)
+    return [_model_row(one, trained, seconds) for one, trained in zip(ready, done, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A task whose leaks were looked for, its features scaled and its pixels in memory."""
+
+    task: Task
+    part: TrainingPart
+    scaler: Scaler
+    training: "Samples"
+    validation: "Samples"
+    plan: "Plan"
+    reading_seconds: float
+
+
+def _ready(task: Task) -> _Ready:
+    from needle_assets.classifiers.needle import Architecture
+    from needle_assets.classifiers.training import Plan
+
+    job, settings = task.job, task.settings
     real, validated, synthetic = task.features
     part = TrainingPart(job.trained, job.validated, task.parents, task.parted, scaled=job.trained, identity=task.identity)
     require_no_leak(part, task.untouched)
-    scaler = Scaler.fit(feature_names(job.model_kind), real)
-    weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=task.settings.feature_weights)
+    by_rank, has_mask = settings.feature_scaling == "rank", settings.missing_features == "mask"
+    scaler = Scaler.fit(feature_names(job.model_kind), real, by_rank=by_rank, has_mask=has_mask)
+    mode = "none" if job.ablation.is_trees else settings.feature_weights
+    weights = feature_weights(scaler.apply(real), task.y[0], task.seed % 2**31, mode=mode)
+    everything = np.concatenate([real, synthetic])
     reading = time.monotonic()
-    training, validation = (
-        _samples(task, scaler.apply(np.concatenate([real, synthetic]))),
-        _validation(task, scaler.apply(validated)),
-    )
+    # Trees want no scaling, and see for themselves what is missing.
+    seen = (everything, validated) if job.ablation.is_trees else (scaler.apply(everything), scaler.apply(validated))
+    training, validation = _samples(task, seen[0]), _validation(task, seen[1])
     reading = time.monotonic() - reading
-    architecture = Architecture(job.ablation.has_images, len(scaler.names), len(job.classes))
+    architecture = Architecture(job.ablation.has_images, scaler.n_columns, len(job.classes))
     told = task.folder / "progress" / job.name
 
     def tell(done: int, total: int) -> None:
         with suppress(OSError):  # how far it is only shows; the model is what counts
             told.write_text(f"{done} {total}", encoding="ascii")
 
-    done = train(training, validation, Plan(task.settings, _loss(task), architecture, task.seed, weights, tell))
-    tell(1, 1)
-    scaling = json.dumps(scaler.as_dict())
+    plan = Plan(settings, _loss(task), architecture, task.seed, weights, tell)
+    return _Ready(task, part, scaler, training, validation, plan, reading)
+
+
+def _grown(ready: _Ready) -> "Trained":
+    from needle_assets.classifiers.training import Trained
+    from needle_assets.classifiers.trees import N_ITERATIONS, fit_trees
+
+    training, plan = ready.training, ready.plan
+    trees = fit_trees(training.features, training.y, plan.loss.alpha, plan.seed % 2**31)
+    return Trained(trees, N_ITERATIONS - 1, [], N_ITERATIONS * len(training), is_bit_exact=True)
+
+
+def _model_row(ready: _Ready, done: "Trained", seconds: float) -> dict[str, Any]:
+    job, settings, scaling = ready.task.job, ready.task.settings, json.dumps(ready.scaler.as_dict())
     return {
         "model_id": hashlib.sha256(job.name.encode() + done.weights + scaling.encode()).hexdigest()[:32],
-        **_what_it_saw(job, part),
-        "seed": task.seed,
+        **_what_it_saw(job, ready.part),
+        "seed": ready.task.seed,
         "weights": done.weights,
         "scaler": scaling,
-        "feature_weights": weights.astype(float),
+        "feature_weights": np.asarray(ready.plan.feature_weights, dtype=float),
         "history_training_loss": [epoch["training_loss"] for epoch in done.history],
         "history_validation_loss": [epoch["validation_loss"] for epoch in done.history],
         "best_epoch": done.best_epoch,
         "n_shown": done.n_shown,
-        "seconds": time.monotonic() - started,
-        "device": chosen_device(task.settings).type,
+        "seconds": seconds,
+        "device": "cpu" if job.ablation.is_trees else _device(settings),
         "is_bit_exact": done.is_bit_exact,
-        "settings": json.dumps(asdict(task.settings), sort_keys=True),
-        "reading_seconds": reading,
+        "settings": json.dumps(asdict(settings), sort_keys=True),
+        "reading_seconds": ready.reading_seconds,
     }
+
+
+def _device(settings: TrainingSettings) -> str:
+    from needle_assets.classifiers.training import chosen_device
+
+    return chosen_device(settings).type
 
 
 def _what_it_saw(job: Job, part: TrainingPart) -> dict[str, Any]:
@@ -352,13 +417,16 @@ def _what_it_saw(job: Job, part: TrainingPart) -> dict[str, Any]:
 
 
 def _loss(task: Task) -> "FocalLoss":
-    from needle_assets.classifiers.focal_loss import FocalLoss, cross_entropy
+    from needle_assets.classifiers.focal_loss import FocalLoss, alpha_for, cross_entropy
 
-    chosen = [LABELS.index(label) for label in task.job.classes]
-    alpha = tuple(task.settings.focal_alpha[k] for k in chosen)
+    settings, chosen = task.settings, [LABELS.index(label) for label in task.job.classes]
+    alpha = tuple(settings.focal_alpha[k] for k in chosen)
+    if settings.class_weights == "loss_shares":
+        counts = np.bincount(np.concatenate([task.y[0], task.y[2]]), minlength=len(chosen))
+        alpha = alpha_for([settings.loss_shares[k] for k in chosen], counts.tolist())
     if not task.job.ablation.is_focal:
         return cross_entropy(alpha)
-    return FocalLoss(alpha, tuple(task.settings.focal_gamma[k] for k in chosen))
+    return FocalLoss(alpha, tuple(settings.focal_gamma[k] for k in chosen))
 
 
 def _samples(task: Task, features: np.ndarray) -> "Samples":
