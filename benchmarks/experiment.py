@@ -42,6 +42,11 @@ deal = {seed}
 [training]
 deployed = []
 seed = {seed}
+schedule = "early_stopping"
+batch_size = 32
+class_weights = "focal_alpha"
+feature_scaling = "standard"
+n_members = 1
 """
 
 

@@ -42,7 +42,7 @@ def train_committees(trainings: Sequence[Samples], validations: Sequence[Samples
     # Networks that take equally many steps go together, so that the company of others changes none.
     for size in sorted(set(sizes)):
         chosen = [k for k, found in enumerate(sizes) if found == size]
-        with deterministic(torch.get_num_threads()):
+        with deterministic():
             replicas = _Replicas.of([trainings[k] for k in chosen], [validations[k] for k in chosen], [plans[k] for k in chosen])
             done.update(zip(chosen, replicas.train(size), strict=True))
     return [done[k] for k in range(len(plans))]
@@ -107,7 +107,9 @@ class _Replicas:
 
     def train(self, n_batches: int) -> list[Trained]:
         settings = self.plans[0].settings
-        optimiser = torch.optim.AdamW(self.parameters.values(), settings.learning_rate, weight_decay=settings.weight_decay)
+        optimiser = torch.optim.AdamW(
+            self.parameters.values(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
         history = []
         for epoch in range(settings.epochs):
             trained = self._epoch(optimiser, epoch, n_batches)

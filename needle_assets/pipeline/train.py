@@ -190,7 +190,9 @@ def _train_missing(session: Session, frozen: TrainingSet, missing: Sequence[Job]
     n_shown, seconds = 0, 0.0
     tasks = (task_of(job, frozen, files, session.settings) for job in missing)
     with _progress(session, files.folder / "progress", len(missing)):
-        for group, done in session.pool.map(train_tasks, together(tasks), in_pool=len(missing) > 1, rescue=GIVEN_UP):
+        for group, done in session.pool.map(
+            train_tasks, together(tasks, session.pool.count), in_pool=len(missing) > 1, rescue=GIVEN_UP
+        ):
             if done is None:
                 named = ", ".join(task.job.name for task in group)
                 session.problems.append(f"{named} was not trained: {DIED}. `needle train` tries it again.")

@@ -294,7 +294,9 @@ def _training(warehouse: Warehouse) -> Iterator[Piece]:
     if curves:
         yield picture(pictures.training_history(curves))
     weights = [
-        row["feature_weights"] for row in rows.iter_rows(named=True) if len(row["feature_weights"]) == len(HOSTED_FEATURES)
+        row["feature_weights"][: len(HOSTED_FEATURES)]  # a mask of what is missing comes after the features
+        for row in rows.iter_rows(named=True)
+        if len(row["feature_weights"]) >= len(HOSTED_FEATURES) and len(row["history_training_loss"])
     ]
     if weights:
         ranking = sample_pictures.feature_ranking(HOSTED_FEATURES, np.array(weights))

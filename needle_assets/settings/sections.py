@@ -234,9 +234,9 @@ class TrainingSettings:
     schedule: Literal["one_cycle", "early_stopping"] = (
         "one_cycle"  # all epochs, the rate rising and falling once; "early_stopping": the rate decays, the best epoch is kept
     )
-    epochs: Count = 40
+    epochs: Count = 30
     n_members: Count = 4  # networks that a model without stamps averages, under "one_cycle"
-    batch_size: Count = 32
+    batch_size: Count = 64
     learning_rate: PositiveFraction = 1e-3  # the largest
     patience: Count = 15  # this and the next two: of "early_stopping"
     learning_rate_decay: PositiveFraction = 0.96

@@ -14,7 +14,7 @@ from needle_assets.classifiers.training import Plan, Samples, set_learning_rate
 from needle_assets.settings import TrainingSettings
 
 FORM = Architecture(False, 33, 3)
-SETTINGS = TrainingSettings(epochs=4, n_members=2, learning_rate=3e-3, device="cpu")
+SETTINGS = TrainingSettings(epochs=4, n_members=2, batch_size=32, learning_rate=3e-3, device="cpu")
 
 
 def samples(rng: np.random.Generator, n: int) -> Samples:

@@ -290,8 +290,12 @@ def feature_names(model_kind: str) -> tuple[str, ...]:
     return HOSTLESS_FEATURES if model_kind == "T" else HOSTED_FEATURES
 
 
-def together(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
-    """Tasks as workers take them: networks without stamps of one ablation at once, where nothing stops them early; others alone."""
+def together(tasks: Iterable[Task], n_workers: int = 1) -> Iterator[tuple[Task, ...]]:
+    """
+    Tasks as workers take them: networks without stamps of one ablation at once, where nothing stops them early; others alone.
+
+    With several workers those of an ablation are shared out among them.
+    """
     waiting: dict[tuple[str, tuple[str, ...]], list[Task]] = {}
     for task in tasks:
         ablation = task.job.ablation
@@ -299,7 +303,8 @@ def together(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
             yield (task,)
         else:
             waiting.setdefault((ablation.name, task.job.classes), []).append(task)
-    yield from map(tuple, waiting.values())
+    for group in waiting.values():
+        yield from (tuple(group[k::n_workers]) for k in range(min(n_workers, len(group))))
 
 
 def train_tasks(tasks: Sequence[Task]) -> list[dict[str, Any]]:
