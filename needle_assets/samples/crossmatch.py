@@ -240,7 +240,7 @@ def draw_recipe(
         light_curve_redshift=parent.redshift,
         image_redshift=image.redshift,
         seed=seed,
-        orientation=_orientation(image, rng),
+        orientation=_orientation(image, rng, chosen),
         n_attempts=n_attempts,
         n_det_g=len(known.in_band(survey.feature_bands[0])),
         n_det_r=len(known.in_band(survey.feature_bands[1])),
@@ -269,9 +269,15 @@ def _limit_mag(parent: LightCurveParent, settings: SyntheticSettings) -> float:
     return float(faintest) if settings.is_depth_own else depth_mag
 
 
-def _orientation(image: ImageParent, rng: np.random.Generator) -> Orientation:
-    """Section 3.4: any angle if transient and host are complete in the stamp, else a multiple of 90 degrees."""
-    angle = rng.uniform(0.0, 360.0) if image.is_complete else 90.0 * float(rng.integers(4))
+def _orientation(image: ImageParent, rng: np.random.Generator, settings: SyntheticSettings) -> Orientation:
+    """
+    A multiple of 90 degrees, flipped half the time: as training turns every sample, real or synthetic, and without a changed pixel.
+
+    Section 3.4 turns a pair by any angle if transient and host are complete in it. Its pixels are then interpolated, those of real
+    ones never are.
+    """
+    is_any = settings.turns == "any" and image.is_complete
+    angle = rng.uniform(0.0, 360.0) if is_any else 90.0 * float(rng.integers(4))
     return Orientation(float(angle), bool(rng.random() < 0.5))
 
 

@@ -16,6 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "sampled_days_after_peak": 5.0,
             "is_thinned": True,
             "is_posterior_drawn": False,
+            "turns": "any",
         },
         "training": {
             "schedule": "early_stopping",
@@ -50,6 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "sampled_days_after_peak": 5.0,
             "is_thinned": True,
             "is_posterior_drawn": False,
+            "turns": "any",
             "is_self_allowed": True,
         },
         "training": {

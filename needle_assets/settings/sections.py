@@ -216,6 +216,7 @@ class SyntheticSettings:
     is_posterior_drawn: bool = True
     is_spectrum_shifted: bool = False
     is_self_allowed: bool = False
+    turns: Literal["quarter", "any"] = "quarter"  # "any": complete pairs by any angle (section 3.4)
 
 
 @dataclass(frozen=True)

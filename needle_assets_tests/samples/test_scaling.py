@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from needle_assets.classifiers.training import turned
 from needle_assets.errors import Rejection
-from needle_assets.samples.realism import area, recognisability
+from needle_assets.images.augmentation import Pair
+from needle_assets.light_curves.features import NO_HOST
+from needle_assets.samples.crossmatch import ImageParent, _orientation, rendered_pair
+from needle_assets.samples.realism import PIXEL_STATISTICS, area, pixel_statistics, recognisability
 from needle_assets.samples.scaling import LARGEST_SIGMA, Scaler, feature_weights, normalised_pair
+from needle_assets.settings import SyntheticSettings
 
 NAMES = ("a", "b")
 
@@ -116,3 +121,26 @@ def test_features_without_two_values_in_a_part_are_left_out_of_the_comparison(rn
     groups = (np.array([f"h{i}" for i in range(40)]), np.array([f"h{i % 40}" for i in range(80)]))
     real, made = (np.column_stack([rng.normal(size=n), np.full(n, np.nan), np.full(n, 3.0)]) for n in (40, 80))
     assert recognisability(real, made, groups, ("a", "b", "c"), rng).auc < 0.7
+
+
+@pytest.mark.parametrize(("turns", "is_same"), [("quarter", True), ("any", False)])
+def test_a_synthetic_stamp_turned_by_quarters_has_the_pixels_of_a_real_one_and_one_turned_by_any_angle_has_not(
+    rng, turns, is_same
+):
+    y, x = np.mgrid[:60, :60]
+    source = np.exp(-(((x - 30) / 6) ** 2) - ((y - 30) / 3) ** 2)
+    images = [rng.normal(0, 1, (60, 60)) + 40 * source for _ in range(2)]
+    pair, parent = Pair(*images, source > 0.05, (30.0, 30.0), None), ImageParent("a", 0.1, NO_HOST, is_complete=True)
+    noise = {"science_noise": images[0][source < 0.05], "reference_noise": images[1][source < 0.05]}
+    turn = _orientation(parent, rng, SyntheticSettings(turns=turns))
+    made = rendered_pair(pair, turn, 1, **noise)
+    seen = [
+        pixel_statistics(np.moveaxis(normalised_pair(*both), 0, -1)[None]) for both in (images, (made.science, made.reference))
+    ]
+    assert np.allclose(*seen, atol=1e-6) == is_same
+
+
+def test_pixel_statistics_do_not_change_with_the_orientation_that_training_gives(rng):
+    pairs = rng.random((6, 60, 60, 2))
+    np.testing.assert_allclose(pixel_statistics(turned(pairs, rng)), pixel_statistics(pairs), atol=1e-9)
+    assert pixel_statistics(pairs).shape == (6, len(PIXEL_STATISTICS))
