@@ -24,9 +24,9 @@ from needle_assets.assets.models import P_COLUMNS, probabilities
 from needle_assets.assets.training.folds import Frozen, Task, TrainingSet, feature_names, plan, task_of, together, train_tasks
 from needle_assets.classifiers.metrics import pr_area
 from needle_assets.home import Home
+from needle_assets.labels import LABELS
 from needle_assets.samples.ablations import ablation_named
 from needle_assets.settings import Settings, TrainingSettings
-from needle_assets.surveys.ztf import LABELS
 from needle_assets.warehouse import exploring
 
 # The training of version 1, and the other arms: ablation and settings.

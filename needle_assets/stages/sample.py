@@ -77,6 +77,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         },
         settings=("synthetic", "features", "epochs", "gaussian_process", "seed"),
+        code_version="2",
         group="samples",
         is_per_object=False,
         keeps_previous=True,

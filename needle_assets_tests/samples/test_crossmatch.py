@@ -89,12 +89,14 @@ def test_samples_are_within_the_limit_and_carry_the_host_of_the_image(light_curv
         assert recipe.n_det_g + recipe.n_det_r >= 1
 
 
-def test_only_complete_images_are_turned_by_odd_angles(light_curves):
+@pytest.mark.parametrize(("turns", "least"), [("quarter", 1), ("any", 6)])
+def test_only_complete_images_are_turned_by_odd_angles_and_only_if_wanted(light_curves, turns, least):
     angles = {image.object_id: set() for image in IMAGES}
-    for recipe in draw_recipes(light_curves, IMAGES, 30, seed_of, DRAWING):
+    for recipe in draw_recipes(light_curves, IMAGES, 30, seed_of, Drawing(SyntheticSettings(turns=turns), FeatureSettings())):
         angles[recipe.image_parent].add(recipe.orientation.angle_deg % 90.0)
     assert angles["im1"] == angles["im2"] == {0.0}
-    assert len(angles["im0"]) > 5
+    assert len(angles["im0"]) >= least
+    assert turns == "any" or angles["im0"] == {0.0}
 
 
 def test_a_class_without_a_pair_in_redshift_is_refused_with_numbers(light_curves):

@@ -14,6 +14,7 @@ from needle_assets.samples.crossmatch import ImageParent, _orientation, rendered
 from needle_assets.samples.realism import PIXEL_STATISTICS, area, pixel_statistics, recognisability
 from needle_assets.samples.scaling import LARGEST_SIGMA, Scaler, feature_weights, normalised_pair
 from needle_assets.settings import SyntheticSettings
+from needle_assets.surveys.ztf import ZTF
 
 NAMES = ("a", "b")
 
@@ -130,7 +131,7 @@ def test_a_synthetic_stamp_turned_by_quarters_has_the_pixels_of_a_real_one_and_o
     y, x = np.mgrid[:60, :60]
     source = np.exp(-(((x - 30) / 6) ** 2) - ((y - 30) / 3) ** 2)
     images = [rng.normal(0, 1, (60, 60)) + 40 * source for _ in range(2)]
-    pair, parent = Pair(*images, source > 0.05, (30.0, 30.0), None), ImageParent("a", 0.1, NO_HOST, is_complete=True)
+    pair, parent = Pair(*images, source > 0.05, (30.0, 30.0), None), ImageParent("a", 0.1, ZTF, NO_HOST, is_complete=True)
     noise = {"science_noise": images[0][source < 0.05], "reference_noise": images[1][source < 0.05]}
     turn = _orientation(parent, rng, SyntheticSettings(turns=turns))
     made = rendered_pair(pair, turn, 1, **noise)
