@@ -8,7 +8,6 @@ import pytest
 
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
-from needle_assets.orchestration.records import pictures
 from needle_assets.simulation import simulate
 from needle_assets.warehouse import exploring
 
@@ -19,7 +18,6 @@ MIX = {"SN": 0.4, "SLSN-I": 0.3, "TDE": 0.3}
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Home]:
     """A simulated landing folder and a home refreshed from it. Nobody may change them."""
-    pictures.OBJECTS_PER_RUN = 1  # each is a third of a second, and every refresh of every test would draw them
     folder = tmp_path_factory.mktemp("filled")
     simulate(folder / "landing", objects=N_OBJECTS, seed=3, mix=MIX, workers=1)
     home = Home(folder / "home").prepare()

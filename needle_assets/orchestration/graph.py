@@ -97,17 +97,18 @@ def _asset(stage: Stage, columns: list[tuple[str, str, str]], comment: str) -> d
 def _materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.MaterializeResult:
     """Do what the person meant: compute the chosen objects, once per click, however many runs Dagster makes of it."""
     session: Session = context.resources.needle.session
-    tell = Teller(context, session)
+    backfill = context.run.tags.get(BACKFILL_TAG)
+    chosen = _chosen(context, stage, backfill)
+    tell = Teller(context, session, tuple(chosen))
     session.claims.require(stage.table)
     tell.again(stage)
-    backfill = context.run.tags.get(BACKFILL_TAG)
     report = run_stage.compute_stage(
         session,
         stage,
         tell=tell,
         run_id=context.run.run_id,
         request_id=backfill or context.run.run_id,
-        only=_chosen(context, stage, backfill),
+        only=chosen,
     )
     context.log.info(f"{report.computed} computed, {report.up_to_date} already done for this request, {report.rejected} rejected")
     checked = evaluate(session, stage)

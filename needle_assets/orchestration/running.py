@@ -21,6 +21,8 @@ from needle_assets.warehouse import questions
 LOCK_WAIT_SECONDS = 6 * 3600.0
 WRITE_ID_TAG = "needle/write_id"
 EXTERNAL_VERSION = "INITIAL"
+# Of an object, on the server of `needle ui` itself: a link without a name leads there whatever its port.
+PAGE = "/objects/"
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -90,10 +92,11 @@ def needle(context: dg.InitResourceContext) -> Iterator[Held]:
 
 @dataclass(frozen=True)
 class Teller:
-    """Tells Dagster, from inside a step, what was written."""
+    """Tells Dagster, from inside a step, what was written; ``asked`` are the objects that the run was asked for by name."""
 
     context: Context
     session: Session
+    asked: Sequence[str | None] = ()
 
     def __call__(self, told: Sequence[Told], versions: Versions) -> None:
         """One event per write, in batches, with the versions of what was read."""
@@ -112,7 +115,7 @@ class Teller:
                 shown.setdefault(object_id, {}).update(counts)
         except Exception as error:
             self.context.log.warning(f"{stage.table}: its rows could not be counted ({type(error).__name__}: {error})")
-        for object_id, picture in pictures.make(self.session, stage, [t.object_id for t in told if t.n_rows]).items():
+        for object_id, picture in pictures.make(self.session, stage, [t.object_id for t in told if t.n_rows], self.asked).items():
             shown.setdefault(object_id, {})["picture"] = picture
             if isinstance(picture, dg.TextMetadataValue):
                 self.context.log.warning(f"{stage.table} of {object_id}: {picture.text}")
@@ -155,6 +158,7 @@ class Teller:
                 "dagster/partition_row_count" if told.object_id else "dagster/row_count": told.n_rows,
                 "rejected": told.n_rejected,
                 "rejected_fraction": told.n_rejected / total if total else 0.0,
+                **({"page": dg.MetadataValue.url(f"{PAGE}{told.object_id}")} if told.object_id else {}),
                 **shown,
             },
             tags={WRITE_ID_TAG: told.write_id},

@@ -90,7 +90,6 @@ class Session:
     stages: Sequence[Stage] = STAGES
     progress: Progress = no_progress
     reports: dict[str, StageReport] = field(default_factory=dict)
-    pictured: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     accept_loss: bool = False
     files: FilesTold = field(default_factory=FilesTold)

@@ -54,7 +54,7 @@ class Checkout:
         program, *arguments = shlex.split(command)
         modules = {"needle": ["-m", "needle_assets.cli"], "pytest": ["-m", "pytest", "-p", "no:cacheprovider"], "python": []}
         given = [sys.executable, *modules[program], *arguments]
-        environment = environment_of(self.home.path, PYTHONPATH=str(self.folder))
+        environment = environment_of(self.home.path, PYTHONPATH=str(self.folder), DAGSTER_HOME=str(self.home.dagster))
         done = subprocess.run(given, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
@@ -89,6 +89,8 @@ def test_the_product_of_the_page_comes_with_rows_picture_and_check_and_goes_agai
     assert n_objects + n_refused == ask(database, "select count(distinct object_id) from core.light_curves")[0][0]
     assert any("bluest" in text for text in printed)
     assert "## core.colours" in state_of(checkout).dictionary
+    (someone,) = ask(database, "select min(object_id) from core.colours")[0]
+    checkout.run(f"python -m dagster asset materialize --select core/colours --partition {someone} -m needle_assets.definitions")
     assert shown(checkout) == (True, True)
     checkout.undo()
     for command in (command for command in commands(PAGE) if command.startswith("python ")):

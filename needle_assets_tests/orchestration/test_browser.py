@@ -63,7 +63,7 @@ def page(browser: Any, server: Server, request: pytest.FixtureRequest) -> Iterat
 
 
 def pictured(home: Path) -> str:
-    """The object that the one refresh of this home drew."""
+    """An object with stamps."""
     return str(ask(home / "needle.duckdb", "select min(object_id) from core.stamps")[0][0])
 
 
@@ -80,8 +80,25 @@ def test_the_asset_graph_begins_at_the_services(page: Any) -> None:
         page.get_by_text(product, exact=True).first.wait_for()
 
 
-def test_an_objects_partition_shows_its_picture(page: Any, lived: Path) -> None:
-    show(page, f"/assets/core/stamps?view=partitions&partition={pictured(lived)}")
+def test_an_objects_partition_links_to_its_page(page: Any, lived: Path) -> None:
+    object_id = pictured(lived)
+    show(page, f"/assets/core/stamps?view=partitions&partition={object_id}")
+    link = page.locator(f"a[href='/objects/{object_id}']").first
+    link.wait_for()
+    show(page, link.get_attribute("href"))
+    page.get_by_role("heading", name=object_id).wait_for()
+    page.wait_for_function("() => document.querySelector('#light-curve .main-svg')")
+
+
+def test_an_object_that_was_clicked_shows_its_picture(page: Any, lived: Path) -> None:
+    object_id = pictured(lived)
+    run_of = f"select run_id from lineage.ledger where asset = 'core.stamps' and object_id = '{object_id}'"
+    before = ask(lived / "needle.duckdb", run_of)
+    show(page, f"/assets/core/stamps?view=partitions&partition={object_id}")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("button", name="Launch 1 run").click()
+    until(lambda: ask(lived / "needle.duckdb", run_of) != before, "the object is computed and published")
+    show(page, f"/assets/core/stamps?view=partitions&partition={object_id}")
     page.get_by_text("[Show Markdown]").click()
     picture = page.locator("img[src^='data:image/png;base64']").first
     picture.wait_for()

@@ -5,6 +5,7 @@ import pytest
 from needle_assets.assets import detections, stamps
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
+from needle_assets.orchestration.keys import asset_key
 from needle_assets.orchestration.records import pictures
 from needle_assets.pipeline import plan, run_stage, tell
 from needle_assets.pipeline.claims import GateError
@@ -14,7 +15,7 @@ from needle_assets.pipeline.train_quality import train_quality
 from needle_assets.stages import stage_named
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import writing
-from needle_assets_tests.homes import ask, last_event
+from needle_assets_tests.homes import ask, instance_of
 
 QUIETLY = {"workers": 1}
 
@@ -75,20 +76,40 @@ def test_failing_objects_broken_claims_and_steps_that_fail_are_told_together(own
     assert home.published.stat().st_ino == before
 
 
-def test_a_picture_or_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None:
+def test_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None:
     def fail(*_given):
         raise ValueError("no such colour")
 
     home = own[1]
-    monkeypatch.setattr(pictures, "OBJECTS_PER_RUN", 1)
-    monkeypatch.setattr(pictures, "_markdown", fail)
     monkeypatch.setattr(tell, "tallies", fail)
     done = run_refresh(home, RefreshOptions(recompute=("core/stamp_quality", "core/splits"), **QUIETLY))
     assert done["assets"]["core/stamp_quality"]["computed"] == len(ask(home.published, "from lineage.objects"))
     assert ask(home.published, "select count(*) from lineage.ledger where not is_published") == [(0,)]
-    assert last_event(home, "core.splits").metadata["picture"].value == (
-        "the picture could not be drawn (ValueError: no such colour)"
-    )
+
+
+def test_pictures_are_drawn_of_a_few_objects_asked_for_by_name_and_one_that_fails_says_why(own, monkeypatch) -> None:
+    def fail(_session, _stage, key):
+        raise ValueError(f"no such colour in {key}")
+
+    session, stage = Session(own[1], own[1].settings(), workers=1), stage_named("core.stamps")
+    monkeypatch.setattr(pictures, "_markdown", fail)
+    drawn = pictures.make(session, stage, ["a", "b", "c"], ["b", "d"])
+    assert {key: picture.value for key, picture in drawn.items()} == {
+        "b": "the picture could not be drawn (ValueError: no such colour in b)"
+    }
+    assert pictures.make(session, stage, ["a", "b"], []) == {}
+    assert pictures.make(session, stage, list("abcde"), list("abcde")) == {}
+
+
+def test_a_refresh_draws_nothing_and_links_each_object_to_its_page(filled) -> None:
+    with instance_of(filled[1].path) as instance:
+        for table in ("core.stamps", "core.gp_fits", "core.masked_stamps"):
+            told = [
+                record.asset_materialization for record in instance.fetch_materializations(asset_key(table), limit=100).records
+            ]
+            assert told
+            assert all(one.metadata["page"].value == f"/objects/{one.partition}" for one in told)
+            assert not any("picture" in one.metadata for one in told)
 
 
 def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkeypatch) -> None:

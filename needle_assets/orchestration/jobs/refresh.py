@@ -99,7 +99,7 @@ def run_step(context: dg.OpExecutionContext, stage: Stage) -> None:
     """Compute what is stale of one stage, or what the run asks for, and check it."""
     session: Session = context.resources.needle.session
     request: RefreshRequest = context.resources.request
-    tell = Teller(context, session)
+    tell = Teller(context, session, tuple(request.objects))
     session.claims.require(stage.table)
     tell.again(stage)
     if request.objects and stage.is_per_object:

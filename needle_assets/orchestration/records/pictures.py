@@ -1,4 +1,4 @@
-"""Pictures in the UI: for the few objects of a small run, or the first of a large one, drawn from the stored rows."""
+"""Pictures in the UI: for the few objects that somebody asked for by name, drawn from the stored rows. The explorer draws all others."""
 
 import base64
 import io
@@ -15,21 +15,21 @@ from needle_assets.stages import Stage
 if TYPE_CHECKING:  # matplotlib, which a run that draws nothing does without
     from matplotlib.figure import Figure
 
-# A picture is some 30 kB in the event log: enough for whoever looks at one object, not one for each of thousands.
+# A picture takes a third of a second and some 30 kB in the event log: for whoever looks at one object, never for a night of thousands.
 OBJECTS_PER_RUN = 4
 
 
-def make(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[str | None, dg.MetadataValue]:
+def make(
+    session: Session, stage: Stage, keys: Sequence[str | None], asked: Sequence[str | None]
+) -> dict[str | None, dg.MetadataValue]:
     """
-    Markdown with an inline picture, by object, as long as this run has not drawn its share.
+    Markdown with an inline picture, by object, where a run was asked for at most four of them by name.
 
     A picture that cannot be drawn becomes a text that says why: it only shows what is stored, and stops nothing.
     """
-    if stage.picture is None:
+    if stage.picture is None or len(asked) > OBJECTS_PER_RUN:
         return {}
-    chosen = list(keys)[: max(OBJECTS_PER_RUN - session.pictured.get(stage.table, 0), 0)]
-    session.pictured[stage.table] = session.pictured.get(stage.table, 0) + len(chosen)
-    return {key: drawn(partial(_markdown, session, stage, key)) for key in chosen}
+    return {key: drawn(partial(_markdown, session, stage, key)) for key in keys if key in asked}
 
 
 def drawn(draw: Callable[[], dg.MetadataValue]) -> dg.MetadataValue:

@@ -1,4 +1,4 @@
-"""``needle ui``: Dagster's pages behind our guard, its daemon, and the server of our definitions, which live and end together."""
+"""``needle ui``: Dagster's pages and the explorer behind our guard, the daemon, and the server of our definitions, ending together."""
 
 import json
 import shutil
@@ -18,6 +18,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.server import wait_for_grpc_server
 from dagster_webserver.app import create_app_from_workspace_process_context
 
+from needle_assets.explore.app import Beside, make_app
 from needle_assets.guard import NAMES, guarded
 from needle_assets.home import Home
 from needle_assets.orchestration.local import bury_dead_runs
@@ -53,7 +54,8 @@ def serve_ui(home: Home, port: int) -> None:
         target = WorkspaceFileTarget([str(folder / "workspace.yaml")])
         context = stack.enter_context(WorkspaceProcessContext(instance, target, version=dagster_version))
         at = listening.getsockname()[1]
-        app = guarded(create_app_from_workspace_process_context(context), at)
+        pages = make_app(home, beside_dagster=True)
+        app = guarded(Beside(pages, create_app_from_workspace_process_context(context)), at)
         sys.stdout.write(f"Dagster on http://{NAMES[0]}:{at} for {home.path}; stop it with Ctrl-C.\n")
         sys.stdout.flush()
         _serve(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1), listening, companions)
