@@ -113,6 +113,7 @@ def _list(request: Request, *, only_candidates: bool) -> Response:
         offset=offset,
         page_rows=PAGE_ROWS,
         values=values,
+        order=values.get("order") or ("rank" if only_candidates else "newest"),
         query=urlencode(values),
         within=urlencode({"list": kind, **values}),
         ready=[(name, urlencode(given), given == values) for name, given in READY] if only_candidates else [],
