@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from needle_assets.surveys.looks import in_order, look_of
+
 Rows = list[dict[str, Any]]
-COLOURS = {"g": "#1b7f4d", "r": "#c0392b", "i": "#7d5a00"}
 CLASS_COLOURS = {"SN": "#4a5568", "SLSN-I": "#6b3fa0", "TDE": "#0b6fb8"}
 ZERO_POINT_MICROJANSKY = 23.9
 _AXIS = {"gridcolor": "#e3e7ec", "zeroline": False, "linecolor": "#9aa5b1", "ticks": "outside"}
@@ -18,7 +19,8 @@ def flux(mag: float | None, *, is_positive: bool = True) -> float | None:
 
 def light_curve(told: dict[str, Any], *, in_flux: bool) -> dict[str, Any]:
     """Detections of both signs, limits, forced points, cleaned epochs and the Gaussian process with its band of 1 sigma."""
-    data = [trace for band in "gri" for trace in _of_band(told, band, in_flux=in_flux)]
+    bands = in_order({row["band"] for rows in ("detections", "limits", "forced", "cleaned") for row in told[rows]})
+    data = [trace for band in bands for trace in _of_band(told, band, in_flux=in_flux)]
     epoch = told["epochs"].get("classification_mjd")
     shapes = [_line(epoch)] if epoch else []
     title = "flux [µJy]" if in_flux else "AB magnitude"
@@ -42,7 +44,7 @@ def _of_band(told: dict[str, Any], band: str, *, in_flux: bool) -> Iterable[dict
         y = [flux(row["mag_limit"]) if in_flux else row["mag_limit"] for row in limits]
         yield {
             **_trace([row["mjd"] for row in limits], y, f"{band} limit", band),
-            "marker": {"symbol": "triangle-down", "size": 6, "color": COLOURS[band], "opacity": 0.55},
+            "marker": {"symbol": "triangle-down", "size": 6, "color": look_of(band).colour, "opacity": 0.55},
         }
 
 
@@ -53,8 +55,8 @@ def _points(rows: Rows, band: str, name: str, symbol: str, *, in_flux: bool, siz
     if in_flux:
         y = [flux(row["mag"], is_positive=row.get("is_positive", True)) for row in rows]
         errors = [None if f is None or e is None else abs(f) * e * math.log(10) / 2.5 for f, e in zip(y, errors, strict=True)]
-    marker = {"symbol": symbol, "size": size, "color": COLOURS[band], "line": {"width": 1.4, "color": COLOURS[band]}}
-    bars = {"type": "data", "array": errors, "thickness": 1, "width": 0, "color": COLOURS[band]}
+    marker = {"symbol": symbol, "size": size, "color": look_of(band).colour, "line": {"width": 1.4, "color": look_of(band).colour}}
+    bars = {"type": "data", "array": errors, "thickness": 1, "width": 0, "color": look_of(band).colour}
     return {**_trace([row["mjd"] for row in rows], y, name, band), "marker": marker, "error_y": bars}
 
 
@@ -65,7 +67,7 @@ def _forced(rows: Rows, band: str, *, in_flux: bool) -> dict[str, Any]:
         if in_flux
         else [_mag(f) if f and f > 3 * row["flux_err_microjansky"] else None for f, row in zip(values, rows, strict=True)]
     )
-    marker = {"symbol": "square-open", "size": 5, "color": COLOURS[band], "opacity": 0.6}
+    marker = {"symbol": "square-open", "size": 5, "color": look_of(band).colour, "opacity": 0.6}
     return {**_trace([row["mjd"] for row in rows], y, f"{band} forced", band), "marker": marker}
 
 
@@ -86,7 +88,7 @@ def _process(gp: dict[str, Any], cleaned: Rows, band: str, *, in_flux: bool) -> 
         "y": [*low, *high[::-1]],
         **plain,
         "fill": "toself",
-        "fillcolor": _faint(COLOURS[band]),
+        "fillcolor": _faint(look_of(band).colour),
         "line": {"width": 0},
     }
     yield {
@@ -95,7 +97,7 @@ def _process(gp: dict[str, Any], cleaned: Rows, band: str, *, in_flux: bool) -> 
         **plain,
         "showlegend": True,
         "name": f"{band} process",
-        "line": {"width": 1.6, "color": COLOURS[band]},
+        "line": {"width": 1.6, "color": look_of(band).colour},
     }
 
 
@@ -178,7 +180,7 @@ def _figure(
     notes: Sequence[Any] = (),
 ) -> dict[str, Any]:
     layout = {
-        "margin": {"l": 56, "r": 12, "t": 22, "b": 44},
+        "margin": dict(l=56, r=12, t=22, b=44),  # noqa: C408 - r is the right side here, not a band
         "xaxis": {**_AXIS, "title": {"text": x}, "tickformat": "d" if x == "MJD" else ""},
         "yaxis": {**_AXIS, "title": {"text": y}, **({"autorange": "reversed"} if is_reversed else {})},
         "legend": {"font": {"size": 11}},

@@ -4,15 +4,15 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """Colour and marker, as matplotlib names them; whether markers are full where colour says another thing than the band."""
+    """Colour (#rrggbb) and marker, as matplotlib names it; whether markers are full where colour says another thing than the band."""
 
     colour: str
     marker: str
     is_full: bool = False
 
 
-LOOK_OF_BAND = {"g": Look("seagreen", "o", is_full=True), "r": Look("firebrick", "s"), "i": Look("goldenrod", "D")}
-_OTHER = Look("dimgrey", "v")
+LOOK_OF_BAND = {"g": Look("#2e8b57", "o", is_full=True), "r": Look("#b22222", "s"), "i": Look("#daa520", "D")}
+_OTHER = Look("#696969", "v")
 
 
 def look_of(band: str) -> Look:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from needle_assets.surveys.known import simulated_id_pattern
 from needle_assets.warehouse.pages.published import Published
 
 PAGE_ROWS = 50
@@ -20,13 +21,13 @@ ORDERS = {
     "brightest": "brightest_mag nulls last, object_id",
     "id": "object_id",
 }
-_LISTED = """
+_LISTED = f"""
     select o.object_id, c.iau_name, o.survey, o.label, o.type, o.redshift, o.is_candidate, o.ra_deg, o.dec_deg, o.n_packets,
         o.n_detections, o.first_mjd, o.last_mjd, o.brightest_mag, o.last_mjd - o.first_mjd as age_days,
         h.is_hosted, h.separation_arcsec, h.r_mag as host_r_mag,
         r.rank, r.p_sn, r.p_slsn, r.p_tde, r.p_slsn_std, r.p_tde_std, r.model_kind, r.n_models, r.as_of_mjd, r.p_rare,
         coalesce(m.candid, s.candid) as stamp_candid,
-        regexp_matches(o.object_id, '^ZTF[0-9]{2}zz') as is_simulated
+        regexp_full_match(o.object_id, '{simulated_id_pattern()}') as is_simulated
     from core.objects o
     left join raw.objects c using (object_id)
     left join core.hosts h using (object_id)
