@@ -55,7 +55,12 @@ def _points(rows: Rows, band: str, name: str, symbol: str, *, in_flux: bool, siz
     if in_flux:
         y = [flux(row["mag"], is_positive=row.get("is_positive", True)) for row in rows]
         errors = [None if f is None or e is None else abs(f) * e * math.log(10) / 2.5 for f, e in zip(y, errors, strict=True)]
-    marker = {"symbol": symbol, "size": size, "color": look_of(band).colour, "line": {"width": 1.4, "color": look_of(band).colour}}
+    marker = {
+        "symbol": symbol,
+        "size": size,
+        "color": look_of(band).colour,
+        "line": {"width": 1.4, "color": look_of(band).colour},
+    }
     bars = {"type": "data", "array": errors, "thickness": 1, "width": 0, "color": look_of(band).colour}
     return {**_trace([row["mjd"] for row in rows], y, name, band), "marker": marker, "error_y": bars}
 
