@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from needle_assets.surveys.known import is_object_id, is_simulated
+
 HERE = Path(__file__).parent
 # Hashes of an empty text and of the style of maps: Plotly makes an element of each, and fills the first by rules. It also sets attributes.
 POLICY = (
@@ -43,6 +45,7 @@ def date(mjd: float | None) -> str:
 
 _ENVIRONMENT = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 _ENVIRONMENT.filters.update(number=number, date=date)
+_ENVIRONMENT.tests.update(object_id=is_object_id, simulated=is_simulated)
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
