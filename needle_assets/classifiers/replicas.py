@@ -114,7 +114,7 @@ class _Replicas:
         for epoch in range(settings.epochs):
             trained = self._epoch(optimiser, epoch, n_batches)
             with torch.no_grad():
-                judged = self._losses(self.validation).numpy()
+                judged = self._losses(self.validation).cpu().numpy()
             history.append((trained, judged))
             for plan in self.plans:
                 plan.tell(epoch + 1, settings.epochs)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from needle_assets.errors import NeedleError
-from needle_assets.explore.rendering import filled, page
+from needle_assets.explore.rendering import filled, offset_of, page
 from needle_assets.explore.verdicts import Book
 from needle_assets.warehouse.pages import listing
 from needle_assets.warehouse.pages.listing import PAGE_ROWS, Wanted
@@ -96,7 +96,7 @@ def objects(request: Request) -> Response:
 def _list(request: Request, *, only_candidates: bool) -> Response:
     values = filled({name: request.query_params.get(name, "")[:200] for name in NAMES})
     published, book = request.app.state.published, request.app.state.book
-    offset = max(int(text) if (text := request.query_params.get("offset", "0")).isdigit() and len(text) < 9 else 0, 0)
+    offset = offset_of(request)
     problem, n_found = "", 0
     rows: list[dict[str, Any]] = []
     try:

@@ -1,7 +1,6 @@
 """One object: its page, its pictures, and what may be downloaded of it."""
 
 import io
-import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,12 +8,14 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from needle_assets.assets.stored_stamps import square
 from needle_assets.explore import pictures, plots
 from needle_assets.explore.lists import NAMES, FilterError, wanted_from
 from needle_assets.explore.rendering import filled, message, page
 from needle_assets.labels import LABELS
 from needle_assets.landing.verdicts import OBJECT_VERDICTS, new_id
 from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.surveys.known import is_simulated
 from needle_assets.warehouse import exploring
 from needle_assets.warehouse.pages import listing
 from needle_assets.warehouse.pages import objects as stored
@@ -45,16 +46,7 @@ def show(request: Request) -> Response:
         request,
         "object.html",
         object_id=object_id,
-        known={
-            "survey": "ztf",
-            "is_candidate": False,
-            "n_packets": 0,
-            "n_detections": 0,
-            "first_mjd": None,
-            "last_mjd": None,
-            "brightest_mag": None,
-            **known,
-        },
+        known=known,
         told=told,
         features=_features(told["features"], stored.spreads(published)),
         light_curve={"mag": plots.light_curve(told, in_flux=False), "flux": plots.light_curve(told, in_flux=True)}
@@ -92,7 +84,7 @@ def _neighbours(request: Request, object_id: str) -> tuple[str | None, str | Non
 
 def _links(object_id: str, catalogue: dict[str, Any], known: dict[str, Any]) -> list[tuple[str, str]]:
     """Public pages of the object; made-up objects have none."""
-    if object_id[5:7] == "zz":
+    if is_simulated(object_id):
         return []
     found = [
         ("ALeRCE", f"https://alerce.online/object/{object_id}"),
@@ -152,7 +144,7 @@ def picture(request: Request) -> Response:
     if not found:
         return Response("there is no such picture.\n", 404, media_type="text/plain", headers=FILE_HEADERS)
     if name == "mask" or name.startswith("written_"):
-        data = pictures.mask_png(np.array(found["pixels"], dtype=bool).reshape(60, 60), is_written=name != "mask")
+        data = pictures.mask_png(square(found["pixels"], bool), is_written=name != "mask")
     else:
         data = pictures.stamp_png(
             _array(found["pixels"]),
@@ -218,7 +210,7 @@ def fits(request: Request) -> Response:
     for name in ("science", "reference"):
         pixels = _array(found[name])
         if pixels is not None:
-            units.append(files.ImageHDU(pixels.reshape(60, 60).astype(np.float32), name=name.upper()))
+            units.append(files.ImageHDU(square(pixels), name=name.upper()))
     buffer = io.BytesIO()
     units.writeto(buffer)
     return Response(
@@ -229,8 +221,3 @@ def fits(request: Request) -> Response:
 def _attached(name: str) -> dict[str, str]:
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
     return {"content-disposition": f'attachment; filename="{safe}"'}
-
-
-def as_data(value: Any) -> str:
-    """JSON that may stand within a page."""
-    return json.dumps(exploring.plain(value), allow_nan=False)

@@ -1,12 +1,13 @@
 """What there is: counts, the last night, models, the newest candidates, refusals; nights and the report; and the gallery."""
 
 import datetime as dt
+from pathlib import Path
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from needle_assets.explore.rendering import HEADERS, filled, message, page
+from needle_assets.explore.rendering import HEADERS, filled, message, offset_of, page
 from needle_assets.warehouse.pages import overview as stored
 
 REPORT = ("report", "needle_report.html")
@@ -55,8 +56,7 @@ def gallery(request: Request) -> Response:
     """Stamps by class, by reason of refusal and by repair."""
     published = request.app.state.published
     values = filled({name: request.query_params.get(name, "")[:100] for name in ("label", "reason", "repair", "image")})
-    text = request.query_params.get("offset", "0")
-    offset = int(text) if text.isdigit() and len(text) < 9 else 0
+    offset = offset_of(request)
     n_found, rows = stored.gallery(published, values, offset=offset, limit=GALLERY_ROWS)
     return page(
         request,
@@ -74,9 +74,9 @@ def gallery(request: Request) -> Response:
     )
 
 
-def _written(path: object) -> str:
+def _written(path: Path) -> str:
     try:
-        seconds = path.stat().st_mtime  # type: ignore[attr-defined]
+        seconds = path.stat().st_mtime
     except OSError:
         return ""
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"

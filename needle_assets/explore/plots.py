@@ -4,17 +4,18 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from needle_assets.light_curves.light_curve import ZEROPOINT_MAG
 from needle_assets.surveys.looks import in_order, look_of
+from needle_assets.warehouse.pages.listing import P_OF
 
 Rows = list[dict[str, Any]]
 CLASS_COLOURS = {"SN": "#4a5568", "SLSN-I": "#6b3fa0", "TDE": "#0b6fb8"}
-ZERO_POINT_MICROJANSKY = 23.9
 _AXIS = {"gridcolor": "#e3e7ec", "zeroline": False, "linecolor": "#9aa5b1", "ticks": "outside"}
 
 
 def flux(mag: float | None, *, is_positive: bool = True) -> float | None:
     """AB magnitude to microjansky; negative where the source faded."""
-    return None if mag is None else math.pow(10.0, -0.4 * (mag - ZERO_POINT_MICROJANSKY)) * (1 if is_positive else -1)
+    return None if mag is None else math.pow(10.0, -0.4 * (mag - ZEROPOINT_MAG)) * (1 if is_positive else -1)
 
 
 def light_curve(told: dict[str, Any], *, in_flux: bool) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _forced(rows: Rows, band: str, *, in_flux: bool) -> dict[str, Any]:
 
 
 def _mag(flux_microjansky: float) -> float:
-    return ZERO_POINT_MICROJANSKY - 2.5 * math.log10(flux_microjansky)
+    return ZEROPOINT_MAG - 2.5 * math.log10(flux_microjansky)
 
 
 def _process(gp: dict[str, Any], cleaned: Rows, band: str, *, in_flux: bool) -> Iterable[dict[str, Any]]:
@@ -119,7 +120,7 @@ def _faint(colour: str) -> str:
 def scores(history: Rows) -> dict[str, Any]:
     """Probabilities through time, with their scatter over the models."""
     data = []
-    for label, name in (("SN", "p_sn"), ("SLSN-I", "p_slsn"), ("TDE", "p_tde")):
+    for label, name in P_OF.items():
         bars = {"type": "data", "array": [row.get(f"{name}_std") for row in history], "thickness": 1, "width": 3}
         data.append(
             {

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from needle_assets.surveys.clock import MJD_DAY_0
 from needle_assets.surveys.known import is_object_id, is_simulated
 
 HERE = Path(__file__).parent
@@ -28,7 +29,6 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
-MJD_0 = dt.datetime(1858, 11, 17)
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -40,7 +40,7 @@ def number(value: Any, digits: int = 2) -> str:
 
 def date(mjd: float | None) -> str:
     """A modified Julian date as a day."""
-    return "–" if mjd is None else f"{MJD_0 + dt.timedelta(days=mjd):%Y-%m-%d}"
+    return "–" if mjd is None else f"{MJD_DAY_0 + dt.timedelta(days=mjd):%Y-%m-%d}"
 
 
 _ENVIRONMENT = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -63,6 +63,12 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 def message(request: Request, status: int, title: str, sentence: str) -> HTMLResponse:
     """A page that only says something."""
     return page(request, "message.html", status, title=title, sentence=sentence)
+
+
+def offset_of(request: Request) -> int:
+    """How many rows of a list the address passes over; 0 where it says nothing sensible."""
+    text = request.query_params.get("offset", "0")
+    return int(text) if text.isdigit() and len(text) < 9 else 0
 
 
 def filled(values: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from needle_assets.errors import Rejection
 from needle_assets.landing import verdicts as files
 
-CLASSES = ("SN", "SLSN-I", "TDE", "other", "junk")
 Verdict = Mapping[str, str]
 
 
@@ -71,5 +70,5 @@ class Book:
 
 def _replaces(newer: Verdict, older: Verdict) -> bool:
     same_person = newer.get("judged_by") == older.get("judged_by")
-    both_class = newer["verdict"] in CLASSES and older["verdict"] in CLASSES
+    both_class = newer["verdict"] in files.CLASSES and older["verdict"] in files.CLASSES
     return same_person and (both_class or (newer["verdict"] == older["verdict"] == "follow_up"))

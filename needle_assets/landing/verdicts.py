@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from needle_assets.errors import Rejection
+from needle_assets.labels import LABELS
 
 OBJECT_FILE, STAMP_FILE = "verdicts.csv", "stamp_verdicts.csv"
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -21,7 +22,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 IMAGES = ("science", "reference")
 MAX_LANDED_CHARACTERS = 4000
 REQUIRED = ("object_id", "verdict")
-OBJECT_VERDICTS = ("SN", "SLSN-I", "TDE", "other", "junk", "follow_up", "comment")
+CLASSES = (*LABELS, "other", "junk")
+OBJECT_VERDICTS = (*CLASSES, "follow_up", "comment")
 STAMP_VERDICTS = ("good", "bad")
 MAX_CHARACTERS = {"comment": 1000, "judged_by": 80}
 MAX_HEADER_BYTES = 4096

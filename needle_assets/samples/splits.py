@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from needle_assets.settings import SplitSettings
-
-_MJD_EPOCH = dt.date(1858, 11, 17)
+from needle_assets.surveys.clock import MJD_DAY_0
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def is_untouched(ids: Sequence[Labelled], settings: SplitSettings) -> bool:
 
 def untouched_window_mjd(settings: SplitSettings) -> tuple[float, float]:
     """First moment of the window and the first one after it [MJD]; both days of the settings belong to it."""
-    first, last = ((dt.date.fromisoformat(day) - _MJD_EPOCH).days for day in (settings.untouched_from, settings.untouched_until))
+    first, last = ((dt.date.fromisoformat(day) - MJD_DAY_0).days for day in (settings.untouched_from, settings.untouched_until))
     return float(first), float(last + 1)
 
 

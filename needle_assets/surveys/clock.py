@@ -1,3 +1,6 @@
 """Days as surveys count them: Julian dates in packets, Modified Julian Dates in the warehouse."""
 
+import datetime as dt
+
 MJD_OFFSET = 2400000.5
+MJD_DAY_0 = dt.date(1858, 11, 17)

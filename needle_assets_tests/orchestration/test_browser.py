@@ -90,14 +90,19 @@ def test_an_objects_partition_links_to_its_page(page: Any, lived: Path) -> None:
     page.wait_for_function("() => document.querySelector('#light-curve .main-svg')")
 
 
-def test_an_object_that_was_clicked_shows_its_picture(page: Any, lived: Path) -> None:
-    object_id = pictured(lived)
-    run_of = f"select run_id from lineage.ledger where asset = 'core.stamps' and object_id = '{object_id}'"
+def materialise(page: Any, lived: Path, asset: str, object_id: str) -> None:
+    """Click an object of an asset, as a person does, and wait until it has been computed anew and published."""
+    run_of = f"select run_id from lineage.ledger where asset = '{asset}' and object_id = '{object_id}'"
     before = ask(lived / "needle.duckdb", run_of)
-    show(page, f"/assets/core/stamps?view=partitions&partition={object_id}")
+    show(page, f"/assets/{asset.replace('.', '/')}?view=partitions&partition={object_id}")
     page.get_by_role("button", name="Materialize").first.click()
     page.get_by_role("button", name="Launch 1 run").click()
     until(lambda: ask(lived / "needle.duckdb", run_of) != before, "the object is computed and published")
+
+
+def test_an_object_that_was_clicked_shows_its_picture(page: Any, lived: Path) -> None:
+    object_id = pictured(lived)
+    materialise(page, lived, "core.stamps", object_id)
     show(page, f"/assets/core/stamps?view=partitions&partition={object_id}")
     page.get_by_text("[Show Markdown]").click()
     picture = page.locator("img[src^='data:image/png;base64']").first
@@ -107,12 +112,7 @@ def test_an_object_that_was_clicked_shows_its_picture(page: Any, lived: Path) ->
 
 def test_an_object_is_materialised_from_its_page(page: Any, lived: Path) -> None:
     object_id = pictured(lived)
-    run_of = f"select run_id from lineage.ledger where asset = 'core.epochs' and object_id = '{object_id}'"
-    before = ask(lived / "needle.duckdb", run_of)
-    show(page, f"/assets/core/epochs?view=partitions&partition={object_id}")
-    page.get_by_role("button", name="Materialize").first.click()
-    page.get_by_role("button", name="Launch 1 run").click()
-    until(lambda: ask(lived / "needle.duckdb", run_of) != before, "the object is computed and published")
+    materialise(page, lived, "core.epochs", object_id)
     others = f"select count(distinct run_id) from lineage.ledger where asset = 'core.epochs' and object_id <> '{object_id}'"
     assert ask(lived / "needle.duckdb", others) == [(1,)]
     show(page, "/runs")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from needle_assets.surveys.known import simulated_id_pattern
-from needle_assets.warehouse.pages.published import Published
+from needle_assets.warehouse.pages.published import Condition, Published
 
 PAGE_ROWS = 50
 RECENT_DAYS = 90.0
@@ -62,13 +62,8 @@ class Wanted:
 
 def listed(published: Published, wanted: Wanted, *, offset: int = 0, limit: int = PAGE_ROWS) -> tuple[int, list[dict[str, Any]]]:
     """How many there are, and the rows from ``offset`` on."""
-    asked = _conditions(wanted)
-    where = f"where {' and '.join(condition for condition, _ in asked)}" if asked else ""
-    values = {name: value for _, given in asked for name, value in given.items()}
     order = ORDERS.get(wanted.order, ORDERS["id"])
-    query = f"with listed as ({_LISTED}) select *, count(*) over () as n_found from listed {where} order by {order}"
-    rows = published.rows(f"{query} limit {int(limit)} offset {int(offset)}", values)
-    return (rows[0]["n_found"] if rows else 0), rows
+    return published.some_rows(_LISTED, _conditions(wanted), order=order, limit=limit, offset=offset)
 
 
 def neighbours(published: Published, wanted: Wanted, object_id: str) -> tuple[str | None, str | None]:
@@ -80,10 +75,10 @@ def neighbours(published: Published, wanted: Wanted, object_id: str) -> tuple[st
     return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
 
 
-def _conditions(wanted: Wanted) -> list[tuple[str, dict[str, object]]]:
+def _conditions(wanted: Wanted) -> list[Condition]:
     """Conditions on the columns of ``listed``, each with the values that it names."""
     likeliest = "case greatest(p_sn, p_slsn, p_tde) when p_sn then 'SN' when p_slsn then 'SLSN-I' else 'TDE' end"
-    asked: list[tuple[str, dict[str, object]]] = [("rank is not null", {})] if wanted.only_candidates else []
+    asked: list[Condition] = [("rank is not null", {})] if wanted.only_candidates else []
     if wanted.label and wanted.only_candidates and wanted.min_p is None:
         asked.append((f"{likeliest} = $label", {"label": wanted.label}))
     elif wanted.label and not wanted.only_candidates:
@@ -101,8 +96,8 @@ def _conditions(wanted: Wanted) -> list[tuple[str, dict[str, object]]]:
     return [*asked, *_sought(wanted)]
 
 
-def _sought(wanted: Wanted) -> list[tuple[str, dict[str, object]]]:
-    asked: list[tuple[str, dict[str, object]]] = []
+def _sought(wanted: Wanted) -> list[Condition]:
+    asked: list[Condition] = []
     if wanted.search:
         found = "contains(lower(object_id), lower($search)) or contains(lower(iau_name), lower($search))"
         asked.append((f"({found})", {"search": wanted.search}))

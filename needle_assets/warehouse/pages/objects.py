@@ -6,6 +6,10 @@ from typing import Any
 import polars as pl
 
 from needle_assets.light_curves.features import HOSTED_FEATURES
+from needle_assets.light_curves.light_curve import ZEROPOINT_MAG
+from needle_assets.surveys.clock import MJD_OFFSET
+from needle_assets.surveys.known import survey_of_id
+from needle_assets.surveys.ztf import ZTF
 from needle_assets.warehouse.pages.published import Published
 
 Rows = list[dict[str, Any]]
@@ -16,15 +20,20 @@ TABLES = (
     *("core.stamp_quality", "core.stamps", "core.rejections", "raw.alerts", "raw.photometry", "results.candidates"),
     "results.predictions",
 )
+_CATALOGUE_ALONE = (
+    "select object_id, ra_deg, dec_deg, label, type, redshift, false as is_candidate, 0 as n_packets, 0 as n_detections, "
+    "null as first_mjd, null as last_mjd, null as brightest_mag from raw.objects where object_id = $id"
+)
+_CASES_OF_BAND = " ".join(f"when {number} then '{band}'" for number, band in ZTF.band_of_number.items())
+_TO_MICROJANSKY = f"pow(10, -0.4 * (f.magzpsci - {ZEROPOINT_MAG}))"
 _OF = {
     "catalogue": "select * from raw.objects where object_id = $id",
     "detections": "select mjd, band, mag, mag_err, is_positive, has_stamp, source from core.detections where object_id = $id order by mjd",
     "limits": "select mjd, band, mag_limit from core.upper_limits where object_id = $id order by mjd",
     "forced": (
         "with newest as (select fp_hists from raw.alerts where object_id = $id and len(fp_hists) > 0 order by jd desc limit 1) "
-        "select f.jd - 2400000.5 as mjd, case f.fid when 1 then 'g' when 2 then 'r' else 'i' end as band, "
-        "f.forcediffimflux * pow(10, -0.4 * (f.magzpsci - 23.9)) as flux_microjansky, "
-        "f.forcediffimfluxunc * pow(10, -0.4 * (f.magzpsci - 23.9)) as flux_err_microjansky "
+        f"select f.jd - {MJD_OFFSET} as mjd, case f.fid {_CASES_OF_BAND} end as band, "
+        f"f.forcediffimflux * {_TO_MICROJANSKY} as flux_microjansky, f.forcediffimfluxunc * {_TO_MICROJANSKY} as flux_err_microjansky "
         "from (select unnest(fp_hists) as f from newest) where f.forcediffimflux is not null and f.magzpsci is not null order by 1"
     ),
     "cleaned": "select band, mjd, days_since_first, mag, mag_err, n_merged from core.light_curves where object_id = $id order by mjd",
@@ -46,7 +55,7 @@ _OF = {
     ),
     "refusals": "select stage, candid, reason, measured, written_at from core.rejections where object_id = $id order by stage, candid",
     "packets": (
-        "select candid, jd - 2400000.5 as mjd, case fid when 1 then 'g' when 2 then 'r' else 'i' end as band, magpsf, rb, drb, path, "
+        f"select candid, jd - {MJD_OFFSET} as mjd, case fid {_CASES_OF_BAND} end as band, magpsf, rb, drb, path, "
         "member, sha256 from raw.alerts where object_id = $id order by jd"
     ),
     "stamps": (
@@ -65,9 +74,10 @@ _SINGLE = ("catalogue", "epochs", "gp", "host", "features", "split", "chosen")
 def known(published: Published, object_id: str) -> dict[str, Any]:
     """The object's row of core.objects, or of the catalogue alone; empty for an id nobody knows."""
     found = published.first("select * from core.objects where object_id = $id", {"id": object_id})
-    return found or published.first(
-        "select object_id, ra_deg, dec_deg, label, type, redshift from raw.objects where object_id = $id", {"id": object_id}
-    )
+    if not found and (found := published.first(_CATALOGUE_ALONE, {"id": object_id})):
+        survey = survey_of_id(object_id)
+        found |= {"survey": survey and survey.name}
+    return found
 
 
 def told(published: Published, object_id: str) -> dict[str, Any]:

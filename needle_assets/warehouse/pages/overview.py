@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from needle_assets.warehouse.pages import listing
-from needle_assets.warehouse.pages.published import Published
+from needle_assets.warehouse.pages.published import Condition, Published
 
 Rows = list[dict[str, Any]]
 NEWEST = 8
@@ -77,7 +77,7 @@ def labels(published: Published) -> Rows:
 
 def gallery(published: Published, wanted: Mapping[str, str], *, offset: int, limit: int) -> tuple[int, Rows]:
     """How many images there are of a label, reason, repair and image, and some of them."""
-    asked: list[tuple[str, dict[str, object]]] = []
+    asked: list[Condition] = []
     if wanted.get("label"):
         asked.append(("coalesce(label, 'none') = $label", {"label": wanted["label"]}))
     if wanted.get("reason"):
@@ -88,11 +88,7 @@ def gallery(published: Published, wanted: Mapping[str, str], *, offset: int, lim
         asked.append((_REPAIRS[wanted["repair"]], {}))
     if wanted.get("image") in ("science", "reference"):
         asked.append(("image = $image", {"image": wanted["image"]}))
-    where = f"where {' and '.join(condition for condition, _ in asked)}" if asked else ""
-    values = {name: value for _, given in asked for name, value in given.items()}
-    query = f"with listed as ({_STAMPS}) select *, count(*) over () as n_found from listed {where} order by object_id, mjd, image desc"
-    rows = published.rows(f"{query} limit {int(limit)} offset {int(offset)}", values)
-    return (rows[0]["n_found"] if rows else 0), rows
+    return published.some_rows(_STAMPS, asked, order="object_id, mjd, image desc", limit=limit, offset=offset)
 
 
 _REPAIRS = {"repaired": "is_repaired", "refused": "not is_repaired", "none": "is_repaired is null"}

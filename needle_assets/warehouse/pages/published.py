@@ -12,6 +12,8 @@ from needle_assets.warehouse.connection import Connection, WarehouseError, opene
 T = TypeVar("T")
 # Of ? in order, or of $name.
 Values = Sequence[object] | Mapping[str, object]
+# What must hold of a row, and the values of the $names in it.
+Condition = tuple[str, Mapping[str, object]]
 
 
 class Published:
@@ -49,6 +51,16 @@ class Published:
     def first(self, query: str, values: Values = ()) -> dict[str, Any]:
         """The first row; empty if there is none."""
         return next(iter(self.rows(query, values)), {})
+
+    def some_rows(
+        self, query: str, conditions: Sequence[Condition], *, order: str, limit: int, offset: int
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """How many rows of ``query`` fulfil all conditions (0 beyond the last of them), and those from ``offset`` on."""
+        where = f"where {' and '.join(condition for condition, _ in conditions)}" if conditions else ""
+        values = {name: value for _, given in conditions for name, value in given.items()}
+        listed = f"with listed as ({query}) select *, count(*) over () as n_found from listed {where} order by {order}"
+        rows = self.rows(f"{listed} limit {int(limit)} offset {int(offset)}", values)
+        return (rows[0]["n_found"] if rows else 0), rows
 
     def frame(self, query: str, values: Values = ()) -> pl.DataFrame:
         """The answer as a frame."""
