@@ -30,6 +30,7 @@ NOT_RUN = {
     "make mutants 'MUTANTS=samples --draw 60 --seed 3'": "the same",
     "source .venv/bin/activate": "what is run here is run by the Python of that environment",
     "needle ui": "needle_assets_tests/orchestration/test_browser.py",
+    "needle explore": "needle_assets_tests/explore/test_browser.py",
     "python benchmarks/gp_parity.py NPZ needle.duckdb": "it needs the files of the authors, which are not ours to ship",
 }
 
