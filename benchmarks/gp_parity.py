@@ -40,8 +40,8 @@ def from_landing(folder: Path, settings: Settings) -> tuple[pl.DataFrame, pl.Dat
     objects = catalogue.select(object_id="ZTFID", a_v_mag=pl.col("A_V").cast(pl.Float64, strict=False))
     rows: list = []
     for (object_id,), frame in detections.partition_by("object_id", as_dict=True, maintain_order=True).items():
-        tables = {"core.detections": frame, "raw.objects": objects.filter(pl.col("object_id") == object_id)}
-        rows.extend(light_curves(of_survey(tables, ZTF), settings).rows)
+        frames = {"core.detections": frame, "raw.objects": objects.filter(pl.col("object_id") == object_id)}
+        rows.extend(light_curves(of_survey(frames, ZTF), settings).rows)
     fits = gp_fits(of_survey({"core.light_curves": pl.DataFrame(rows)}, ZTF), settings).rows
     return detections, pl.DataFrame(fits).select("object_id", "days_since_first", "mag_g", "mag_r")
 

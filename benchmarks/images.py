@@ -281,14 +281,14 @@ def through_the_stages(pairs: list[Pair], first: int, n_stamps: int, schemas: Ma
     """Quality, restoration and masks of made stamps as a refresh computes them, chunk by chunk; returns how many masks there are."""
     n_masks, size = 0, stage_named("core.masks").chunk_rows
     for start in range(first, first + n_stamps, size):
-        tables = {"core.stamps": chunk_of(pairs, start, min(size, first + n_stamps - start))}
+        frames = {"core.stamps": chunk_of(pairs, start, min(size, first + n_stamps - start))}
         for name in ("core.stamp_quality", "core.restored_stamps", "core.masks"):
             stage = stage_named(name)
-            keys = tuple(tables["core.stamps"]["object_id"])
-            done = run_task(Task(stage, keys, dict(tables), OURS, schemas[name]))
+            keys = tuple(frames["core.stamps"]["object_id"])
+            done = run_task(Task(stage, keys, dict(frames), OURS, schemas[name]))
             assert not done.failures, next(iter(done.failures.values()))
-            tables[name] = pl.from_arrow(done.rows)
-        n_masks += len(tables["core.masks"])
+            frames[name] = pl.from_arrow(done.rows)
+        n_masks += len(frames["core.masks"])
     return n_masks
 
 

@@ -114,11 +114,11 @@ def chain(
     )
     everything = pl.concat([c for c, _ in trios])
     timed("gp_fits", lambda: gp_fits(of_survey({"core.light_curves": everything}, ZTF), settings).rows)
-    tables = [
+    frames = [
         {"core.detections": d, "raw.objects": o, "core.epochs": pl.DataFrame(e), "core.hosts": no_host}
         for (d, o), e in zip([pair for pair, c in zip(pairs, curves, strict=True) if len(c)], found, strict=True)
     ]
-    timed("features", lambda: [features(of_survey(t, ZTF), settings).rows for t in tables])
+    timed("features", lambda: [features(of_survey(t, ZTF), settings).rows for t in frames])
     return seconds, everything
 
 

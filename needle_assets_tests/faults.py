@@ -91,11 +91,11 @@ def of_the_photometry(_folder: Any, file: Any) -> bool:
     return file.kind == "photometry"
 
 
-def deadly(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def deadly(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """The stage of TABLE, in which the object that NEEDLE_TEST_DEADLY names takes its process with it."""
-    if os.environ["NEEDLE_TEST_DEADLY"] in tables["raw.alerts"]["object_id"]:
+    if os.environ["NEEDLE_TEST_DEADLY"] in frames["raw.alerts"]["object_id"]:
         os._exit(1)
-    return detections.detections(tables, settings)
+    return detections.detections(frames, settings)
 
 
 def with_a_deadly_object(_act: Callable[[], None]) -> None:

@@ -44,7 +44,7 @@ host_features = partial(table_1.host_features, host_bands=ZTF.host_bands)
 
 
 def _stage(compute: Callable[[Tables, Settings], Product]) -> Callable[[Tables, Any], Product]:
-    return lambda tables, settings: compute(of_survey(tables, ZTF), settings)
+    return lambda frames, settings: compute(of_survey(frames, ZTF), settings)
 
 
 detections = _stage(detection_stages.detections)

@@ -25,32 +25,32 @@ from needle_assets.surveys.panstarrs import HOST_BANDS
 from needle_assets.surveys.survey import Survey
 
 
-def detections(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def detections(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     Every detection of an object from packets, their history and landed photometry, each once; negative ones are marked.
 
     What is fainter than a few times its error, as in forced photometry, is refused.
     """
-    entries = [*_packet_entries(tables), *_photometry_entries(tables["raw.photometry"])]
+    entries = [*_packet_entries(frames), *_photometry_entries(frames["raw.photometry"])]
     rows, rejections = merge_detections(entries, min_signal_to_noise=settings.detections.min_signal_to_noise)
-    return Product([{"object_id": _object_id(tables), **row} for row in rows], rejections)
+    return Product([{"object_id": _object_id(frames), **row} for row in rows], rejections)
 
 
-def upper_limits(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def upper_limits(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """Exposures without a detection, told by the packets' history."""
-    if tables["raw.alerts"].is_empty():
+    if frames["raw.alerts"].is_empty():
         return Product()
-    survey = survey_of(tables)
+    survey = survey_of(frames)
     told = [
         {"mjd": entry["jd"] - MJD_OFFSET, "band": survey.band_of_number[entry["fid"]], "mag_limit": entry["diffmaglim"]}
-        for entry in _history(tables["raw.alerts"])
+        for entry in _history(frames["raw.alerts"])
         if entry["magpsf"] is None and entry["diffmaglim"] is not None
     ]
-    rows = merge_limits(told, tables["core.detections"].iter_rows(named=True))
-    return Product([{"object_id": _object_id(tables), **row} for row in rows])
+    rows = merge_limits(told, frames["core.detections"].iter_rows(named=True))
+    return Product([{"object_id": _object_id(frames), **row} for row in rows])
 
 
-def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def hosts(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     The host galaxy of an object.
 
@@ -58,25 +58,25 @@ def hosts(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     newest packet that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the
     catalogue's A_V; without one they stay as they are, and the row says so.
     """
-    object_id = _object_id(tables)
+    object_id = _object_id(frames)
     if object_id is None:
         return Product()
-    landed, refused = _landed_host(tables, settings)
-    host = landed or _packet_host(tables["raw.alerts"], settings)
+    landed, refused = _landed_host(frames, settings)
+    host = landed or _packet_host(frames["raw.alerts"], settings)
     row = {"object_id": object_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
-    a_v_mag = tables["raw.objects"]["a_v_mag"][0] if len(tables["raw.objects"]) else None
+    a_v_mag = frames["raw.objects"]["a_v_mag"][0] if len(frames["raw.objects"]) else None
     if host is not None and not row["is_dereddened"] and a_v_mag is not None:
         mags = dereddened({band: host.get(f"{band}_mag") for band in HOST_BANDS}, a_v_mag)
         row |= {f"{band}_mag": mag for band, mag in mags.items()} | {"is_dereddened": True}
     return Product([row], refused)
 
 
-def _landed_host(tables: Mapping[str, pl.DataFrame], settings: Settings) -> tuple[dict[str, Any] | None, list[Rejection]]:
-    if tables["raw.hosts"].is_empty():
+def _landed_host(frames: Mapping[str, pl.DataFrame], settings: Settings) -> tuple[dict[str, Any] | None, list[Rejection]]:
+    if frames["raw.hosts"].is_empty():
         return None, []
-    host = tables["raw.hosts"].row(0, named=True)
-    catalogued = tables["raw.objects"].row(0, named=True) if len(tables["raw.objects"]) else {}
-    position = _position(catalogued, tables["raw.alerts"])
+    host = frames["raw.hosts"].row(0, named=True)
+    catalogued = frames["raw.objects"].row(0, named=True) if len(frames["raw.objects"]) else {}
+    position = _position(catalogued, frames["raw.alerts"])
     computed = position and separation_on_sky_arcsec(*position, host["host_ra_deg"], host["host_dec_deg"])
     redshift = catalogued.get("redshift")
     try:
@@ -129,11 +129,11 @@ def _host_row(source: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _packet_entries(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
-    alerts = tables["raw.alerts"]
+def _packet_entries(frames: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
+    alerts = frames["raw.alerts"]
     if alerts.is_empty():
         return
-    survey = survey_of(tables)
+    survey = survey_of(frames)
     for packet in alerts.iter_rows(named=True):
         has_stamp = packet["has_science_cutout"] or packet["has_reference_cutout"]
         yield _entry(packet, "packet", survey, has_stamp=has_stamp)
@@ -169,5 +169,5 @@ def _photometry_entries(photometry: pl.DataFrame) -> Iterator[dict[str, Any]]:
         yield {**named, **given, "is_mw_corrected": row["mw_corrected"], "source": row["source"] or "photometry"}
 
 
-def _object_id(tables: Mapping[str, pl.DataFrame]) -> str | None:
-    return next((str(frame["object_id"][0]) for frame in tables.values() if "object_id" in frame.columns and len(frame)), None)
+def _object_id(frames: Mapping[str, pl.DataFrame]) -> str | None:
+    return next((str(frame["object_id"][0]) for frame in frames.values() if "object_id" in frame.columns and len(frame)), None)

@@ -44,7 +44,7 @@ class Repair(NamedTuple):
     restored: Restored
 
 
-def stamp_quality(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def stamp_quality(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     Which images can be used (paper, section 3.1): named rules first, then the learned checker if one has been trained.
 
@@ -52,15 +52,15 @@ def stamp_quality(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Pro
     """
     judged = [
         (stamp, name, defects)
-        for stamp in stamps_of(tables)
+        for stamp in stamps_of(frames)
         for name, defects in find_pair_defects(**stamp.images, settings=settings.quality)._asdict().items()
     ]
-    checker = Checker.of(tables)
+    checker = Checker.of(frames)
     scores = checker.score([stamp.images[name] for stamp, name, _ in judged])
     return Product([_quality_row(entry, score, checker.model_id, settings) for entry, score in zip(judged, scores, strict=True)])
 
 
-def restored_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def restored_stamps(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     Bad images repaired from a good one of the same field (paper, section 3.2).
 
@@ -70,11 +70,11 @@ def restored_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> P
     judged again.
     """
     product = Product()
-    quality = quality_rows(tables)
+    quality = quality_rows(frames)
     repairs = [
-        repair for stamps in by_object(stamps_of(tables)).values() for repair in _repairs(stamps, quality, settings, product)
+        repair for stamps in by_object(stamps_of(frames)).values() for repair in _repairs(stamps, quality, settings, product)
     ]
-    scores = Checker.of(tables).score([repair.restored.pixels for repair in repairs])
+    scores = Checker.of(frames).score([repair.restored.pixels for repair in repairs])
     for repair, score in zip(repairs, scores, strict=True):
         row = _restored_row(repair, score, settings)
         product.rows.append(row)
@@ -83,10 +83,10 @@ def restored_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> P
     return product
 
 
-def masks(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def masks(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Pixels that belong to the transient or its host, of every pair whose images are good or repaired (paper, 3.3, Eq. 4)."""
     rows: list[Mapping[str, Any]] = []
-    for pair in usable_pairs(tables):
+    for pair in usable_pairs(frames):
         stamp = pair.stamp
         found = masking.source_mask(
             pair.science, pair.reference, target_px=stamp.target_px, host_px=stamp.host_px, settings=settings.masking
@@ -103,13 +103,13 @@ def masks(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     return Product(rows)
 
 
-def masked_stamps(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def masked_stamps(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """The best usable pair at or before the classification epoch, other sources replaced by noise (paper, section 3.3)."""
-    if tables["core.stamps"].is_empty():
+    if frames["core.stamps"].is_empty():
         return Product()
-    masked = set(tables["core.masks"]["candid"])
-    pairs = {pair.stamp.candid: pair for pair in usable_pairs(tables) if pair.stamp.candid in masked}
-    return Product([_masked_row(pairs[_choose(pairs, tables)], tables, settings)])
+    masked = set(frames["core.masks"]["candid"])
+    pairs = {pair.stamp.candid: pair for pair in usable_pairs(frames) if pair.stamp.candid in masked}
+    return Product([_masked_row(pairs[_choose(pairs, frames)], frames, settings)])
 
 
 class Checker:
@@ -120,9 +120,9 @@ class Checker:
         self._model = model
 
     @classmethod
-    def of(cls, tables: Mapping[str, pl.DataFrame]) -> "Checker":
+    def of(cls, frames: Mapping[str, pl.DataFrame]) -> "Checker":
         """The model that ``results.quality_models`` says is chosen; torch is imported only if there is one."""
-        models = tables.get("results.quality_models", pl.DataFrame())
+        models = frames.get("results.quality_models", pl.DataFrame())
         chosen = models if models.is_empty() else models.filter(pl.col("is_chosen"))
         if chosen.is_empty():
             return cls(None, None)
@@ -282,19 +282,19 @@ def _refusal(repair: Repair, row: Mapping[str, Any]) -> Rejection:
     )
 
 
-def _choose(pairs: Mapping[int, Pair], tables: Mapping[str, pl.DataFrame]) -> int:
+def _choose(pairs: Mapping[int, Pair], frames: Mapping[str, pl.DataFrame]) -> int:
     """The candid of the chosen pair; Rejection if no pair can stand for the object."""
-    epochs = tables["core.epochs"]
+    epochs = frames["core.epochs"]
     classification_mjd = None if epochs.is_empty() else epochs["classification_mjd"][0]
     if classification_mjd is None:
         raise Rejection("No classification epoch is known: the object has no usable detection.", n_usable_pairs=len(pairs))
-    detections = {row["candid"]: row for row in tables["core.detections"].iter_rows(named=True)}
+    detections = {row["candid"]: row for row in frames["core.detections"].iter_rows(named=True)}
     candidates = (_candidate(pair, detections.get(candid, {})) for candid, pair in pairs.items())
-    bands = survey_of(tables).pair_bands
+    bands = survey_of(frames).pair_bands
     chosen = choose_pair(candidates, classification_mjd, bands)
     if chosen is None:
         raise Rejection(
-            f"None of {len(tables['core.stamps'])} stamps gives a usable pair in {' or '.join(bands)}, brighter than the reference, "
+            f"None of {len(frames['core.stamps'])} stamps gives a usable pair in {' or '.join(bands)}, brighter than the reference, "
             "at or before the classification epoch; see the refusals of its stamps.",
             n_usable_pairs=len(pairs),
             classification_mjd=classification_mjd,
@@ -308,9 +308,9 @@ def _candidate(pair: Pair, detection: Mapping[str, Any]) -> Candidate:
     return Candidate(stamp.candid, stamp.band, stamp.mjd, detection.get("mag"), pair.is_restored, is_positive)
 
 
-def _masked_row(pair: Pair, tables: Mapping[str, pl.DataFrame], settings: Settings) -> dict[str, Any]:
+def _masked_row(pair: Pair, frames: Mapping[str, pl.DataFrame], settings: Settings) -> dict[str, Any]:
     stamp = pair.stamp
-    stored = tables["core.masks"].filter(pl.col("candid") == stamp.candid)
+    stored = frames["core.masks"].filter(pl.col("candid") == stamp.candid)
     masked = masking.masked_pair(
         pair.science,
         pair.reference,

@@ -20,20 +20,20 @@ from needle_assets.settings import Settings
 Place = tuple[str, str, str, int]
 
 
-def objects(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def objects(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     The Bright Transient Survey's catalogue with the class label NEEDLE gives each type (paper, section 2).
 
     Refusals that name no object were stored when the file was looked at.
     """
-    said = tables["landing.catalogue"]
+    said = frames["landing.catalogue"]
     if said.is_empty():
         return Product()
     rows, rejections = read_catalogue(_as_it_was_read(said))
     return Product(rows, [why for why in rejections if "object_id" in why.measured])
 
 
-def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def alerts(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     Alert packets under ZTF's names; the cutouts stay in the landing folder. A packet that landed twice counts once.
 
@@ -43,12 +43,12 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     rows: list[dict[str, Any]] = []
     rejections: list[Rejection] = []
     found: set[Place] = set()
-    for landed, packet in packets_of(tables["landing.packets"]):
+    for landed, packet in packets_of(frames["landing.packets"]):
         place = {"path": landed.path, "member": landed.member, "sha256": landed.sha256}
         found.add((landed.path, landed.member or "", packet.object_id, packet.candid))
         rows.append({**alert_row(packet), **place})
         rejections += packet.refused
-    kept, lost = _rows_of_vanished(tables, found)
+    kept, lost = _rows_of_vanished(frames, found)
     accepted, repeated = one_row_per_packet([*rows, *kept])
     rows_of = {(row["object_id"], row["candid"]): row for row in accepted}
     copies = [_copy_of_vanished(row, rows_of.get((row["object_id"], row["candid"]))) for row in lost]
@@ -56,16 +56,16 @@ def alerts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
 
 
 def _rows_of_vanished(
-    tables: Mapping[str, pl.DataFrame], found: set[Place]
+    frames: Mapping[str, pl.DataFrame], found: set[Place]
 ) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
     """Rows of before that stand for what cannot be read now, if they were made from the same bytes, and packets that have none."""
     before = {
         (row["path"], row["member"] or "", row["object_id"], row["candid"], row["sha256"]): row
-        for row in tables["raw.alerts"].iter_rows(named=True)
+        for row in frames["raw.alerts"].iter_rows(named=True)
     }
     kept: list[dict[str, Any]] = []
     lost: list[Mapping[str, Any]] = []
-    for row in tables["landing.packets"].iter_rows(named=True):
+    for row in frames["landing.packets"].iter_rows(named=True):
         place = (row["path"], row["member"], row["object_id"], row["candid"])
         if place in found:
             continue
@@ -123,21 +123,21 @@ def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:
             yield found
 
 
-def photometry(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def photometry(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """Light curves that landed beside the packets, as landed."""
-    return _whole_file(tables["landing.photometry"], read_photometry)
+    return _whole_file(frames["landing.photometry"], read_photometry)
 
 
-def hosts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def hosts(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """Host galaxies that landed beside the packets, as landed."""
-    return _whole_file(tables["landing.hosts"], read_hosts)
+    return _whole_file(frames["landing.hosts"], read_hosts)
 
 
-def verdicts(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def verdicts(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """What people said of objects and of stamps, every verdict once; who says something else later adds a row."""
     rows: dict[str, Mapping[str, Any]] = {}
     for name in ("landing.verdicts", "landing.stamp_verdicts"):
-        said = tables[name]
+        said = frames[name]
         # Not only what was there when the folder was looked at: the file only grows, and whoever judges waits for no refresh.
         found = [] if said.is_empty() else read_verdicts(Path(said["landing"][0]) / said["path"][0], [])[0]
         rows |= {row["verdict_id"]: row for row in found if row["verdict_id"] not in rows}

@@ -20,12 +20,12 @@ from needle_assets.surveys.panstarrs import HOST_BANDS
 from needle_assets.surveys.survey import FEATURE_COLUMNS, Survey
 
 
-def light_curves(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def light_curves(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Light curves without Milky Way extinction, merged within half a day and cleaned (paper, sections 4.1 and 4.2)."""
-    detections = tables["core.detections"]
+    detections = frames["core.detections"]
     if detections.is_empty():
         return Product()
-    cleaned, unusable = _cleaned(detections, tables["raw.objects"], settings, survey_of(tables))
+    cleaned, unusable = _cleaned(detections, frames["raw.objects"], settings, survey_of(frames))
     return Product(rows=_light_curve_rows(detections, cleaned), rejections=_removals(unusable, cleaned))
 
 
@@ -41,14 +41,14 @@ def _cleaned(
     return cleaned, landed[~usable]
 
 
-def epochs(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def epochs(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """When an object was first seen, peaked and is classified (paper, section 4)."""
-    frame = tables["core.light_curves"]
+    frame = frames["core.light_curves"]
     if frame.is_empty():
         return Product()
-    points, days_after_peak, survey = _light_curve(frame), settings.epochs.days_after_peak, survey_of(tables)
+    points, days_after_peak, survey = _light_curve(frame), settings.epochs.days_after_peak, survey_of(frames)
     peak = peak_mjd(points, survey.fit_bands)
-    is_training = _first(tables["raw.objects"], "label") is not None
+    is_training = _first(frames["raw.objects"], "label") is not None
     newest = _light_curve(frame, time="last_mjd").sorted().mjd[-1]
     row = {
         "object_id": frame["object_id"][0],
@@ -64,14 +64,14 @@ def epochs(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     return Product(rows=[row])
 
 
-def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def gp_fits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Two-dimensional Gaussian process of every light curve with its daily prediction (paper, section 4.2)."""
     from needle_assets.light_curves.batched_fits import fit_many  # imports torch, which an idle refresh does without
 
     product, process = Product(), settings.gaussian_process
-    surveys = surveys_of(tables)
+    surveys = surveys_of(frames)
     curves, objects = {}, {}
-    for (object_id,), frame in tables["core.light_curves"].partition_by("object_id", as_dict=True, maintain_order=True).items():
+    for (object_id,), frame in frames["core.light_curves"].partition_by("object_id", as_dict=True, maintain_order=True).items():
         curves[object_id] = _light_curve(frame, time="days_since_first")
         try:
             objects[object_id] = flux_points(curves[object_id], process, surveys[object_id].fit_wavelength_angstrom)
@@ -88,14 +88,14 @@ def gp_fits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     return product
 
 
-def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """The features of Table 1 from what was detected up to the classification epoch, cleaned as it stood then; missing is null."""
-    if tables["core.epochs"].is_empty():
+    if frames["core.epochs"].is_empty():
         return Product()
-    as_of = tables["core.epochs"]["classification_mjd"][0]
-    survey = survey_of(tables)
-    cleaned, _ = _cleaned(tables["core.detections"].filter(pl.col("mjd") <= as_of), tables["raw.objects"], settings, survey)
-    points, host, chosen = cleaned.points, _host(tables["core.hosts"]), settings.features
+    as_of = frames["core.epochs"]["classification_mjd"][0]
+    survey = survey_of(frames)
+    cleaned, _ = _cleaned(frames["core.detections"].filter(pl.col("mjd") <= as_of), frames["raw.objects"], settings, survey)
+    points, host, chosen = cleaned.points, _host(frames["core.hosts"]), settings.features
     values = table_1.features(
         points,
         as_of,
@@ -106,25 +106,25 @@ def features(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         min_previous_days=chosen.min_previous_days,
     )
     row = {
-        "object_id": tables["core.epochs"]["object_id"][0],
+        "object_id": frames["core.epochs"]["object_id"][0],
         "as_of_mjd": as_of,
         "bands": ",".join(survey.feature_bands),
         **{name: _null_if_nan(value) for name, value in values.items()},
         **{f"n_det_{column}": len(points.in_band(band)) for column, band in _columns_of(survey)},
         **{f"has_{column}": len(points.in_band(band)) > 0 for column, band in _columns_of(survey)},
         "has_host": host != table_1.NO_HOST,
-        "has_redshift": _first(tables["raw.objects"], "redshift") is not None,
+        "has_redshift": _first(frames["raw.objects"], "redshift") is not None,
         "has_mw_correction": bool(cleaned.is_mw_corrected.all()),
     }
     return Product(rows=[row])
 
 
-def feature_importance(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def feature_importance(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """How much each feature matters to boosted trees on training objects (paper, figure 2)."""
     from needle_assets.light_curves.importance import permutation_ranking  # imports scikit-learn, which other stages do without
 
-    training = tables["core.splits"].filter(~pl.col("is_untouched")).select("object_id", "label")
-    rows = tables["core.features"].join(training, on="object_id").sort("object_id")
+    training = frames["core.splits"].filter(~pl.col("is_untouched")).select("object_id", "label")
+    rows = frames["core.features"].join(training, on="object_id").sort("object_id")
     if rows.is_empty():
         return Product()
     values = rows.select(pl.col(table_1.HOSTED_FEATURES).cast(pl.Float64).fill_null(math.nan)).to_numpy()

@@ -31,7 +31,7 @@ P_COLUMNS = ("p_sn", "p_slsn", "p_tde")
 CONFOUNDED_FROM = 0.3
 
 
-def predictions(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def predictions(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     Probabilities of labelled objects from every model that was not trained on them (paper, sections 6.2 and 6.3).
 
@@ -40,9 +40,9 @@ def predictions(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Prod
     it is trained again.
     """
     product = Product()
-    objects = tables["core.splits"].join(tables["core.features"], on="object_id")
-    stamps = stamps_by_object(tables["core.masked_stamps"])
-    for model in tables["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
+    objects = frames["core.splits"].join(frames["core.features"], on="object_id")
+    stamps = stamps_by_object(frames["core.masked_stamps"])
+    for model in frames["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
         chosen = objects.filter(usable_by(model["model_kind"]) & _may_be_judged(model))
         seen = {*model["trained_ids"], *model["parent_ids"]}
         allowed = [_was_apart(row, model, seen, product) for row in chosen.iter_rows(named=True)]
@@ -186,14 +186,14 @@ def _pixels(column: pl.Series) -> np.ndarray:
     return np.asarray(column.to_numpy()).reshape(len(column), -1) if len(column) else np.zeros((0, 0))
 
 
-def metrics(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def metrics(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     How good the models are by the metrics of Table 6, for the ensemble, every model, and mean and scatter over models.
 
     Rates of a class with fewer than ten untouched objects are withheld. Where class and source of photometry go together, every
     row says so.
     """
-    scores = tables["results.predictions"].join(tables["core.splits"], on="object_id")
+    scores = frames["results.predictions"].join(frames["core.splits"], on="object_id")
     product = Product()
     for (ablation, kind, part), found in sorted(
         scores.partition_by("ablation", "model_kind", "set", as_dict=True).items(), key=str
@@ -248,31 +248,31 @@ def _caveats(found: pl.DataFrame) -> dict[str, Any]:
     return {"warning": warning, "is_simulated": any(is_simulated(object_id) for object_id in once["object_id"])}
 
 
-def candidates(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def candidates(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     Unclassified objects scored by the deployed models as of their newest epoch; what was said before stays (paper, Table 2).
 
     An object that has been classified since is no longer scored, but its rows remain.
     """
     product = Product()
-    catalogue = tables["raw.objects"].select("object_id", "type")
-    waiting = tables["core.features"].join(catalogue, on="object_id", how="left").filter(pl.col("type").is_null()).drop("type")
-    before = {str(k[0]): p for k, p in tables["results.candidates"].partition_by("object_id", as_dict=True).items()}
-    now = {row["object_id"]: row for row in _candidate_rows(waiting, tables, settings)}
+    catalogue = frames["raw.objects"].select("object_id", "type")
+    waiting = frames["core.features"].join(catalogue, on="object_id", how="left").filter(pl.col("type").is_null()).drop("type")
+    before = {str(k[0]): p for k, p in frames["results.candidates"].partition_by("object_id", as_dict=True).items()}
+    now = {row["object_id"]: row for row in _candidate_rows(waiting, frames, settings)}
     for object_id in sorted(before.keys() | now.keys()):
         history = before[object_id].sort("as_of_mjd").to_dicts() if object_id in before else []
         product.rows += _with_history(history, now.get(object_id))
     return product
 
 
-def _candidate_rows(waiting: pl.DataFrame, tables: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
-    stamps = stamps_by_object(tables["core.masked_stamps"])
-    packets = {row["object_id"]: row for row in tables["core.masked_stamps"].select("object_id", "candid").iter_rows(named=True)}
-    hosted = set(tables["core.hosts"].filter(pl.col("is_hosted"))["object_id"])
-    ensembles = _ensembles(tables["results.fold_models"], settings)
+def _candidate_rows(waiting: pl.DataFrame, frames: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
+    stamps = stamps_by_object(frames["core.masked_stamps"])
+    packets = {row["object_id"]: row for row in frames["core.masked_stamps"].select("object_id", "candid").iter_rows(named=True)}
+    hosted = set(frames["core.hosts"].filter(pl.col("is_hosted"))["object_id"])
+    ensembles = _ensembles(frames["results.fold_models"], settings)
     kinds = [_kind_for(object_id, stamps.keys(), hosted, ensembles.keys()) for object_id in waiting["object_id"]]
-    first = dict(tables["core.epochs"].select("object_id", "first_mjd").iter_rows())
-    place = _places(tables["raw.alerts"])
+    first = dict(frames["core.epochs"].select("object_id", "first_mjd").iter_rows())
+    place = _places(frames["raw.alerts"])
     for kind in sorted({k for k in kinds if k}):
         chosen = waiting.filter(pl.Series([k == kind for k in kinds], dtype=pl.Boolean))
         models = ensembles[kind]

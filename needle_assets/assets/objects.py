@@ -10,19 +10,19 @@ from needle_assets.surveys.survey import Survey
 OBJECTS = "lineage.objects"
 
 
-def survey_of(tables: Mapping[str, pl.DataFrame]) -> Survey:
+def survey_of(frames: Mapping[str, pl.DataFrame]) -> Survey:
     """The survey of the one object whose rows these are."""
-    (name,) = tables[OBJECTS]["survey"].unique()
+    (name,) = frames[OBJECTS]["survey"].unique()
     return survey_named(name)
 
 
-def surveys_of(tables: Mapping[str, pl.DataFrame]) -> dict[str, Survey]:
+def surveys_of(frames: Mapping[str, pl.DataFrame]) -> dict[str, Survey]:
     """The survey of each object whose rows these are."""
-    return {object_id: survey_named(name) for object_id, name in tables[OBJECTS].select("object_id", "survey").iter_rows()}
+    return {object_id: survey_named(name) for object_id, name in frames[OBJECTS].select("object_id", "survey").iter_rows()}
 
 
-def of_survey(tables: Mapping[str, pl.DataFrame], survey: Survey) -> dict[str, pl.DataFrame]:
-    """The tables with every object in them said to be of one survey: for whoever calls a stage without a warehouse."""
-    ids = {str(name) for frame in tables.values() if "object_id" in frame.columns for name in frame["object_id"]}
+def of_survey(frames: Mapping[str, pl.DataFrame], survey: Survey) -> dict[str, pl.DataFrame]:
+    """The frames, with every object in them said to be of one survey: for whoever calls a stage without a warehouse."""
+    ids = {str(name) for frame in frames.values() if "object_id" in frame.columns for name in frame["object_id"]}
     schema = {"object_id": pl.String, "survey": pl.String}
-    return {**tables, OBJECTS: pl.DataFrame({"object_id": sorted(ids), "survey": [survey.name] * len(ids)}, schema=schema)}
+    return {**frames, OBJECTS: pl.DataFrame({"object_id": sorted(ids), "survey": [survey.name] * len(ids)}, schema=schema)}

@@ -31,7 +31,7 @@ MODEL_KINDS = ("TH", "T", "metadata")
 RECIPE_VERSION = "1"
 
 
-def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def splits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     Which labelled objects are kept untouched and which model validates on which of the others (paper, sections 6.2 and 6.3).
 
@@ -39,10 +39,10 @@ def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     in the settings (folds, window, ids, ``deal``) is a request to give all places anew. Ids of one object have one place; where
     they have two labels, they have none.
     """
-    same_as = _same_as(tables["raw.objects"])
-    labels = dict(tables["raw.objects"].filter(pl.col("label").is_not_null()).select("object_id", "label").iter_rows())
+    same_as = _same_as(frames["raw.objects"])
+    labels = dict(frames["raw.objects"].filter(pl.col("label").is_not_null()).select("object_id", "label").iter_rows())
     disputed = conflicts(labels, same_as)
-    everyone, surveys = _labelled(tables), surveys_of(tables)
+    everyone, surveys = _labelled(frames), surveys_of(frames)
     facts = everyone.filter(~pl.col("object_id").is_in(list(disputed)))
     rising = facts.filter(pl.col("n_rising_g") + pl.col("n_rising_r") > 0)
     product = Product(
@@ -57,7 +57,7 @@ def splits(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     rule = places.rule(settings.splits)
     known = {
         row["object_id"]: places.Place(row["is_untouched"], tuple(row["validation_of"]))
-        for row in tables["core.splits"].iter_rows(named=True)
+        for row in frames["core.splits"].iter_rows(named=True)
         if row["rule"] == rule
     }
     rows = rising.to_dicts()
@@ -90,21 +90,21 @@ def _disputed(object_id: str, labels: Mapping[str, str]) -> Rejection:
     )
 
 
-def _labelled(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def _labelled(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """One row per labelled object with a light curve, with everything a split says of it."""
     sources = (
-        tables["core.detections"]
+        frames["core.detections"]
         .group_by("object_id", "source")
         .len()
         .sort("object_id", "len", "source", descending=[False, True, False])
     )
     main = sources.group_by("object_id", maintain_order=True).first().select("object_id", main_source="source")
-    pairs = tables["core.masked_stamps"].select("object_id", has_good_pair=pl.lit(value=True))
+    pairs = frames["core.masked_stamps"].select("object_id", has_good_pair=pl.lit(value=True))
     return (
-        tables["raw.objects"]
+        frames["raw.objects"]
         .filter(pl.col("label").is_not_null())
-        .join(tables["core.epochs"], on="object_id")
-        .join(tables["core.hosts"], on="object_id", how="left")
+        .join(frames["core.epochs"], on="object_id")
+        .join(frames["core.hosts"], on="object_id", how="left")
         .join(pairs, on="object_id", how="left")
         .join(main, on="object_id", how="left")
         .with_columns(pl.col("is_hosted", "has_good_pair").fill_null(value=False))
@@ -138,19 +138,19 @@ def _split_row(
     }
 
 
-def synthetic_samples(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def synthetic_samples(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """
     Recipes of synthetic samples, exactly as many as asked of every class in every training part (paper, section 5).
 
     Both parents are in the training part. Samples are drawn again only where a possible parent has changed.
     """
-    product, parents = Product(), _Parents.read(tables, settings)
+    product, parents = Product(), _Parents.read(frames, settings)
     before = {
         key: rows.sort("sample")
-        for key, rows in tables["core.synthetic_samples"].partition_by("model_kind", "fold", "label", as_dict=True).items()
+        for key, rows in frames["core.synthetic_samples"].partition_by("model_kind", "fold", "label", as_dict=True).items()
     }
     reasons: dict[tuple[str, str], Rejection] = {}
-    for part in _parts(tables["core.splits"], settings):
+    for part in _parts(frames["core.splits"], settings):
         rows = _rows_of_part(part, parents, before.get((part.model_kind, part.fold, part.label)), settings, reasons)
         product.rows += rows
     product.rejections += reasons.values()
@@ -198,16 +198,16 @@ class _Parents:
     salt: str
 
     @classmethod
-    def read(cls, tables: Mapping[str, pl.DataFrame], settings: Settings) -> "_Parents":
-        wanted = tables["core.splits"].filter(
+    def read(cls, frames: Mapping[str, pl.DataFrame], settings: Settings) -> "_Parents":
+        wanted = frames["core.splits"].filter(
             pl.col("label").is_in(settings.synthetic.classes) & ~pl.col("is_untouched") & pl.col("has_redshift")
         )
         ids = wanted.select("object_id")
-        own = {name: _by_object(tables[name].join(ids, on="object_id", how="semi")) for name in tables if name in PARENT_TABLES}
+        own = {name: _by_object(frames[name].join(ids, on="object_id", how="semi")) for name in frames if name in PARENT_TABLES}
         names = wanted["object_id"].to_list()
         sections = {name: asdict(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")}
         identity = dict(wanted.select("object_id", "identity").iter_rows())
-        surveys = surveys_of(tables)
+        surveys = surveys_of(frames)
         light_curves = {
             name: _light_curve_parent({t: own[t].get(name) for t in own}, identity[name], surveys[name], settings)
             for name in names
@@ -333,13 +333,13 @@ def _recipe_row(part: _Part, sample: int, recipe: Recipe, survey: Survey, parent
     }
 
 
-def realism(tables: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
+def realism(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Whether a classifier tells synthetic samples from real ones of their class; from an area of 0.65 on they have failed."""
     product = Product()
-    real = tables["core.splits"].filter(~pl.col("is_untouched")).join(tables["core.features"], on="object_id")
-    identity = tables["core.splits"].select("identity", image_parent="object_id")
+    real = frames["core.splits"].filter(~pl.col("is_untouched")).join(frames["core.features"], on="object_id")
+    identity = frames["core.splits"].select("identity", image_parent="object_id")
     synthetic = (
-        tables["core.synthetic_samples"].filter(pl.col("fold") == 0).join(identity, on="image_parent", maintain_order="left")
+        frames["core.synthetic_samples"].filter(pl.col("fold") == 0).join(identity, on="image_parent", maintain_order="left")
     )
     for (kind, label), drawn in sorted(synthetic.partition_by("model_kind", "label", as_dict=True).items(), key=str):
         trained = real.filter((pl.col("label") == label) & usable_by(str(kind)) & ~pl.col("validation_of").list.contains(0))

@@ -21,43 +21,43 @@ from needle_assets.surveys.survey import Survey
 TABLE = "core.stamps"
 
 
-def stamps(tables: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+def stamps(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     The science and reference images around each detection, cut to the survey's stamp, with the target and the host in them (paper, 3.2).
 
     A packet whose file has vanished or changed since it was scanned keeps the stamp it had, with the host where it is now, or the
     refusal. Raises OSError if it had neither, as then nobody knows what it showed: the object stays stale.
     """
-    alerts = {(row["object_id"], row["candid"]): row for row in tables["raw.alerts"].iter_rows(named=True)}
-    hosts = {row["object_id"]: row for row in tables["core.hosts"].iter_rows(named=True)}
-    surveys = surveys_of(tables)
+    alerts = {(row["object_id"], row["candid"]): row for row in frames["raw.alerts"].iter_rows(named=True)}
+    hosts = {row["object_id"]: row for row in frames["core.hosts"].iter_rows(named=True)}
+    surveys = surveys_of(frames)
     used = {(row["path"], row["member"] or "", row["object_id"], row["candid"]) for row in alerts.values()}
     product = Product()
     seen: set[tuple[str, int]] = set()
-    for landed, packet in packets_of(_only(tables["landing.packets"], used)):
+    for landed, packet in packets_of(_only(frames["landing.packets"], used)):
         key = (packet.object_id, packet.candid)
         if key in alerts and key not in seen:
             seen.add(key)
             _add_stamp(product, packet, surveys[packet.object_id], alerts[key], hosts.get(packet.object_id), landed.path)
-    _keep_before(product, tables, {key: alert for key, alert in alerts.items() if key not in seen}, hosts)
+    _keep_before(product, frames, {key: alert for key, alert in alerts.items() if key not in seen}, hosts)
     return product
 
 
 def _keep_before(
     product: Product,
-    tables: Mapping[str, pl.DataFrame],
+    frames: Mapping[str, pl.DataFrame],
     vanished: Mapping[tuple[str, int], Mapping[str, Any]],
     hosts: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Add what there was of packets that cannot be read now."""
-    missing, surveys = set(vanished), surveys_of(tables)
-    for row in tables["core.stamps"].iter_rows(named=True):
+    missing, surveys = set(vanished), surveys_of(frames)
+    for row in frames["core.stamps"].iter_rows(named=True):
         key = (row["object_id"], row["candid"])
         if key in vanished:
             missing.discard(key)
             target = (row["target_x_px"], row["target_y_px"])
             product.rows.append({**row, **_host(vanished[key], hosts.get(row["object_id"]), target, surveys[row["object_id"]])})
-    for row in tables["core.rejections"].iter_rows(named=True):
+    for row in frames["core.rejections"].iter_rows(named=True):
         key = (row["object_id"], row["candid"])
         if row["stage"] == TABLE and key in vanished:
             missing.discard(key)

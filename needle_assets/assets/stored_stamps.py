@@ -59,9 +59,9 @@ def pixel_rows(column: pl.Series) -> NDArray[Any]:
     return values
 
 
-def stamps_of(tables: Mapping[str, pl.DataFrame]) -> list[Stamp]:
+def stamps_of(frames: Mapping[str, pl.DataFrame]) -> list[Stamp]:
     """The stamps in the table, with those of their columns that the stage reads."""
-    frame = tables["core.stamps"]
+    frame = frames["core.stamps"]
     pixels = {name: pixel_rows(frame[name]) for name in IMAGES}
     return [
         Stamp(
@@ -85,19 +85,19 @@ def by_object(stamps: Sequence[Stamp]) -> dict[str, list[Stamp]]:
     return grouped
 
 
-def quality_rows(tables: Mapping[str, pl.DataFrame]) -> Quality:
+def quality_rows(frames: Mapping[str, pl.DataFrame]) -> Quality:
     """Rows of ``core.stamp_quality`` by object, packet and image."""
-    return {(row["object_id"], row["candid"], row["image"]): row for row in tables["core.stamp_quality"].iter_rows(named=True)}
+    return {(row["object_id"], row["candid"], row["image"]): row for row in frames["core.stamp_quality"].iter_rows(named=True)}
 
 
-def usable_pairs(tables: Mapping[str, pl.DataFrame]) -> list[Pair]:
+def usable_pairs(frames: Mapping[str, pl.DataFrame]) -> list[Pair]:
     """Stamps of which each image is good, or repaired and accepted."""
-    quality = quality_rows(tables)
-    accepted = tables["core.restored_stamps"].filter(pl.col("is_accepted"))
+    quality = quality_rows(frames)
+    accepted = frames["core.restored_stamps"].filter(pl.col("is_accepted"))
     pixels = pixel_rows(accepted["pixels"])
     repaired = {(row["candid"], row["image"]): pixels[n] for n, row in enumerate(accepted.drop("pixels").iter_rows(named=True))}
     pairs = []
-    for stamp in stamps_of(tables):
+    for stamp in stamps_of(frames):
         is_good = {name: quality[stamp.object_id, stamp.candid, name]["is_good"] for name in IMAGES}
         science, reference = (stamp.images[name] if is_good[name] else repaired.get((stamp.candid, name)) for name in IMAGES)
         if science is not None and reference is not None:

@@ -27,7 +27,7 @@ def packet(candid: int, jd: float, history: list[dict[str, Any]] | None = None, 
     return {"object_id": NAME, **seen(candid, jd), **cutouts, "prv_candidates": history, **SOURCE, **changed}
 
 
-def tables(
+def frames(
     *packets: dict[str, Any], photometry: list[dict[str, Any]] | None = None, **more: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
     alerts = (
@@ -43,7 +43,7 @@ def tables(
 def test_packets_their_history_and_photometry_are_detections_with_their_source():
     point = {"object_id": NAME, "mjd": 59003.0, "band": "i", "mag": 17.0, "mag_err": 0.2, "is_positive": True}
     point |= {"mw_corrected": True, "source": None}
-    found = detections(tables(packet(2, 59002.0, [seen(1, 59001.0, fid=2, isdiffpos="f")]), photometry=[point]), Settings()).rows
+    found = detections(frames(packet(2, 59002.0, [seen(1, 59001.0, fid=2, isdiffpos="f")]), photometry=[point]), Settings()).rows
     told = [(row["object_id"], row["candid"], row["band"], row["source"]) for row in found]
     assert told == [(NAME, 2, "g", "packet"), (NAME, None, "i", "photometry"), (NAME, 1, "r", "history")]
     assert [row["mjd"] for row in found] == [59002.0, 59003.0, 59001.0]
@@ -57,12 +57,12 @@ def test_packets_their_history_and_photometry_are_detections_with_their_source()
 def test_either_cutout_makes_a_stamp_and_none_makes_none():
     for science, reference in ((True, False), (False, True), (False, False)):
         given = packet(1, 59001.0, has_science_cutout=science, has_reference_cutout=reference)
-        assert detections(tables(given), Settings()).rows[0]["has_stamp"] is (science or reference)
+        assert detections(frames(given), Settings()).rows[0]["has_stamp"] is (science or reference)
 
 
 def test_an_exposure_without_a_detection_is_a_limit_and_no_detection():
     history = [seen(1, 59001.0, magpsf=None, sigmapsf=None, diffmaglim=19.5), seen(2, 59000.0, magpsf=None, diffmaglim=None)]
-    given = tables(packet(3, 59005.0, history), **{"core.detections": pl.DataFrame({"mjd": [59005.0], "band": ["g"]})})
+    given = frames(packet(3, 59005.0, history), **{"core.detections": pl.DataFrame({"mjd": [59005.0], "band": ["g"]})})
     assert upper_limits(given, Settings()).rows == [{"object_id": NAME, "mjd": 59001.0, "band": "g", "mag_limit": 19.5}]
     assert [row["candid"] for row in detections(given, Settings()).rows] == [3]
 
@@ -77,7 +77,7 @@ def listed(k: int, separation_arcsec: float, r_mag: float, star_score: float = 0
 
 
 def host_of(*packets: dict[str, Any], settings: Settings | None = None, **more: pl.DataFrame) -> dict[str, Any]:
-    [row] = hosts(tables(*packets, **more), settings or Settings()).rows
+    [row] = hosts(frames(*packets, **more), settings or Settings()).rows
     return row
 
 
@@ -130,4 +130,4 @@ def test_a_landed_host_counts_before_anything_in_packets(given):
 
 
 def test_nobody_has_no_host():
-    assert hosts({name: frame.clear() for name, frame in tables().items()}, Settings()).rows == []
+    assert hosts({name: frame.clear() for name, frame in frames().items()}, Settings()).rows == []

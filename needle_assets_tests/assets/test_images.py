@@ -72,20 +72,20 @@ def walk(
     stamps: pl.DataFrame, settings: Settings, *, until: float = 1e6, detections: pl.DataFrame | None = None
 ) -> dict[str, Any]:
     """All four products of one object."""
-    tables = {"core.stamps": stamps}
+    frames = {"core.stamps": stamps}
     products = {}
     for name, compute in (
         ("core.stamp_quality", stamp_quality),
         ("core.restored_stamps", restored_stamps),
         ("core.masks", masks),
     ):
-        products[name] = compute(tables, settings)
-        tables[name] = frame(name, products[name].rows)
-    tables["core.epochs"] = pl.DataFrame({"object_id": ["ZTF20aaaaaaa"], "classification_mjd": [until]})
+        products[name] = compute(frames, settings)
+        frames[name] = frame(name, products[name].rows)
+    frames["core.epochs"] = pl.DataFrame({"object_id": ["ZTF20aaaaaaa"], "classification_mjd": [until]})
     empty = pl.DataFrame(schema={"candid": pl.Int64, "mag": pl.Float64, "is_positive": pl.Boolean})
-    tables["core.detections"] = empty if detections is None else detections
+    frames["core.detections"] = empty if detections is None else detections
     try:
-        products["core.masked_stamps"] = masked_stamps(tables, settings)
+        products["core.masked_stamps"] = masked_stamps(frames, settings)
     except Rejection as why:
         products["core.masked_stamps"] = why
     return products

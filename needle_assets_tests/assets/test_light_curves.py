@@ -47,7 +47,7 @@ def objects(a_v_mag: float | None = 0.3, label: str | None = "SN", redshift: flo
 
 def walked(found: pl.DataFrame, catalogue: pl.DataFrame | None = None, hosts: pl.DataFrame | None = None, settings=SETTINGS):
     """All four products of one object, as frames; a product without rows is an empty frame."""
-    tables = {
+    frames = {
         "core.detections": found,
         "raw.objects": objects() if catalogue is None else catalogue,
         "core.hosts": pl.DataFrame(schema=HOSTS) if hosts is None else hosts,
@@ -58,8 +58,8 @@ def walked(found: pl.DataFrame, catalogue: pl.DataFrame | None = None, hosts: pl
         ("core.gp_fits", gp_fits),
         ("core.features", features),
     ):  # fmt: skip - one product each
-        tables[name] = stored(name, compute(tables, settings).rows)
-    return tables
+        frames[name] = stored(name, compute(frames, settings).rows)
+    return frames
 
 
 @cache
@@ -201,11 +201,11 @@ def test_features_are_ranked_on_training_objects_only(rng):
     split = pl.DataFrame(
         {"object_id": map(str, range(n)), "label": labels, "is_untouched": [k >= 50 for k in range(n)]}, strict=False
     )
-    tables = {"core.features": values, "core.splits": split}
-    ranked = stored("results.feature_importance", feature_importance(tables, SETTINGS).rows)
+    frames = {"core.features": values, "core.splits": split}
+    ranked = stored("results.feature_importance", feature_importance(frames, SETTINGS).rows)
     assert sorted(ranked["rank"]) == list(range(1, 34))
     assert set(ranked["n_objects"]) == {50}
-    assert len(pictures.feature_overview({**tables, "results.feature_importance": ranked}).axes) == 3
+    assert len(pictures.feature_overview({**frames, "results.feature_importance": ranked}).axes) == 3
     assert feature_importance({"core.features": values, "core.splits": split.clear()}, SETTINGS).rows == []
 
 

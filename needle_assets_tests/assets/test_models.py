@@ -33,7 +33,7 @@ from needle_assets.surveys.known import is_simulated
 from needle_assets.warehouse.checks import CHECKS
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import models
-from needle_assets_tests.assets.sample_tables import COUNTS, SETTINGS, objects, opened, session_of, split_rows, store
+from needle_assets_tests.assets.sample_frames import COUNTS, SETTINGS, objects, opened, session_of, split_rows, store
 
 
 def ask(session: Session, query: str) -> list[tuple]:
@@ -302,7 +302,7 @@ def test_an_object_without_attention_has_no_fraction_but_an_area(monkeypatch):
     assert glue._attention({}, judged, {"ZTF18a": {"mask": np.ones(3600, np.uint8)}}) == [(None, 1.0)]
 
 
-def candidate_tables(models: list[str], **more: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def candidate_frames(models: list[str], **more: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """What results.candidates reads, for one waiting, one classified and one uncatalogued object without stamps."""
     names = ["ZTF18a", "ZTF18b", "ZTF18c"]
     features = {"as_of_mjd": 60.0, "n_det_g": 2, "n_det_r": 1, "peak_mag_g": 18.0, "peak_mag_r": 18.5, "separation_arcsec": 1.0}
@@ -320,15 +320,15 @@ def candidate_tables(models: list[str], **more: pl.DataFrame) -> dict[str, pl.Da
     }
 
 
-def scored(monkeypatch, by_model: dict[str, list[float]], tables: dict[str, pl.DataFrame]) -> dict[str, dict]:
+def scored(monkeypatch, by_model: dict[str, list[float]], frames: dict[str, pl.DataFrame]) -> dict[str, dict]:
     monkeypatch.setattr(glue, "probabilities", lambda model, chosen, _: np.tile(by_model[model["model_id"]], (len(chosen), 1)))
     deployed = replace(SETTINGS, training=replace(SETTINGS.training, deployed=("metadata",)))
-    return {row["object_id"]: row for row in glue.candidates(tables, deployed).rows}
+    return {row["object_id"]: row for row in glue.candidates(frames, deployed).rows}
 
 
 def test_a_candidate_has_the_mean_of_its_models_and_the_scatter_of_each_class(monkeypatch):
     p = {"one": [0.7, 0.2, 0.1], "two": [0.1, 0.4, 0.5]}
-    found = scored(monkeypatch, p, candidate_tables(["one", "two"]))
+    found = scored(monkeypatch, p, candidate_frames(["one", "two"]))
     assert found.keys() == {"ZTF18a", "ZTF18c"}, "a classified object is no candidate"
     row = found["ZTF18a"]
     assert [row[name] for name in ("p_sn", "p_slsn", "p_tde")] == [0.4, 0.3, 0.3]
@@ -337,7 +337,7 @@ def test_a_candidate_has_the_mean_of_its_models_and_the_scatter_of_each_class(mo
 
 
 def test_a_candidate_has_a_place_and_an_age_where_they_are_known(monkeypatch):
-    found = scored(monkeypatch, {"one": [0.2, 0.3, 0.5]}, candidate_tables(["one"]))
+    found = scored(monkeypatch, {"one": [0.2, 0.3, 0.5]}, candidate_frames(["one"]))
     assert (found["ZTF18a"]["ra_deg"] % 360, found["ZTF18a"]["dec_deg"]) == (
         pytest.approx(0, abs=1e-9),
         pytest.approx(5, abs=1e-2),
@@ -348,7 +348,7 @@ def test_a_candidate_has_a_place_and_an_age_where_they_are_known(monkeypatch):
 
 
 def test_a_candidate_above_one_half_is_remembered_from_when(monkeypatch):
-    found = scored(monkeypatch, {"one": [0.2, 0.1, 0.7]}, candidate_tables(["one"]))
+    found = scored(monkeypatch, {"one": [0.2, 0.1, 0.7]}, candidate_frames(["one"]))
     assert found["ZTF18a"]["first_above_half_mjd"] == 60.0
 
 

@@ -10,20 +10,20 @@ from needle_assets.assets.samples import feature_matrix, realism
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.settings import SplitSettings
 from needle_assets.stages import stage_named
-from needle_assets_tests.assets.sample_tables import SETTINGS, objects, split_rows, split_tables
+from needle_assets_tests.assets.sample_frames import SETTINGS, objects, split_frames, split_rows
 from needle_assets_tests.ztf import splits, synthetic_samples
 
 
 def test_every_labelled_object_with_a_rise_has_a_place_and_others_a_reason():
     frame = objects()
-    tables = split_tables(frame)
-    tables["core.epochs"] = tables["core.epochs"].with_columns(
+    frames = split_frames(frame)
+    frames["core.epochs"] = frames["core.epochs"].with_columns(
         n_rising_g=pl.when(pl.col("object_id") == frame["object_id"][0]).then(0).otherwise(2), n_rising_r=pl.lit(0)
     )
-    tables["raw.objects"] = tables["raw.objects"].with_columns(
+    frames["raw.objects"] = frames["raw.objects"].with_columns(
         label=pl.when(pl.col("object_id") == frame["object_id"][1]).then(None).otherwise("label")
     )
-    product = splits(tables, SETTINGS)
+    product = splits(frames, SETTINGS)
     assert len(product.rows) == len(frame) - 2
     assert [why.measured["object_id"] for why in product.rejections] == [frame["object_id"][0]]
 
@@ -38,11 +38,11 @@ def test_places_are_kept_over_refreshes_and_given_anew_on_request():
     assert set(split_rows(frame, asked, before=after)["fold"].drop_nulls()) == {0, 1}
 
 
-def with_catalogue(tables: dict[str, pl.DataFrame], **columns: list) -> dict[str, pl.DataFrame]:
-    """The same tables with other values for the first objects of the catalogue."""
-    objects = tables["raw.objects"]
+def with_catalogue(frames: dict[str, pl.DataFrame], **columns: list) -> dict[str, pl.DataFrame]:
+    """The same frames with other values for the first objects of the catalogue."""
+    objects = frames["raw.objects"]
     given = {name: pl.Series(name, [*values, *objects[name].to_list()[len(values) :]]) for name, values in columns.items()}
-    return {**tables, "raw.objects": objects.with_columns(**given)}
+    return {**frames, "raw.objects": objects.with_columns(**given)}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def with_catalogue(tables: dict[str, pl.DataFrame], **columns: list) -> dict[str
 )
 def test_one_supernova_under_two_ids_has_one_place_and_the_table_says_so(same):
     frame = objects()
-    product = splits(with_catalogue(split_tables(frame), **same), SETTINGS)
+    product = splits(with_catalogue(split_frames(frame), **same), SETTINGS)
     rows = {row["object_id"]: row for row in product.rows}
     first, _, third = (rows[object_id] for object_id in frame["object_id"][:3])
     assert first["validation_of"] == third["validation_of"]
@@ -66,7 +66,7 @@ def test_one_supernova_under_two_ids_has_one_place_and_the_table_says_so(same):
 
 def test_ids_of_one_object_with_two_labels_are_refused_both():
     frame = objects()
-    product = splits(with_catalogue(split_tables(frame), iau_name=["SN2020abc", "AT2020abc"], label=["SN", "TDE"]), SETTINGS)
+    product = splits(with_catalogue(split_frames(frame), iau_name=["SN2020abc", "AT2020abc"], label=["SN", "TDE"]), SETTINGS)
     refused = {why.measured["object_id"]: why.reason for why in product.rejections}
     assert set(refused) == set(frame["object_id"][:2])
     assert all("SN as" in reason and "TDE as" in reason for reason in refused.values())
@@ -123,8 +123,8 @@ def test_only_folds_and_classes_with_a_changed_parent_are_drawn_again(parents):
     first = pl.DataFrame(synthetic_samples(parents, SETTINGS).rows)
     changed = parents["core.splits"].filter((pl.col("label") == "TDE") & (pl.col("fold") == 1))["object_id"][0]
     redshifts = pl.when(pl.col("object_id") == changed).then(pl.col("redshift") + 0.001).otherwise(pl.col("redshift"))
-    tables = {**parents, "core.synthetic_samples": first, "raw.objects": parents["raw.objects"].with_columns(redshift=redshifts)}
-    second = pl.DataFrame(synthetic_samples(tables, SETTINGS).rows)
+    frames = {**parents, "core.synthetic_samples": first, "raw.objects": parents["raw.objects"].with_columns(redshift=redshifts)}
+    second = pl.DataFrame(synthetic_samples(frames, SETTINGS).rows)
     key = ["fold", "label", "parents_hash"]
     kept = first.select(key).unique().join(second.select(key).unique(), on=key, how="semi").sort("label", "fold")
     assert kept.select("label", "fold").rows() == [("SLSN-I", 0), ("SLSN-I", 1), ("SLSN-I", 2), ("TDE", 1)]

@@ -150,8 +150,8 @@ def test_hosts_of_real_packets_are_those_of_the_pipeline(tmp_path: Path, survey:
         rows.setdefault(row["object_id"], []).append({k: v for k, v in row.items() if not isinstance(v, list)})
     empty = pl.DataFrame(schema={"object_id": pl.String, "separation_arcsec": pl.Float64, "a_v_mag": pl.Float64})
     for object_id, some in rows.items():
-        tables = {"raw.alerts": pl.DataFrame(some, infer_schema_length=None), "raw.hosts": empty, "raw.objects": empty}
-        host = pipeline_hosts(tables, Settings()).rows[0]
+        frames = {"raw.alerts": pl.DataFrame(some, infer_schema_length=None), "raw.hosts": empty, "raw.objects": empty}
+        host = pipeline_hosts(frames, Settings()).rows[0]
         assert (found[object_id]["ps1_id"] if object_id in found else None) == _ps1_number(host.get("source"))
 
 

@@ -24,10 +24,10 @@ def fails_for(monkeypatch, module, name: str, object_id: str) -> None:
     """The code of a stage fails on one object."""
     original = getattr(module, name)
 
-    def compute(tables, settings):
-        if any(object_id in frame["object_id"] for frame in tables.values() if "object_id" in frame.columns):
+    def compute(frames, settings):
+        if any(object_id in frame["object_id"] for frame in frames.values() if "object_id" in frame.columns):
             raise ZeroDivisionError("a bug of ours")
-        return original(tables, settings)
+        return original(frames, settings)
 
     monkeypatch.setattr(module, name, compute)
 
@@ -56,8 +56,8 @@ def test_failing_objects_broken_claims_and_steps_that_fail_are_told_together(own
     fails_for(monkeypatch, detections, "hosts", someone(home))
     original, refresh_stage = stamps.stamps, run_stage.refresh_stage
 
-    def elsewhere(tables, settings):
-        product = original(tables, settings)
+    def elsewhere(frames, settings):
+        product = original(frames, settings)
         product.rows[:] = [{**row, "target_x_px": 40.0} for row in product.rows]
         return product
 

@@ -19,7 +19,7 @@ from needle_assets.simulation import simulate
 from needle_assets.stages import STAGES
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import models
-from needle_assets_tests.assets.sample_tables import objects, session_of
+from needle_assets_tests.assets.sample_frames import objects, session_of
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.loopback import Clock
 from needle_assets_tests.fetch.survey_services import SurveyServices

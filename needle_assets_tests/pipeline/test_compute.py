@@ -15,10 +15,10 @@ VALUES = pl.DataFrame({"object_id": ["a", "b", "a", "c"], "value": [1.0, 2.0, 3.
 TO_ALL = pl.DataFrame({"value": [100.0]})
 
 
-def sums(tables, _settings) -> Product:
+def sums(frames, _settings) -> Product:
     """The sum of an object's values; -1 fails, a value above 1000 is refused as a whole, 9 is a rejection beside its row."""
     product = Product()
-    for (object_id,), part in tables["own"].group_by("object_id", maintain_order=True):
+    for (object_id,), part in frames["own"].group_by("object_id", maintain_order=True):
         values = part["value"].to_list()
         if -1.0 in values:
             raise ZeroDivisionError(f"of {object_id}")
@@ -26,22 +26,22 @@ def sums(tables, _settings) -> Product:
             raise Rejection("too bright.", object_id=object_id, value=max(values))
         if 9.0 in values:
             product.rejections.append(Rejection("a nine.", candid=9, object_id=object_id))
-        product.rows.append({"object_id": object_id, "value": sum(values) + sum(tables["all"]["value"])})
+        product.rows.append({"object_id": object_id, "value": sum(values) + sum(frames["all"]["value"])})
     return product
 
 
-def wrong_rows(tables, _settings) -> Product:
+def wrong_rows(frames, _settings) -> Product:
     """Rows that do not fit the table for b."""
     rows = [
-        {"object_id": z, "value": "text" if z == "b" else 1.0} for z in tables["own"]["object_id"].unique(maintain_order=True)
+        {"object_id": z, "value": "text" if z == "b" else 1.0} for z in frames["own"]["object_id"].unique(maintain_order=True)
     ]
     return Product(rows)
 
 
-def more_than_the_table(tables, _settings) -> Product:
+def more_than_the_table(frames, _settings) -> Product:
     """Rows with a value that the table has no column for."""
     return Product(
-        [{"object_id": z, "value": 1.0, "valeu_err": 0.1} for z in tables["own"]["object_id"].unique(maintain_order=True)]
+        [{"object_id": z, "value": 1.0, "valeu_err": 0.1} for z in frames["own"]["object_id"].unique(maintain_order=True)]
     )
 
 

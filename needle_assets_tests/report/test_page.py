@@ -14,7 +14,7 @@ from needle_assets.report.pieces import Heading, Note, Piece, Table, rendered, t
 from needle_assets.stages import stage_named
 from needle_assets.warehouse import exploring, schema
 from needle_assets.warehouse.connection import WarehouseError
-from needle_assets_tests.assets.sample_tables import objects, session_of
+from needle_assets_tests.assets.sample_frames import objects, session_of
 
 QUERIES = sorted((schema.sql_folder() / "queries").glob("*.sql"))
 

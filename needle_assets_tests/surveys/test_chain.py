@@ -32,14 +32,14 @@ def write_landing(folder: Path) -> Path:
     """A landing folder of rising and fading objects with hosts 2 arcsec away; every third is slower and bluer."""
     folder.mkdir()
     rng = np.random.default_rng(5)
-    tables: dict[str, list[dict]] = {"bts": [], "photometry": [], "hosts": []}
+    landed: dict[str, list[dict]] = {"bts": [], "photometry": [], "hosts": []}
     for k in range(N_OBJECTS):
         name, kind = f"TOY-{k:04d}", CLASSES[k % 3]
         said = {"type": kind, "redshift": 0.05 + 0.001 * k, "A_V": 0.1, "peakfilt": "v"}
-        tables["bts"].append({"ZTFID": name, "RA": "01:00:00.0", "Dec": f"+{10 + k}:00:00.0", **said})
-        tables["hosts"].append({"ztf_id": name, "host_ra": 15.0, "host_dec": 10.0 + k + 2.0 / 3600.0, "gAp": 18.0, "rAp": 17.5})
-        tables["photometry"] += light_curve(name, is_slow=kind == "TDE", rng=rng)
-    for table, rows in tables.items():
+        landed["bts"].append({"ZTFID": name, "RA": "01:00:00.0", "Dec": f"+{10 + k}:00:00.0", **said})
+        landed["hosts"].append({"ztf_id": name, "host_ra": 15.0, "host_dec": 10.0 + k + 2.0 / 3600.0, "gAp": 18.0, "rAp": 17.5})
+        landed["photometry"] += light_curve(name, is_slow=kind == "TDE", rng=rng)
+    for table, rows in landed.items():
         with (folder / f"{table}.csv").open("w", newline="") as out:
             writer = csv.DictWriter(out, list(rows[0]))
             writer.writeheader()
@@ -123,20 +123,20 @@ def walk(rows: list[dict]) -> dict[str, pl.DataFrame]:
     """Quality, restoration, masks and masked stamps of an object by the real stages."""
     floats = dict.fromkeys(("host_x_px", "host_y_px"), pl.Float64)
     stamps = pl.DataFrame(rows, schema_overrides={"science": PIXELS, "reference": PIXELS, **floats})
-    tables = {OBJECTS: pl.DataFrame({"object_id": ["TOY-0001"], "survey": ["toy"]}), "core.stamps": stamps}
-    tables["core.stamp_quality"] = pl.DataFrame(images.stamp_quality(tables, Settings()).rows)
+    frames = {OBJECTS: pl.DataFrame({"object_id": ["TOY-0001"], "survey": ["toy"]}), "core.stamps": stamps}
+    frames["core.stamp_quality"] = pl.DataFrame(images.stamp_quality(frames, Settings()).rows)
     kinds = {"object_id": pl.String, "candid": pl.Int64, "image": pl.String, "pixels": PIXELS, "is_accepted": pl.Boolean}
-    restored = [{**row, "pixels": row["pixels"].ravel().tolist()} for row in images.restored_stamps(tables, Settings()).rows]
-    tables["core.restored_stamps"] = pl.DataFrame([{name: row[name] for name in kinds} for row in restored], schema=kinds)
+    restored = [{**row, "pixels": row["pixels"].ravel().tolist()} for row in images.restored_stamps(frames, Settings()).rows]
+    frames["core.restored_stamps"] = pl.DataFrame([{name: row[name] for name in kinds} for row in restored], schema=kinds)
     found = [
         {k: v.ravel().tolist() if isinstance(v, np.ndarray) else v for k, v in row.items()}
-        for row in images.masks(tables, Settings()).rows
+        for row in images.masks(frames, Settings()).rows
     ]
     bits = pl.Array(pl.Boolean, TOY.stamp_size_px**2)
-    tables["core.masks"] = pl.DataFrame(found, schema_overrides={"mask": bits, "replaced": bits})
-    tables["core.epochs"] = pl.DataFrame({"object_id": ["TOY-0001"], "classification_mjd": [60_010.0]})
-    tables["core.detections"] = pl.DataFrame(schema={"candid": pl.Int64, "mag": pl.Float64, "is_positive": pl.Boolean})
-    return tables
+    frames["core.masks"] = pl.DataFrame(found, schema_overrides={"mask": bits, "replaced": bits})
+    frames["core.epochs"] = pl.DataFrame({"object_id": ["TOY-0001"], "classification_mjd": [60_010.0]})
+    frames["core.detections"] = pl.DataFrame(schema={"candid": pl.Int64, "mag": pl.Float64, "is_positive": pl.Boolean})
+    return frames
 
 
 @pytest.fixture
@@ -159,18 +159,18 @@ def test_a_host_lies_where_the_surveys_pixels_put_it():
 
 
 def test_images_of_another_size_are_judged_repaired_and_masked(toy):
-    tables = walk([stamp_row(1, "u"), stamp_row(2, "v"), stamp_row(3, "v", is_damaged=True)])
-    assert tables["core.stamp_quality"]["is_good"].to_list() == [True, True, True, True, False, True]
-    assert tables["core.restored_stamps"]["is_accepted"].to_list() == [True]
-    (chosen,) = images.masked_stamps(tables, Settings()).rows
+    frames = walk([stamp_row(1, "u"), stamp_row(2, "v"), stamp_row(3, "v", is_damaged=True)])
+    assert frames["core.stamp_quality"]["is_good"].to_list() == [True, True, True, True, False, True]
+    assert frames["core.restored_stamps"]["is_accepted"].to_list() == [True]
+    (chosen,) = images.masked_stamps(frames, Settings()).rows
     assert (chosen["band"], chosen["candid"], chosen["science"].shape) == ("v", 2, (36, 36))
     assert np.asarray(chosen["mask"]).reshape(36, 36)[18, 18]
 
 
 def test_a_pair_in_none_of_the_surveys_bands_is_refused_by_their_names(toy):
-    tables = walk([stamp_row(1, "z")])
+    frames = walk([stamp_row(1, "z")])
     with pytest.raises(Rejection, match="usable pair in v or u"):
-        images.masked_stamps(tables, Settings())
+        images.masked_stamps(frames, Settings())
 
 
 def test_a_survey_is_found_by_its_name_and_by_an_objects_id(toy):

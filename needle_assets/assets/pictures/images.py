@@ -23,37 +23,37 @@ from needle_assets.randomness import rng_for
 N_AUGMENTED = 3
 
 
-def stamp_quality(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def stamp_quality(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """The bad images of an object under their reasons."""
-    quality = quality_rows(tables)
+    quality = quality_rows(frames)
     bad = [
         (f"{name}: {', '.join(row['reasons'])}", stamp.images[name])
-        for stamp in stamps_of(tables)
+        for stamp in stamps_of(frames)
         for name in IMAGES
         if not (row := quality[stamp.object_id, stamp.candid, name])["is_good"]
     ]
     return bad_gallery(bad)
 
 
-def restored_stamps(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def restored_stamps(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """Bad image, donor, repaired pixels and result of every repair of an object."""
-    stamps = {stamp.candid: stamp for stamp in stamps_of(tables)}
-    return restorations(list(_repairs(tables["core.restored_stamps"], stamps)))
+    stamps = {stamp.candid: stamp for stamp in stamps_of(frames)}
+    return restorations(list(_repairs(frames["core.restored_stamps"], stamps)))
 
 
-def masks(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def masks(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """Science, reference and mask of the usable pairs of an object; what is replaced is left out of the masked images."""
-    stored = tables["core.masks"]
+    stored = frames["core.masks"]
     kept = dict(zip(stored["candid"], pixel_rows(stored["mask"]), strict=True))
     replaced = dict(zip(stored["candid"], pixel_rows(stored["replaced"]), strict=True))
     return masked_pairs(
-        [_kept(stamp, kept[stamp.candid], replaced[stamp.candid]) for stamp in stamps_of(tables) if stamp.candid in kept]
+        [_kept(stamp, kept[stamp.candid], replaced[stamp.candid]) for stamp in stamps_of(frames) if stamp.candid in kept]
     )
 
 
-def masked_stamps(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def masked_stamps(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """The chosen pair of an object before and after masking, and some of the ways in which training will turn it."""
-    frame = tables["core.masked_stamps"]
+    frame = frames["core.masked_stamps"]
     pixels = {name: pixel_rows(frame[name]) for name in (*IMAGES, "science_unmasked", "reference_unmasked", "mask")}
     return masked_pairs(
         [

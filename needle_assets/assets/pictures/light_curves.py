@@ -31,15 +31,15 @@ LIMITS = {"ZTF": ZTF.detection_limit_mag, "LSST": lsst.DETECTION_LIMIT_MAG}
 OBJECTS_PER_CLASS = 4
 
 
-def light_curve(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def light_curve(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """The cleaned light curve of an object."""
-    frame = tables["core.light_curves"]
+    frame = frames["core.light_curves"]
     return light_curve_figure(_name(frame), _points(frame))
 
 
-def gp_fit(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def gp_fit(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """The light curve with its Gaussian process; below, if it may be resampled and the redshift is known, as seen from others."""
-    frame, fit, objects = tables["core.light_curves"], tables["core.gp_fits"], tables["raw.objects"]
+    frame, fit, objects = frames["core.light_curves"], frames["core.gp_fits"], frames["raw.objects"]
     redshift = None if objects.is_empty() else objects["redshift"][0]
     if fit.is_empty() or not fit["is_usable"][0] or not redshift or redshift <= 0:
         return light_curve_figure(_name(frame, fit), _points(frame), _curve(fit))
@@ -48,10 +48,10 @@ def gp_fit(tables: Mapping[str, pl.DataFrame]) -> Figure:
     return redshift_figure(title, observed, [(z, _seen_from(frame, fit, redshift, z)) for z in REDSHIFTS], LIMITS)
 
 
-def classes(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def classes(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """A few light curves of each class with their fits, those with most points first."""
-    fits, curves = tables["core.gp_fits"], tables["core.light_curves"]
-    labelled = fits.join(tables["core.splits"].select("object_id", "label"), on="object_id").sort(
+    fits, curves = frames["core.gp_fits"], frames["core.light_curves"]
+    labelled = fits.join(frames["core.splits"].select("object_id", "label"), on="object_id").sort(
         "n_points", "object_id", descending=[True, False]
     )
     chosen = [row for label in LABELS for row in labelled.filter(pl.col("label") == label).head(OBJECTS_PER_CLASS)["object_id"]]
@@ -62,11 +62,11 @@ def classes(tables: Mapping[str, pl.DataFrame]) -> Figure:
     return class_montage("light curves of each class", shown, n_columns=OBJECTS_PER_CLASS)
 
 
-def feature_overview(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def feature_overview(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """Correlation of the features over training objects, and their importance (figures 1 and 2 of the paper)."""
-    ranking = tables["results.feature_importance"]
-    training = tables["core.splits"].filter(~pl.col("is_untouched")).select("object_id")
-    values = feature_matrix(tables["core.features"].join(training, on="object_id"))
+    ranking = frames["results.feature_importance"]
+    training = frames["core.splits"].filter(~pl.col("is_untouched")).select("object_id")
+    values = feature_matrix(frames["core.features"].join(training, on="object_id"))
     by_name = {row["feature"]: row for row in ranking.iter_rows(named=True)}
     importance, scatter = (
         np.array([by_name[name][column] for name in HOSTED_FEATURES], dtype=float) for column in ("importance", "importance_err")

@@ -11,9 +11,9 @@ from needle_assets.assets.stored_stamps import square
 from needle_assets.figures.montage import Pair, stamp_montage
 
 
-def stamps(tables: Mapping[str, pl.DataFrame]) -> Figure:
+def stamps(frames: Mapping[str, pl.DataFrame]) -> Figure:
     """Science and reference stamps of an object through time."""
-    return stamp_montage([_pair(row) for row in tables["core.stamps"].sort("mjd").iter_rows(named=True)])
+    return stamp_montage([_pair(row) for row in frames["core.stamps"].sort("mjd").iter_rows(named=True)])
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:

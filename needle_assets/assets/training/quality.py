@@ -74,18 +74,18 @@ def training_objects(quality: pl.DataFrame, settings: Settings) -> list[str]:
     return sorted(needed)
 
 
-def good_images(tables: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
+def good_images(frames: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
     """
     Every image of some objects that passes the rules, sorted by object, packet and name.
 
     ``core.stamps`` (candid, science, reference) and ``core.stamp_quality`` (candid, image, reasons) of these objects are needed.
     Raises TrainingError if an image was judged that is not there.
     """
-    quality = tables["core.stamp_quality"].filter(_passes_rules())
+    quality = frames["core.stamp_quality"].filter(_passes_rules())
     passed = set(zip(quality["object_id"], quality["candid"], quality["image"], strict=True))
     found = [
         GoodImage(stamp.object_id, stamp.candid, name, stamp.images[name])
-        for stamp in stamps_of(tables)
+        for stamp in stamps_of(frames)
         for name in IMAGES
         if (stamp.object_id, stamp.candid, name) in passed
     ]

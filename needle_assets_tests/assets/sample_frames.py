@@ -1,4 +1,4 @@
-"""A small made-up training set: tables as the stages above would have stored them."""
+"""A small made-up training set: frames as the stages above would have stored them."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def objects(counts: dict[str, int] = COUNTS, n_untouched: int = 4) -> pl.DataFra
     return pl.DataFrame(rows)
 
 
-def split_tables(frame: pl.DataFrame, before: pl.DataFrame | None = None) -> dict[str, pl.DataFrame]:
+def split_frames(frame: pl.DataFrame, before: pl.DataFrame | None = None) -> dict[str, pl.DataFrame]:
     """What core.splits reads."""
     empty = pl.DataFrame(
         schema={"object_id": pl.String, "is_untouched": pl.Boolean, "validation_of": pl.List(pl.Int32), "rule": pl.String}
@@ -65,7 +65,7 @@ def split_tables(frame: pl.DataFrame, before: pl.DataFrame | None = None) -> dic
 
 def split_rows(frame: pl.DataFrame, settings: Settings = SETTINGS, before: pl.DataFrame | None = None) -> pl.DataFrame:
     """core.splits of a made-up training set."""
-    return pl.DataFrame(splits(split_tables(frame, before), settings).rows, schema_overrides=LISTS)
+    return pl.DataFrame(splits(split_frames(frame, before), settings).rows, schema_overrides=LISTS)
 
 
 def opened(folder: Path, settings: Settings = SETTINGS) -> Session:
@@ -75,14 +75,14 @@ def opened(folder: Path, settings: Settings = SETTINGS) -> Session:
 
 
 def session_of(folder: Path, frame: pl.DataFrame, settings: Settings = SETTINGS) -> Session:
-    """The same in a home that holds the made-up tables."""
+    """The same in a home that holds the made-up frames."""
     session = opened(folder, settings)
     store(session, frame, split_rows(frame, settings))
     return session
 
 
 def store(session: Session, frame: pl.DataFrame, splits_now: pl.DataFrame) -> None:
-    """Put the made-up tables into the home, in place of what was there."""
+    """Put the made-up frames into the home, in place of what was there."""
     features = frame.select(
         "object_id",
         *HOSTED_FEATURES,
