@@ -2,7 +2,7 @@
 
 Small files and nightly archives look the same to the caller: packets with a path, a member and a hash. What cannot be read comes
 out as a :class:`Rejection` that says where, and is not raised, so that one bad file stops nothing. The catalogue and the other
-tables of a folder are read by ``catalogues``.
+CSV and Parquet files are read by ``catalogues``.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from needle_assets.errors import Rejection
 from needle_assets.landing.archives import Unpacked, read_archive
 from needle_assets.landing.avro.containers import MAX_FILE_BYTES, split
 from needle_assets.landing.names import (
-    TABLE_NAMES,
+    KIND_OF_NAME,
     Kind,
     is_explaining,
     is_packet_name,
@@ -64,7 +64,7 @@ def scan(folder: Path) -> Iterator[LandingFile]:
     """
     Every file below ``folder``, in no particular order.
 
-    Packets and archives count at the top and below ``alerts/``, tables only at the top, one of each kind. Hidden and unfinished
+    Packets and archives count at the top and below ``alerts/``, other files only at the top, one of each kind. Hidden and unfinished
     files (``.x``, ``x.tmp``, ``x.part``) are unknown. A link to a file inside the folder is followed unless it is a packet that is
     read itself; a link that leads outside or to a folder is not. It and a folder that cannot be read come out as unknown with a
     ``problem``, other files that are not read with a ``notice``.
@@ -78,11 +78,11 @@ def scan(folder: Path) -> Iterator[LandingFile]:
         except OSError as error:
             yield _unknown(prefix, f"the folder cannot be read ({error.strerror}); give the reader access to it.")
             continue
-        tables = _tables_read([entry.name for entry in entries]) if not prefix else {}
+        chosen = _files_read([entry.name for entry in entries]) if not prefix else {}
         for entry in entries:
             relative = prefix + entry.name
             if not entry.is_dir(follow_symlinks=False):
-                yield _told(_looked_at(entry, relative, root), tables)
+                yield _told(_looked_at(entry, relative, root), chosen)
             elif depth < MAX_DEPTH:
                 waiting.append((entry.path, relative + "/", depth + 1))
             else:
@@ -95,7 +95,7 @@ def catalogue_in(folder: Path) -> Path | None:
         names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
     except OSError:
         return None
-    name = _tables_read(names).get("catalogue")
+    name = _files_read(names).get("catalogue")
     return folder / name if name else None
 
 
@@ -153,18 +153,18 @@ def _unknown(path: str, problem: str) -> LandingFile:
     return LandingFile(path.rstrip("/") or ".", 0, 0, "unknown", problem)
 
 
-def _tables_read(names: Collection[str]) -> dict[Kind, str]:
-    """The file that is read of each kind of table."""
-    order = list(TABLE_NAMES)
+def _files_read(names: Collection[str]) -> dict[Kind, str]:
+    """The file that is read of each kind of CSV or Parquet file."""
+    order = list(KIND_OF_NAME)
     known = sorted(
-        (name for name in names if name.lower() in TABLE_NAMES), key=lambda n: (order.index(n.lower()), n != n.lower(), n)
+        (name for name in names if name.lower() in KIND_OF_NAME), key=lambda n: (order.index(n.lower()), n != n.lower(), n)
     )
-    return {TABLE_NAMES[name.lower()]: name for name in reversed(known)}
+    return {KIND_OF_NAME[name.lower()]: name for name in reversed(known)}
 
 
-def _told(file: LandingFile, tables: dict[Kind, str]) -> LandingFile:
+def _told(file: LandingFile, chosen: dict[Kind, str]) -> LandingFile:
     """The file with a notice, where it is not read though somebody may think so."""
-    used = tables.get(file.kind)
+    used = chosen.get(file.kind)
     if used and used != file.path:
         return file._replace(kind="unknown", notice=f"not read: {used} lies beside it and is read.")
     if file.kind != "unknown" or file.problem or file.notice:

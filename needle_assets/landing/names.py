@@ -8,7 +8,7 @@ CATALOGUE_NAME = "bts.csv"
 ALERTS_FOLDER = "alerts"
 
 # Of several files of one kind the first is read.
-TABLE_NAMES: dict[str, Kind] = {
+KIND_OF_NAME: dict[str, Kind] = {
     CATALOGUE_NAME: "catalogue",
     f"{CATALOGUE_NAME}.gz": "catalogue",
     "photometry.parquet": "photometry",
@@ -50,8 +50,8 @@ def kind_of(path: str) -> Kind:
         return "unknown"
     lower = path.lower()
     folder, slash, _ = lower.partition("/")
-    if not slash and lower in TABLE_NAMES:
-        return TABLE_NAMES[lower]
+    if not slash and lower in KIND_OF_NAME:
+        return KIND_OF_NAME[lower]
     if slash and folder != ALERTS_FOLDER:
         return "unknown"
     if lower.endswith(PACKET_SUFFIXES):
@@ -89,5 +89,6 @@ def why_not_read(path: str) -> str | None:
         return f"{instead}."
     if folder == ALERTS_FOLDER:
         return f"not read: {_READ_BELOW_ALERTS}."
-    where = f"not read: packets are read at the top and below {ALERTS_FOLDER}/, tables at the top; " if slash else "not read: "
-    return f"{where}{_READ_AT_TOP}."
+    if slash:
+        return f"not read: packets are read at the top and below {ALERTS_FOLDER}/, other files at the top; {_READ_AT_TOP}."
+    return f"not read: {_READ_AT_TOP}."

@@ -1,6 +1,6 @@
 """Writes the simulated survey as a landing folder with its truth beside it; the only module here that touches files.
 
-A folder grows: packets that exist are left alone, tables are replaced as a whole. What is written for one object depends on the
+A folder grows: packets that exist are left alone, other files are replaced as a whole. What is written for one object depends on the
 seed, the mix, its index and the last night alone.
 """
 

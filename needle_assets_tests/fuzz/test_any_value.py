@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.landing.catalogues import label_of, read_catalogue, read_photometry
+from needle_assets.landing.csv_parquet import is_no_row
 from needle_assets.landing.names import kind_of
 from needle_assets.landing.packets import Packet, alert_row, is_positive, packet_of, read_packets
-from needle_assets.landing.text_tables import is_no_row
 from needle_assets.landing.values import shown
 from needle_assets_tests.packets import record
 

@@ -22,4 +22,4 @@ comment on column raw.hosts.i_mag is 'Pan-STARRS i aperture magnitude of the hos
 comment on column raw.hosts.z_mag is 'Pan-STARRS z aperture magnitude of the host [AB mag]; null if unknown.';
 comment on column raw.hosts.y_mag is 'Pan-STARRS y aperture magnitude of the host [AB mag]; null if unknown.';
 comment on column raw.hosts.mw_corrected is 'Whether Milky Way extinction is already removed from the magnitudes.';
-comment on column raw.hosts.source is 'Who published it; null if the file does not say.';
+comment on column raw.hosts.source is 'Where it is from; null if the file does not say.';

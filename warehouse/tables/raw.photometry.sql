@@ -17,6 +17,6 @@ comment on column raw.photometry.mjd is 'Epoch [MJD].';
 comment on column raw.photometry.band is 'Filter: g, r or i.';
 comment on column raw.photometry.mag is 'Magnitude [AB mag].';
 comment on column raw.photometry.mag_err is 'Error of mag [mag].';
-comment on column raw.photometry.source is 'Who published it; null if the file does not say.';
+comment on column raw.photometry.source is 'Where it is from; null if the file does not say.';
 comment on column raw.photometry.mw_corrected is 'Whether Milky Way extinction is already removed.';
 comment on column raw.photometry.is_positive is 'Whether the difference to the reference is positive; null if the file does not say, and then it counts as positive.';

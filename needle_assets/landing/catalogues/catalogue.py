@@ -9,7 +9,7 @@ from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues.columns import OBJECT_ID, Names, chosen, skipped_lines, told_of
 from needle_assets.landing.catalogues.labels import is_known_otherwise, label_of
 from needle_assets.landing.catalogues.rows import MAX_TEXT_CHARACTERS, NOTHING, is_kept_as_landed, number_in
-from needle_assets.landing.text_tables import TextTable, read_csv
+from needle_assets.landing.csv_parquet import CsvText, read_csv
 from needle_assets.landing.values import shown
 from needle_assets.surveys.clock import MJD_OFFSET
 from needle_assets.surveys.known import is_object_id, survey_of_id
@@ -88,15 +88,15 @@ def read_catalogue(path: Path, notices: list[str] | None = None) -> tuple[list[M
     ``peakt`` is JD - 2458000; ``-`` and empty are unknown; ``>x`` is a lower limit of a duration. Right ascension and declination
     are sexagesimal (hours) or decimal (degrees).
     """
-    table = read_csv(path, ids=NAMES["ztfid"])
-    picked = chosen(table.header, NAMES)
+    text = read_csv(path, ids=NAMES["ztfid"])
+    picked = chosen(text.header, NAMES)
     if notices is not None:
-        notices += [*skipped_lines(table), *told_of(table.header, picked, NAMES)]
-    rejections = list(table.rejections)
+        notices += [*skipped_lines(text), *told_of(text.header, picked, NAMES)]
+    rejections = list(text.rejections)
     missing = [name for name in _CATALOGUE_COLUMNS if name not in picked]
     rejections += [Rejection(f"{path.name} has no column {name}; it is null for every object.", column=name) for name in missing]
     rows: dict[str, tuple[int, Mapping[str, Any]]] = {}
-    for number, record in _records(table, picked):
+    for number, record in _records(text, picked):
         row = _catalogue_row(record, number, rejections)
         if row is None:
             continue
@@ -108,11 +108,11 @@ def read_catalogue(path: Path, notices: list[str] | None = None) -> tuple[list[M
     return [row for _, row in rows.values()], rejections
 
 
-def _records(table: TextTable, picked: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
-    places = {ours: table.header.index(name) for ours, name in picked.items()}
+def _records(text: CsvText, picked: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
+    places = {ours: text.header.index(name) for ours, name in picked.items()}
     return [
         (number, {ours: row[place].strip() for ours, place in places.items()})
-        for number, row in zip(table.row_numbers, table.rows, strict=True)
+        for number, row in zip(text.row_numbers, text.rows, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which column of a landed table is which of ours: known names, units, and what nobody reads."""
+"""Which column of a landed file is which of ours: known names, units, and what nobody reads."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.text_tables import TextTable, parquet_header, read_csv, read_parquet
+from needle_assets.landing.csv_parquet import CsvText, parquet_header, read_csv, read_parquet
 from needle_assets.landing.values import shown
 from needle_assets.surveys.clock import MJD_OFFSET
 
@@ -65,12 +65,12 @@ def read_columns(
         _require(path, header, picked, required, names)
         frame = read_parquet(path, picked.values())
     else:
-        table = read_csv(path, ids=names["object_id"])
-        header, broken = list(table.header), table.rejections
+        text = read_csv(path, ids=names["object_id"])
+        header, broken = list(text.header), text.rejections
         picked = chosen(header, names)
         _require(path, header, picked, required, names)
-        frame = table.columns(picked.values())
-        notices += skipped_lines(table)
+        frame = text.columns(picked.values())
+        notices += skipped_lines(text)
     notices += told_of(header, picked, names)
     converted = {ours: CONVERSIONS[_plain(name)] for ours, name in picked.items() if _plain(name) in CONVERSIONS}
     ours = frame.select("row", *(pl.col(name).alias(column) for column, name in picked.items()))
@@ -78,10 +78,10 @@ def read_columns(
     return ours.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in ours.columns), broken
 
 
-def skipped_lines(table: TextTable) -> list[str]:
+def skipped_lines(text: CsvText) -> list[str]:
     """A sentence on lines that are no rows, if there are any."""
-    kind = "line is comment or markup and is" if table.n_skipped == 1 else "lines are comments or markup and are"
-    return [f"{table.n_skipped} {kind} not read."] if table.n_skipped else []
+    kind = "line is comment or markup and is" if text.n_skipped == 1 else "lines are comments or markup and are"
+    return [f"{text.n_skipped} {kind} not read."] if text.n_skipped else []
 
 
 def _plain(name: str) -> str:

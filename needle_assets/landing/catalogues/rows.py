@@ -1,4 +1,4 @@
-"""What landed tables have in common: typed columns, checks of rows, and the rejection of each row that fails one."""
+"""What landed rows have in common: typed columns, checks of rows, and the rejection of each row that fails one."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Tables of a landing folder as text or typed columns: CSV line by line and Parquet within bounds. Knows no column's meaning.
+"""A CSV or Parquet file of a landing folder as text or typed columns: line by line and within bounds. Knows no column's meaning.
 
 A broken line costs that line, never the file: CSV is taken apart line by line, so that a stray quote cannot swallow what follows.
 """
@@ -36,7 +36,7 @@ _DECIMAL_COMMA = re.compile(r"[<>]?\s*[+-]?([0-9]{1,3}[: ][0-9]{1,2}[: ])?[0-9]*
 
 
 @dataclass(frozen=True)
-class TextTable:
+class CsvText:
     """
     A CSV file as text.
 
@@ -59,15 +59,15 @@ class TextTable:
     n_skipped: int = 0
 
     def columns(self, wanted: Collection[str]) -> pl.DataFrame:
-        """The wanted columns that the table has, as text, with ``row``."""
+        """The wanted columns that the text has, as text, with ``row``."""
         present = [name for name in wanted if name in self.header]
         picked = {name: [row[index] for row in self.rows] for name in present for index in (self.header.index(name),)}
         return pl.DataFrame({"row": self.row_numbers, **picked}, schema={"row": pl.Int64} | dict.fromkeys(present, pl.String))
 
 
-def read_csv(path: Path, ids: Collection[str]) -> TextTable:
+def read_csv(path: Path, ids: Collection[str]) -> CsvText:
     """
-    A text table with a header line: the first line that has one of ``ids`` as a field.
+    A CSV file with a header line: the first line that has one of ``ids`` as a field.
 
     Fields are separated by commas, semicolons, tabs or |. Numbers may have decimal commas, which become points: between commas only
     in quotes, and not where they may part thousands (1,234). Byte order marks, UTF-16, Latin-1, gzip, any line ends, blank lines,
@@ -83,20 +83,20 @@ def read_csv(path: Path, ids: Collection[str]) -> TextTable:
     lines = _decoded(_contents(path)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     numbered = [(number, line) for number, line in enumerate(lines) if line.strip()]
     place, delimiter, names = _header(path, numbered, ids)
-    table = TextTable(tuple(name.strip().lower() for name in names), [], [], [])
+    text = CsvText(tuple(name.strip().lower() for name in names), [], [], [])
     n_skipped = place
     for number, line in numbered[place + 1 :]:
         row, values = number - numbered[place][0], _fields(_LINE_END.sub("", line), delimiter)
         if is_no_row(line):
             n_skipped += 1
         elif values is None:
-            table.rejections.append(_bad_line(path, row, number + 1))
+            text.rejections.append(_bad_line(path, row, number + 1))
         elif len(values) == len(names) or (len(values) > len(names) and not any(values[len(names) :])):
-            table.rows.append(values[: len(names)])
-            table.row_numbers.append(row)
+            text.rows.append(values[: len(names)])
+            text.row_numbers.append(row)
         else:
-            table.rejections.append(_bad_length(path, row, number + 1, values, len(names)))
-    return replace(table, n_skipped=n_skipped)
+            text.rejections.append(_bad_length(path, row, number + 1, values, len(names)))
+    return replace(text, n_skipped=n_skipped)
 
 
 def is_no_row(line: str) -> bool:
