@@ -21,7 +21,9 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.models import P_COLUMNS, probabilities
-from needle_assets.assets.training.folds import Frozen, Task, TrainingSet, feature_names, plan, task_of, together, train_tasks
+from needle_assets.assets.trained.fold_models import TrainingSet, plan
+from needle_assets.assets.trained.fold_tasks import Task, feature_names, task_of, together, train_tasks
+from needle_assets.assets.trained.pixels import Frozen
 from needle_assets.classifiers.metrics import pr_area
 from needle_assets.home import Home
 from needle_assets.labels import LABELS

@@ -16,10 +16,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from needle_assets.assets.training.folds import Job, Task, stamp_file, train_tasks
+from needle_assets.assets.trained.fold_models import Job
+from needle_assets.assets.trained.fold_tasks import Task, train_tasks
+from needle_assets.assets.trained.pixels import stamp_file
+from needle_assets.classifiers.fitting import Plan, Samples, deterministic, train
 from needle_assets.classifiers.focal_loss import FocalLoss
 from needle_assets.classifiers.needle import Architecture, Needle, as_tensor
-from needle_assets.classifiers.training import Plan, Samples, deterministic, train
 from needle_assets.labels import LABELS
 from needle_assets.samples.ablations import ablation_named
 from needle_assets.samples.leakage import Parents

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from needle_assets.assets.samples import MODEL_KINDS
-from needle_assets.assets.training.folds import KeyedPixels, TrainingError
-from needle_assets.assets.training.quality import good_images
+from needle_assets.assets.trained.fold_models import TrainingError
+from needle_assets.assets.trained.pixels import KeyedPixels
+from needle_assets.assets.trained.quality_models import good_images
 from needle_assets.home import Home
 from needle_assets.pipeline import train as training
 from needle_assets.samples.ablations import ablation_named

@@ -95,8 +95,8 @@ def probabilities(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mappi
 
 
 def _scores(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    from needle_assets.classifiers.fitting import deterministic
     from needle_assets.classifiers.needle import score
-    from needle_assets.classifiers.training import deterministic
 
     images = _images(model, objects, stamps)
     with deterministic():

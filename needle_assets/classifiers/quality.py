@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, Damage, damaged
-from needle_assets.classifiers.training import deterministic
+from needle_assets.classifiers.fitting import deterministic
 from needle_assets.settings import CheckerSettings
 
 MODEL_KINDS = ("cnn", "resnet18")
@@ -95,7 +95,7 @@ class ResNet18(nn.Module):
 
 
 @dataclass
-class Training:
+class TrainedChecker:
     """A trained checker, and mean loss and accuracy of every epoch."""
 
     model: nn.Module
@@ -174,7 +174,7 @@ def train(
     seed: int,
     settings: CheckerSettings | None = None,
     on_epoch: Callable[[int], object] | None = None,
-) -> Training:
+) -> TrainedChecker:
     """
     Train a checker on good images and damaged copies of them, made anew in every epoch.
 
@@ -337,13 +337,13 @@ def _trained(
     rng: np.random.Generator,
     settings: CheckerSettings,
     on_epoch: Callable[[int], object] | None,
-) -> Training:
+) -> TrainedChecker:
     n_batches = -(-len(images) // (settings.batch_size // 2)) * settings.epochs
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(n_batches, 1))
     weights = torch.ones(2)
     weights[BAD] = settings.bad_weight
-    training = Training(model)
+    trained = TrainedChecker(model)
     for _ in range(settings.epochs):
         model.train()
         losses, right = 0.0, 0
@@ -356,11 +356,11 @@ def _trained(
             schedule.step()
             losses += float(loss.detach()) * len(labels)
             right += int((log_p.argmax(1) == labels).sum())
-        training.loss.append(losses / (2 * len(images)))
-        training.accuracy.append(right / (2 * len(images)))
+        trained.loss.append(losses / (2 * len(images)))
+        trained.accuracy.append(right / (2 * len(images)))
         if on_epoch is not None:
-            on_epoch(len(training.loss))
-    return training
+            on_epoch(len(trained.loss))
+    return trained
 
 
 def _epoch(images: NDArray[np.floating], rng: np.random.Generator, n_images: int) -> Iterator[tuple[Tensor, Tensor]]:

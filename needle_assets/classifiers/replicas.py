@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
+from needle_assets.classifiers.fitting import Plan, Samples, Trained, chosen_device, deterministic, set_learning_rate
 from needle_assets.classifiers.focal_loss import FocalLoss
 from needle_assets.classifiers.needle import Needle, tensors_to_bytes
-from needle_assets.classifiers.training import Plan, Samples, Trained, chosen_device, deterministic, set_learning_rate
 
 _PADDED = -1
 

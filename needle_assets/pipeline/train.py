@@ -17,19 +17,9 @@ import polars as pl
 
 from needle_assets.assets.models import stamp_pair
 from needle_assets.assets.stored_stamps import square
-from needle_assets.assets.training.folds import (
-    Frozen,
-    Job,
-    KeyedPixels,
-    Recipe,
-    TrainingError,
-    TrainingSet,
-    plan,
-    stamp_file,
-    task_of,
-    together,
-    train_tasks,
-)
+from needle_assets.assets.trained.fold_models import Job, TrainingError, TrainingSet, plan
+from needle_assets.assets.trained.fold_tasks import task_of, together, train_tasks
+from needle_assets.assets.trained.pixels import Frozen, KeyedPixels, Recipe, stamp_file
 from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import HOSTED_FEATURES

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from needle_assets.assets.training.quality import (
+from needle_assets.assets.trained.quality_models import (
     MODEL_KINDS,
     GoodImage,
     Task,

@@ -9,17 +9,9 @@ import polars as pl
 import pytest
 
 from needle_assets.assets import models as glue
-from needle_assets.assets.training.folds import (
-    Frozen,
-    Task,
-    TrainingError,
-    TrainingSet,
-    _loss,
-    plan,
-    task_of,
-    together,
-    train_tasks,
-)
+from needle_assets.assets.trained.fold_models import TrainingError, TrainingSet, plan
+from needle_assets.assets.trained.fold_tasks import Task, _loss, task_of, together, train_tasks
+from needle_assets.assets.trained.pixels import Frozen
 from needle_assets.classifiers.evaluation import association
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.pipeline import run_stage, tell

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from needle_assets.classifiers.fitting import Plan, Samples, deterministic, train, turned
 from needle_assets.classifiers.focal_loss import FocalLoss, cross_entropy
 from needle_assets.classifiers.needle import Architecture, Needle, as_tensor, from_bytes, score, to_bytes
-from needle_assets.classifiers.training import Plan, Samples, deterministic, train, turned
 from needle_assets.settings import TrainingSettings
 
 TH = Architecture(has_images=True, n_features=33, n_classes=3)
@@ -118,7 +118,7 @@ def test_training_stops_when_the_validation_loss_no_longer_falls(rng):
 
 
 def test_balanced_draws_show_classes_evenly_with_weights_that_average_1(rng):
-    from needle_assets.classifiers.training import _order
+    from needle_assets.classifiers.fitting import _order
 
     y = np.repeat([0, 1, 2], [900, 60, 40])
     order, weights = _order(y, plan(TrainingSettings(balanced_draws=300)), rng)

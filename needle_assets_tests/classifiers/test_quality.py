@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from needle_assets.assets.training.quality import (
+from needle_assets.assets.trained.quality_models import (
     Task,
     chosen_model,
     counts,

@@ -7,10 +7,10 @@ import pytest
 import safetensors.torch
 import torch
 
+from needle_assets.classifiers.fitting import Plan, Samples, set_learning_rate
 from needle_assets.classifiers.focal_loss import FocalLoss, alpha_for
 from needle_assets.classifiers.needle import Architecture, Committee, Needle, from_bytes, score
 from needle_assets.classifiers.replicas import train_committees
-from needle_assets.classifiers.training import Plan, Samples, set_learning_rate
 from needle_assets.settings import TrainingSettings
 
 FORM = Architecture(False, 33, 3)

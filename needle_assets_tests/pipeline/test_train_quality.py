@@ -18,7 +18,7 @@ ONE_WORKER = TrainOptions(workers=1)
 @pytest.fixture
 def judged(own, monkeypatch):
     """A home refreshed by rules alone, where training is quick and parts may be small; nothing is stale for these settings."""
-    monkeypatch.setattr("needle_assets.assets.training.quality.MIN_IMAGES", 2)
+    monkeypatch.setattr("needle_assets.assets.trained.quality_models.MIN_IMAGES", 2)
     home = own[1]
     (home.path / "settings.toml").write_text(QUICK)
     assert refreshed(home) == {}
@@ -60,8 +60,8 @@ def test_a_checker_is_trained_once_and_the_next_refresh_scores_with_it(judged, m
 
 
 def test_a_checker_that_finds_little_is_not_used(own, monkeypatch) -> None:
-    monkeypatch.setattr("needle_assets.assets.training.quality.MIN_IMAGES", 2)
-    monkeypatch.setattr("needle_assets.assets.training.quality.MODEL_KINDS", ("resnet18",))
+    monkeypatch.setattr("needle_assets.assets.trained.quality_models.MIN_IMAGES", 2)
+    monkeypatch.setattr("needle_assets.assets.trained.quality_models.MODEL_KINDS", ("resnet18",))
     monkeypatch.setattr(training_quality, "MODEL_KINDS", ("resnet18",))
     (own[1].path / "settings.toml").write_text(QUICK.replace("min_completeness = 0.0", "min_completeness = 1.0"))
     for trained in (1, 0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from needle_assets.classifiers.training import turned
+from needle_assets.classifiers.fitting import turned
 from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Pair
 from needle_assets.light_curves.features import NO_HOST

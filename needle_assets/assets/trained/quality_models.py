@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from needle_assets.assets.stored_stamps import IMAGES, stamps_of
-from needle_assets.assets.training.folds import TrainingError
+from needle_assets.assets.trained.fold_models import TrainingError
 from needle_assets.errors import Rejection
 from needle_assets.images.defects import find_defects
 from needle_assets.randomness import rng_for
@@ -159,10 +159,10 @@ def train_network(task: Task) -> dict[str, Any]:
 
     started = time.monotonic()
     parts, settings = task.parts, task.settings
-    training = networks.train(
+    trained = networks.train(
         task.model_kind, parts.training, seed=settings.seed, settings=settings.checker, on_epoch=_teller(task.told)
     )
-    weights = networks.to_bytes(networks.calibrated(training.model, parts.calibration, threshold=settings.quality.good_threshold))
+    weights = networks.to_bytes(networks.calibrated(trained.model, parts.calibration, threshold=settings.quality.good_threshold))
     return {
         "model_id": hashlib.sha256(weights).hexdigest()[:16],
         "model_kind": task.model_kind,
@@ -172,8 +172,8 @@ def train_network(task: Task) -> dict[str, Any]:
         "n_objects_held_out": parts.n_objects[1] + parts.n_objects[2],
         "n_images_training": len(parts.training),
         **_judged(networks, networks.from_bytes(task.model_kind, weights), parts.judging, settings),
-        "history_loss": training.loss,
-        "history_accuracy": training.accuracy,
+        "history_loss": trained.loss,
+        "history_accuracy": trained.accuracy,
         "weights": weights,
         "settings": json.dumps({"quality": asdict(settings.quality), "checker": asdict(settings.checker)}, sort_keys=True),
         "seconds": time.monotonic() - started,
