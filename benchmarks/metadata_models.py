@@ -1,10 +1,10 @@
-"""Models without stamps against trees on the same features and folds of one's own home, with intervals; and which schedule to take.
+"""Models without stamps against trees on the same features and folds of one's own home, with intervals; and which way to take.
 
 NEEDLE_HOME=... python benchmarks/metadata_models.py [--seeds 5] [--arms before,metadata,trees_hidden] [--hosted] [--nested]
 
 The home must be refreshed; nothing in it is changed. ``before`` is the training of version 1 (early stopping on the loss of a fold,
 standardised features, Table 4's alpha). ``..._hidden`` draws missing values from the training part, so that they tell nothing.
-``stacked`` is the mean of network and trees. ``--nested`` chooses a schedule within the nine other folds of every fold that judges.
+``stacked`` is the mean of network and trees. ``--nested`` chooses among WAYS within the nine other folds of every fold that judges.
 Scores are kept in --folder; what is there is not computed again.
 """
 
@@ -48,6 +48,8 @@ ARMS: dict[str, tuple[str, dict[str, object]]] = {
     "metadata": ("metadata", {}),
     "metadata_upsampled": ("metadata_upsampled", {}),
     "metadata_mask": ("metadata", {"missing_features": "mask"}),
+    "metadata_fast": ("metadata", {"learning_rate": 3e-3}),
+    "metadata_mask_fast": ("metadata", {"missing_features": "mask", "learning_rate": 3e-3}),
     "metadata_hidden": ("metadata", {}),
     "metadata_standard": ("metadata", {"feature_scaling": "standard"}),
     "metadata_alone": ("metadata", {"n_members": 1}),
@@ -60,10 +62,15 @@ QUESTIONS = (
     *(("metadata_upsampled", "metadata"), ("metadata_mask", "metadata"), ("metadata", "metadata_standard")),
     *(("metadata", "metadata_alone"), ("metadata_hidden", "trees_hidden"), ("stacked", "trees"), ("stacked", "metadata")),
 )
-# One network each, to see more schedules in the same time.
-SCHEDULES: dict[str, dict[str, object]] = {
-    f"{epochs} epochs, rate {rate:g}": {"epochs": epochs, "learning_rate": rate, "n_members": 1}
-    for epochs, rate in ((15, 1e-3), (30, 1e-3), (60, 1e-3), (30, 3e-3))
+# What --nested chooses among: arms, whose probabilities are averaged where there are several.
+WAYS: dict[str, tuple[str, ...]] = {
+    "median": ("metadata",),
+    "median, rate 0.003": ("metadata_fast",),
+    "mask": ("metadata_mask",),
+    "mask, rate 0.003": ("metadata_mask_fast",),
+    "trees": ("trees",),
+    "mask and trees": ("metadata_mask", "trees"),
+    "mask, rate 0.003, and trees": ("metadata_mask_fast", "trees"),
 }
 N_INNER = 3
 
@@ -75,7 +82,7 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--folder", type=Path, default=Path("metadata_models"))
     parser.add_argument("--hosted", action="store_true", help="judge hosted objects only")
-    parser.add_argument("--nested", action="store_true", help="choose the schedule within the training folds")
+    parser.add_argument("--nested", action="store_true", help="choose a way within the training folds")
     chosen = parser.parse_args()
     home = Home(Path(os.environ["NEEDLE_HOME"]))
     chosen.folder.mkdir(exist_ok=True)
@@ -115,7 +122,7 @@ def scores(frozen: TrainingSet, settings: Settings, seed: int, arms: Sequence[st
         found[arm] = pl.read_parquet(kept)
     for name, (one, other) in STACKED.items():
         if one in found and other in found:
-            found[name] = found[one].with_columns([(pl.col(p) + found[other][p]) / 2.0 for p in P_COLUMNS])
+            found[name] = _mean([found[one], found[other]])
     return found
 
 
@@ -171,31 +178,42 @@ def tell(by_seed: Sequence[Mapping[str, pl.DataFrame]]) -> None:
 
 
 def nested(frozen: TrainingSet, settings: Settings, folder: Path) -> None:
-    """For every fold: the schedule that ranks best among the other folds, and what it is worth on the fold itself."""
-    inner = {name: _inner_areas(frozen, settings, name, changes, folder) for name, changes in SCHEDULES.items()}
-    best = [max(inner, key=lambda name: inner[name][fold]) for fold in range(len(next(iter(inner.values()))))]
-    for name, areas in inner.items():
-        print(f"{name:<24} inner mean of both areas {np.mean(areas):.3f}, chosen for {best.count(name)} folds", flush=True)
-    outer = {}
-    for name in sorted(set(best)):
-        kept = folder / f"outer {name}.parquet"
-        if not kept.exists():
-            judged(tasks(frozen, settings, "metadata", SCHEDULES[name], 1), frozen).write_parquet(kept)
-        outer[name] = pl.read_parquet(kept).join(frozen.rows.select("object_id", "fold"), on="object_id")
-    picked = pl.concat([outer[name].filter(pl.col("fold") == fold) for fold, name in enumerate(best)]).sort("object_id")
-    areas = experiment.measured(picked)
-    print(f"folds judged by the schedule chosen without them: areas {areas[0]:.3f} and {areas[1]:.3f}")
+    """For every fold: the way that ranks best among the other folds, and what it is worth on the fold itself."""
+    used = sorted({arm for arms in WAYS.values() for arm in arms})
+    inner = {arm: _inner_scores(frozen, settings, arm, folder) for arm in used}
+    areas = {way: _areas(_mean([inner[arm] for arm in arms])) for way, arms in WAYS.items()}
+    best = [max(WAYS, key=lambda way: areas[way][fold]) for fold in range(len(areas["median"]))]
+    for way, found in areas.items():
+        print(f"{way:<28} inner mean of both areas {np.mean(found):.3f}, chosen for {best.count(way)} folds", flush=True)
+    outer = scores(frozen, settings, 1, used, folder)
+    places = frozen.rows.select("object_id", "fold")
+    ways = {way: _mean([outer[arm] for arm in WAYS[way]]).join(places, on="object_id") for way in set(best)}
+    picked = pl.concat([ways[way].filter(pl.col("fold") == fold) for fold, way in enumerate(best)]).sort("object_id")
+    told = experiment.measured(picked)
+    print(f"folds judged by the way chosen without them: areas {told[0]:.3f} and {told[1]:.3f}")
 
 
-def _inner_areas(frozen: TrainingSet, settings: Settings, name: str, changes: Mapping[str, object], folder: Path) -> list[float]:
-    """Mean of both areas over the inner parts, for every outer fold."""
-    kept = folder / f"inner {name}.npy"
+def _inner_scores(frozen: TrainingSet, settings: Settings, arm: str, folder: Path) -> pl.DataFrame:
+    """Scores of what the inner parts left out, for every outer fold."""
+    kept = folder / f"inner {arm}.parquet"
     if not kept.exists():
-        made = [part for task in tasks(frozen, settings, "metadata", changes, 1) for part in _inner(task)]
+        ablation, changes = ARMS[arm]
+        made = [part for task in tasks(frozen, settings, ablation, changes, 1) for part in _inner(task)]
         parts = [part for group in together(made) for part in _scored(group)]
-        labels = dict(frozen.rows.select("object_id", "label").iter_rows())
-        np.save(kept, [_area(pl.concat(parts[k : k + N_INNER]), labels) for k in range(0, len(parts), N_INNER)])
-    return list(map(float, np.load(kept)))
+        numbered = [part.with_columns(outer=pl.lit(k // N_INNER)) for k, part in enumerate(parts)]
+        labels = frozen.rows.select("object_id", "label")
+        pl.concat(numbered).join(labels, on="object_id").sort("outer", "object_id").write_parquet(kept)
+    return pl.read_parquet(kept)
+
+
+def _mean(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Probabilities averaged over scores of the same objects in the same order."""
+    return parts[0].with_columns([sum(part[p] for part in parts) / len(parts) for p in P_COLUMNS])
+
+
+def _areas(rows: pl.DataFrame) -> list[float]:
+    """Mean of both areas over the inner parts, for every outer fold."""
+    return [_area(part) for (_,), part in sorted(rows.partition_by("outer", as_dict=True).items())]
 
 
 def _inner(task: Task) -> Iterator[Task]:
@@ -210,9 +228,8 @@ def _inner(task: Task) -> Iterator[Task]:
         yield replace(task, job=job, features=(x[own], x[other], task.features[2]), y=(y[own], y[other], task.y[2]))
 
 
-def _area(rows: pl.DataFrame, labels: Mapping[str, str]) -> float:
-    label = np.array([labels[name] for name in rows["object_id"]])
-    p = rows.select(P_COLUMNS).to_numpy()
+def _area(rows: pl.DataFrame) -> float:
+    label, p = rows["label"].to_numpy(), rows.select(P_COLUMNS).to_numpy()
     return float(np.mean([pr_area(p[:, LABELS.index(rare)], label == rare) for rare in ("SLSN-I", "TDE")]))
 
 

@@ -40,7 +40,7 @@ _INTEGERS = ("programid", "field", "rcid", "nid", "nneg", "nbad", "ndethist", "n
 _PS1_INTEGERS = ("objectidps1", "objectidps2", "objectidps3")
 _FLOATS = (
     *("xpos", "ypos", "mindtoedge", "diffmaglim", "magzpsci", "rb", "drb", "classtar", "fwhm", "elong", "scorr", "exptime"),
-    *("ssmagnr", "distnr", "magnr"),
+    *("ssmagnr", "distnr", "magnr", "neargaia", "maggaia", "neargaiabright", "maggaiabright"),
     *(f"{name}{k}" for k in (1, 2, 3) for name in ("sgscore", "distpsnr", "sgmag", "srmag", "simag", "szmag")),
 )
 # Exactly 0 in these means that the value was lost on its way, never that it is zero.

@@ -74,6 +74,22 @@ class Scaler:
         columns = [np.clip(scaled, -LARGEST_SIGMA, LARGEST_SIGMA), *([is_missing] if self.has_mask else [])]
         return np.concatenate(columns, axis=1).astype(np.float32)
 
+    def outside(self, features: FloatArray) -> NDArray[np.bool_]:
+        """
+        Where a feature lies well outside of what the training part held, shape (n, k): False where it is missing.
+
+        By more than a tenth of the span of its quantiles, or more than 8 sigma from the mean where there are no quantiles.
+        """
+        require_lengths(names=self.names, columns=features.T)
+        ends = [(knots[0], knots[-1]) if knots else (np.nan, np.nan) for knots in self.quantiles]
+        if self.quantiles:
+            low, high = np.array(ends).T
+            margin = 0.1 * (high - low)
+        else:
+            low = high = np.asarray(self.mean)
+            margin = LARGEST_SIGMA * np.asarray(self.std)
+        return (features < low - margin) | (features > high + margin)
+
     def _normal_scores(self, filled: FloatArray) -> NDArray[np.float64]:
         """What a Gaussian variable has at the rank of each value; equal values of the training part share their middle rank."""
         columns = [_scores(column, np.asarray(knots)) for column, knots in zip(filled.T, self.quantiles, strict=True)]

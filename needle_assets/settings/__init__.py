@@ -24,6 +24,7 @@ from needle_assets.settings.sections import (
     SplitSettings,
     SyntheticSettings,
     TrainingSettings,
+    VettingSettings,
 )
 from needle_assets.settings.services import (
     SOURCES,
@@ -57,6 +58,7 @@ __all__ = [
     "SplitSettings",
     "SyntheticSettings",
     "TrainingSettings",
+    "VettingSettings",
     "as_nested_dict",
     "preset_settings",
     "read_settings",
@@ -83,6 +85,7 @@ class Settings:
     epochs: EpochSettings = field(default_factory=EpochSettings)
     gaussian_process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    vetting: VettingSettings = field(default_factory=VettingSettings)
     splits: SplitSettings = field(default_factory=SplitSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)

@@ -18,6 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "is_posterior_drawn": False,
             "turns": "any",
         },
+        "vetting": {"max_age_days": 60.0},
         "training": {
             "schedule": "early_stopping",
             "epochs": 150,
@@ -54,6 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "turns": "any",
             "is_self_allowed": True,
         },
+        "vetting": {"max_age_days": 60.0},
         "training": {
             "schedule": "early_stopping",
             "epochs": 150,

@@ -182,6 +182,26 @@ class FeatureSettings:
 
 
 @dataclass(frozen=True)
+class VettingSettings:
+    """What speaks against a candidate before any model is asked; such candidates are ranked behind all others, never dropped."""
+
+    star_score: Fraction = 0.76
+    star_separation_arcsec: NotNegative = 1.5
+    saturated_mag: Magnitude = 16.0  # a source as bright without a star score is taken for a star
+    bright_star_arcsec: NotNegative = 20.0
+    bright_star_mag: Magnitude = 12.0
+    max_history_days: Days = 200.0
+    min_history_detections: Count = 10
+    max_negative_fraction: Fraction = 0.2
+    min_real_bogus: Fraction = 0.4
+    min_deep_real_bogus: Fraction = 0.5
+    solar_system_arcsec: NotNegative = 10.0
+    max_age_days: Days = 100.0  # the slowest SLSN-I take 60 days to their peak
+    max_days_past_peak: Days = 10.0
+    min_detections: Count = 2
+
+
+@dataclass(frozen=True)
 class SplitSettings:
     """Which labelled objects are kept aside, and how the others are divided (paper, sections 6.2 and 6.3)."""
 

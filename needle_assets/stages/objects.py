@@ -154,4 +154,18 @@ STAGES: tuple[Stage, ...] = (
         settings=("features", "light_curves"),
         group="light_curves",
     ),
+    Stage(
+        table="core.vetting",
+        compute="needle_assets.assets.vetting:vetting",
+        reads={
+            "raw.alerts": (
+                *("jd", "rb", "drb", "ssdistnr", "ndethist", "jdstarthist", "sgscore1", "distpsnr1"),
+                *("sgmag1", "srmag1", "simag1", "szmag1", "neargaiabright", "maggaiabright"),
+            ),
+            "core.detections": ("is_positive",),
+            "core.light_curves": ("mjd", "last_mjd", "mag"),
+        },
+        settings=("vetting",),
+        group="light_curves",
+    ),
 )

@@ -125,7 +125,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         table="results.candidates",
-        compute="needle_assets.assets.models:candidates",
+        compute="needle_assets.assets.candidates:candidates",
         reads={
             "raw.objects": ("type",),
             "raw.alerts": ("ra", "dec"),
@@ -136,7 +136,7 @@ STAGES: tuple[Stage, ...] = (
             "results.fold_models": _MODEL,
         },
         settings=("training",),
-        code_version="2",
+        code_version="3",
         group="results",
         is_bulk=True,
         keeps_previous=True,

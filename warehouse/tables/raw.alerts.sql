@@ -35,6 +35,10 @@ create table raw.alerts (
     ssmagnr float,
     distnr float,
     magnr float,
+    neargaia float,
+    maggaia float,
+    neargaiabright float,
+    maggaiabright float,
     sgscore1 float,
     distpsnr1 float,
     sgmag1 float,
@@ -107,6 +111,10 @@ comment on column raw.alerts.exptime is 'Exposure time [s].';
 comment on column raw.alerts.ssmagnr is 'Magnitude of the nearest known solar system object [mag].';
 comment on column raw.alerts.distnr is 'Distance to the nearest source of the reference image [px].';
 comment on column raw.alerts.magnr is 'Magnitude of the nearest source of the reference image [AB mag].';
+comment on column raw.alerts.neargaia is 'Distance to the nearest source of Gaia [arcsec].';
+comment on column raw.alerts.maggaia is 'G magnitude of the nearest source of Gaia [mag].';
+comment on column raw.alerts.neargaiabright is 'Distance to the nearest source of Gaia brighter than 14 mag [arcsec].';
+comment on column raw.alerts.maggaiabright is 'G magnitude of the nearest source of Gaia brighter than 14 mag [mag].';
 comment on column raw.alerts.sgscore1 is 'Nearest Pan-STARRS1 source: star-galaxy score, 1 for a star.';
 comment on column raw.alerts.distpsnr1 is 'Nearest Pan-STARRS1 source: its distance [arcsec].';
 comment on column raw.alerts.sgmag1 is 'Nearest Pan-STARRS1 source: PSF magnitude in g [AB mag].';

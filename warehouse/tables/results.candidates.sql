@@ -10,6 +10,9 @@ create table results.candidates (
     p_tde double not null check (p_tde between 0 and 1),
     p_slsn_std double not null,
     p_tde_std double not null,
+    p_slsn_trees double check (p_slsn_trees between 0 and 1),
+    p_tde_trees double check (p_tde_trees between 0 and 1),
+    outside_range varchar[] not null, -- if absent: []
     first_above_half_mjd double,
     ra_deg double,
     dec_deg double,
@@ -36,6 +39,9 @@ comment on column results.candidates.p_slsn is 'Mean probability of SLSN-I.';
 comment on column results.candidates.p_tde is 'Mean probability of TDE.';
 comment on column results.candidates.p_slsn_std is 'Scatter of p_slsn over the models.';
 comment on column results.candidates.p_tde_std is 'Scatter of p_tde over the models.';
+comment on column results.candidates.p_slsn_trees is 'Mean probability of SLSN-I by boosted trees on the same features; null where none were trained.';
+comment on column results.candidates.p_tde_trees is 'Mean probability of TDE by boosted trees on the same features; null where none were trained.';
+comment on column results.candidates.outside_range is 'Features that lie outside of what every model was trained on: its scores there are guesses.';
 comment on column results.candidates.first_above_half_mjd is 'First epoch scored at which p_slsn or p_tde was above 0.5 [MJD]; null if never.';
 comment on column results.candidates.ra_deg is 'Right ascension, median of its packets [deg, J2000].';
 comment on column results.candidates.dec_deg is 'Declination, median of its packets [deg, J2000].';

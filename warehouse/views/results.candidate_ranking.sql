@@ -1,11 +1,21 @@
 create or replace view results.candidate_ranking as
 with newest as (
-    select c.*, greatest(c.p_slsn, c.p_tde) as p_rare
+    select c.*, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
+        exists (select 1 from results.metrics m where m.ablation = c.ablation and m.warning is not null) as is_confounded
     from results.candidates c
     left join raw.objects o using (object_id)
+    left join core.vetting v using (object_id)
     where o.type is null
     qualify row_number() over (partition by c.object_id order by c.as_of_mjd desc) = 1
 )
-select row_number() over (order by p_rare desc, object_id) as rank, if(p_slsn >= p_tde, 'SLSN-I', 'TDE') as best_rare_class, *
+select row_number() over (order by len(reasons), p_rare desc, object_id) as rank,
+    if(p_slsn >= p_tde, 'SLSN-I', 'TDE') as best_rare_class, * exclude (is_confounded),
+    list_filter([
+        if(is_simulated, 'simulated', null),
+        if(is_confounded, 'class and source of photometry went together in training', null),
+        if(n_det_g + n_det_r < 5, (n_det_g + n_det_r) || ' epochs only', null),
+        if(n_det_g = 0 or n_det_r = 0, 'one band only', null),
+        if(len(outside_range) > 0, 'outside the training range: ' || array_to_string(outside_range, ', '), null)
+    ], lambda told: told is not null) as warnings
 from newest;
-comment on view results.candidate_ranking is 'Unclassified objects, the most likely SLSN-I or TDE first, as of their newest epoch. One row per candidate.';
+comment on view results.candidate_ranking is 'Unclassified objects as of their newest epoch: those with the fewest reasons against them first (core.vetting), among these the most likely SLSN-I or TDE. One row per candidate.';
