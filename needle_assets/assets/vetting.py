@@ -10,7 +10,7 @@ from needle_assets.assets.output import Product
 from needle_assets.samples.vetting import REASONS, Evidence, reasons
 from needle_assets.settings import Settings
 
-_PS1_MAGNITUDES = ("sgmag1", "srmag1", "simag1", "szmag1")
+_PS1_MAGNITUDES = ("srmag1", "simag1", "sgmag1", "szmag1")
 
 
 def vetting(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -39,12 +39,11 @@ def _of_packets(packets: pl.DataFrame) -> dict[str, Any]:
     if packets.is_empty():
         return {}
     newest = packets.row(-1, named=True)
-    mags = [newest[name] for name in _PS1_MAGNITUDES if newest[name] is not None]
     start = min((jd for jd in packets["jdstarthist"] if jd is not None), default=None)
     return {
         "source_star_score": newest["sgscore1"],
         "source_separation_arcsec": newest["distpsnr1"],
-        "source_mag": min(mags, default=None),
+        "source_mag": next((newest[name] for name in _PS1_MAGNITUDES if newest[name] is not None), None),
         "bright_star_separation_arcsec": newest["neargaiabright"],
         "bright_star_mag": newest["maggaiabright"],
         "history_days": None if start is None else newest["jd"] - start,

@@ -61,7 +61,10 @@ def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
         ("What landed, by class", questions.LANDED),
         ("Why things were refused", questions.REFUSED),
         ("How well rare classes are found: simulated objects, scored by models that were not trained on them", questions.SCORES),
-        ("Simulated objects without a class, the most likely rare ones first", questions.CANDIDATES),
+        (
+            "Simulated objects without a class: those that least speaks against first, then the most likely rare ones",
+            questions.CANDIDATES,
+        ),
     ):
         _say(f"\n{title}\n{run_sql(home.published, query)}")
     _say("\nWhere to look next, all of it simulated:")

@@ -26,7 +26,7 @@ class Evidence:
     negative_fraction : float
         Share of its detections that are fainter than the reference.
     source_star_score, source_separation_arcsec, source_mag : float
-        Nearest catalogued source: 1 for a star, 0 for a galaxy; its distance; its brightest magnitude [AB mag].
+        Nearest catalogued source: 1 for a star, 0 for a galaxy; its distance; its magnitude [AB mag].
     bright_star_separation_arcsec, bright_star_mag : float
         Nearest bright star of Gaia.
     history_days : float

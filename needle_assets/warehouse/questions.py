@@ -46,7 +46,8 @@ group by all order by class, ablation
 """
 CANDIDATES = """
 select rank, object_id, best_rare_class as best, round(p_slsn, 2) as p_slsn, round(p_tde, 2) as p_tde, model_kind as model,
-    round(days_since_first) as days, n_det_g + n_det_r as detections, round(peak_mag_r, 1) as r_mag
+    round(days_since_first) as days, n_det_g + n_det_r as detections, round(peak_mag_r, 1) as r_mag,
+    array_to_string(reasons, '; ') as "what speaks against it"
 from results.candidate_ranking order by rank limit 6
 """
 CHECKER_KINDS = "select model_kind from results.quality_models order by is_chosen desc, model_kind"

@@ -29,6 +29,13 @@ def test_scaled_features_have_mean_0_and_scatter_1_and_missing_ones_are_the_medi
     np.testing.assert_allclose(missing[0], (np.median(x, axis=0) - x.mean(axis=0)) / x.std(axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("by_rank", [False, True])
+def test_what_lies_far_from_the_training_part_is_outside_and_what_is_missing_is_not(rng, by_rank):
+    scaler = Scaler.fit(NAMES, rng.normal(5.0, 1.0, (500, 2)), by_rank=by_rank)
+    found = scaler.outside(np.array([[5.0, 20.0], [-9.0, np.nan], [7.0, 3.0]]))
+    assert found.tolist() == [[False, True], [True, False], [False, False]]
+
+
 def test_a_feature_that_is_never_there_or_never_changes_harms_nothing():
     never = np.array([[np.nan, 3.0], [np.nan, 3.0]])
     assert Scaler.fit(NAMES, never, by_rank=True).apply(np.array([[1.0, 9.0]])).tolist() == [[0.0, 0.0]]

@@ -43,7 +43,7 @@ comment on column core.vetting.days_since_peak is 'From its brightest to its new
 comment on column core.vetting.negative_fraction is 'Share of its detections that are fainter than the reference; null without any.';
 comment on column core.vetting.source_star_score is 'Nearest Pan-STARRS source in its newest packet: 1 for a star, 0 for a galaxy, exactly 0.5 where Pan-STARRS could not tell.';
 comment on column core.vetting.source_separation_arcsec is 'Its distance [arcsec].';
-comment on column core.vetting.source_mag is 'Its brightest magnitude in g, r, i, z [AB mag].';
+comment on column core.vetting.source_mag is 'Its magnitude in r, or in i, g or z where that is not known [AB mag].';
 comment on column core.vetting.bright_star_separation_arcsec is 'Nearest star of Gaia brighter than 14 mag in its newest packet [arcsec].';
 comment on column core.vetting.bright_star_mag is 'Its G magnitude [mag].';
 comment on column core.vetting.history_days is 'From the first detection at this position that the survey knows to the newest packet [d].';

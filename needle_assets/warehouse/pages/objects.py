@@ -17,6 +17,7 @@ Rows = list[dict[str, Any]]
 # What may be downloaded of an object.
 TABLES = (
     *("core.detections", "core.upper_limits", "core.light_curves", "core.gp_fits", "core.features", "core.hosts", "core.epochs"),
+    "core.vetting",
     *("core.stamp_quality", "core.stamps", "core.rejections", "raw.alerts", "raw.photometry", "results.candidates"),
     "results.predictions",
 )
@@ -39,6 +40,8 @@ _OF = {
     "cleaned": "select band, mjd, days_since_first, mag, mag_err, n_merged from core.light_curves where object_id = $id order by mjd",
     "epochs": "select * from core.epochs where object_id = $id",
     "gp": "select * from core.gp_fits where object_id = $id",
+    "vetting": "select * from core.vetting where object_id = $id",
+    "ranked": "select rank, reasons, warnings, p_slsn_trees, p_tde_trees from results.candidate_ranking where object_id = $id",
     "host": "select * from core.hosts where object_id = $id",
     "features": "select * from core.features where object_id = $id",
     "split": "select * from core.splits where object_id = $id",
@@ -68,7 +71,7 @@ _OF = {
         "using (object_id, candid) where object_id = $id order by s.mjd"
     ),
 }
-_SINGLE = ("catalogue", "epochs", "gp", "host", "features", "split", "chosen")
+_SINGLE = ("catalogue", "epochs", "gp", "vetting", "ranked", "host", "features", "split", "chosen")
 
 
 def known(published: Published, object_id: str) -> dict[str, Any]:
