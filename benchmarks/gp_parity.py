@@ -1,4 +1,4 @@
-"""Compare daily Gaussian process curves with those the NEEDLE 2.0 authors published.
+"""Compare daily Gaussian process curves with those of the NEEDLE 2.0 authors.
 
     python benchmarks/gp_parity.py NPZ WAREHOUSE_OR_LANDING_FOLDER [--sources REGEX] [--preset needle2]
 

@@ -82,7 +82,7 @@ def rate(way: Callable[[Samples], None], samples: Samples) -> float:
 
 
 class Plain(nn.Module):
-    """The published topology as a tutorial would write it."""
+    """The topology of the paper as a tutorial would write it."""
 
     def __init__(self) -> None:
         super().__init__()

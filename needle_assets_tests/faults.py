@@ -109,7 +109,7 @@ POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "mid-transaction": lambda act: before(rows, "_insert_ledger", act, when=of_the_table),
     "after commit, before events": lambda act: before(run_stage, "_tell", act, when=of_the_table),
     "between event batches": between_event_batches,
-    "before marking published": lambda act: before(ledger, "mark_published", act, when=of_the_table),
+    "before marking published": lambda act: before(ledger, "mark_told", act, when=of_the_table),
     "before publishing": lambda act: before(publish, "publish", act),
     "mid-publish": lambda act: before(backups, "_sync", act),
     "with a deadly object": with_a_deadly_object,

@@ -107,7 +107,7 @@ def statuses(instance: dg.DagsterInstance, keys: Sequence[str]) -> dict[tuple[st
 def assert_consistent(path: Path) -> None:
     """No event without rows, no rows without event, none twice, and the partitions are the objects of the ledger."""
     database = Path(path) / ".state" / "working.duckdb"
-    ledger = ask(database, "select asset, object_id, write_id, is_published from lineage.ledger")
+    ledger = ask(database, "select asset, object_id, write_id, is_told from lineage.ledger")
     objects = {row[0] for row in ask(database, "select object_id from lineage.objects")}
     with instance_of(path) as instance:
         assert set(instance.get_dynamic_partitions(PARTITIONS)) == objects

@@ -10,14 +10,12 @@ from needle_assets.errors import Rejection
 from needle_assets.fetch.around import (
     AnswerError,
     Around,
-    FetchError,
     NotThereError,
     Progress,
     ServiceStoppedError,
 )
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.service import Service
-from needle_assets.landing.packets import checked_ztf_id
 from needle_assets.settings import Settings
 
 UNIX_EPOCH_MJD = 40587.0
@@ -114,10 +112,6 @@ class Run:
 
     def __post_init__(self) -> None:
         self._started = self._saved = self.around.clock()
-        for name in ("objects", "absent", "merged"):
-            if not isinstance(self.state.get(name), dict):
-                self.state[name] = {}
-        self.state["objects"] = {name: what for name, what in self.state["objects"].items() if isinstance(what, dict)}
 
     @property
     def now_mjd(self) -> float:
@@ -168,7 +162,8 @@ class Run:
                 ask(thing)
                 if self.wanted:
                     self.tell(what, len(self.done | self.failed), len(self.wanted))
-                self._save_at_times()
+                if self.around.clock() - self._saved > SAVE_EVERY_SECONDS:
+                    self.save()
         except ServiceStoppedError as why:
             self.stopped = str(why)
 
@@ -194,30 +189,6 @@ class Run:
         """Count that the service does not have this."""
         self.state["absent"][name] = int(self.state["absent"].get(name, 0)) + 1
 
-    def want_objects(self, ids: Collection[str] | None) -> tuple[str, ...]:
-        """
-        The objects to ask for: those given, else those of the catalogue and followed ones that are due, never-asked ones first.
-
-        An object is due if it was never asked for, if something of it failed or was not there, if it is active (peak or newest
-        detection within the last ``active_days``) and was not asked for lately, or if it was not asked for in a long time.
-
-        Raises
-        ------
-        FetchError
-            If an id is none, or no object is known.
-        """
-        if ids is not None:
-            self.wanted = tuple(sorted({_checked(object_id) for object_id in ids}))
-            return self.wanted
-        peaks: dict[str, float | None] = dict.fromkeys(self.folder.followed())
-        peaks |= {row["object_id"]: row["peak_mjd"] for row in self.folder.catalogue()}
-        if not peaks:
-            raise FetchError("no objects are known; fetch the catalogue first (needle fetch bts) or name objects.")
-        due = [object_id for object_id, peak_mjd in peaks.items() if self._is_due(object_id, peak_mjd)]
-        asked = {object_id: float(self.state["objects"].get(object_id, {}).get("asked", 0.0)) for object_id in due}
-        self.wanted = tuple(sorted(due, key=lambda object_id: (asked[object_id], -(peaks[object_id] or 0.0), object_id)))
-        return self.wanted
-
     def tell(self, what: str, done: int, total: int, *, since: float | None = None) -> None:
         """Tell how far the run is, or something in it that began at ``since``, a few times a second."""
         now = self.around.clock()
@@ -240,20 +211,16 @@ class Run:
 
     def summary(self, *services: Service) -> FetchSummary:
         """What was done."""
+        counted = {name: getattr(self, name) for name in ("objects", "packets", "detections", "hosts", "absent", "stopped")}
         return FetchSummary(
             source=self.folder.source,
             asked=len(self.done - self.failed),
             left=len(set(self.wanted) - self.done - self.failed),
-            objects=self.objects,
-            packets=self.packets,
-            detections=self.detections,
-            hosts=self.hosts,
-            absent=self.absent,
             requests=sum(service.n_requests for service in services),
             bytes=sum(service.n_bytes for service in services),
             failures=tuple(self.failures),
-            stopped=self.stopped,
             seconds=self.around.clock() - self._started,
+            **counted,
         )
 
     def _fail(self, what: str, reason: str, of: Collection[str]) -> None:
@@ -266,34 +233,20 @@ class Run:
                 f"{self.settings.fetch.failures_in_a_row} requests in a row failed; the rest is left for the next run."
             )
 
-    def _is_due(self, object_id: str, peak_mjd: float | None) -> bool:
-        known, wants = self.state["objects"].get(object_id, {}), self.settings.fetch
-        if "asked" not in known or known.get("again"):
-            return True
-        newest = max(peak_mjd or 0.0, known.get("newest_mjd") or 0.0)
-        is_active = newest > self.now_mjd - wants.active_days
-        pause_hours = wants.ask_again_hours if is_active else 24 * wants.ask_old_again_days
-        return bool(self.around.clock() - known["asked"] >= 3600 * pause_hours)
-
-    def _save_at_times(self) -> None:
-        if self.around.clock() - self._saved > SAVE_EVERY_SECONDS:
-            self.save()
-
 
 @contextlib.contextmanager
 def running(source: str, landing: Path, settings: Settings, around: Around) -> Iterator[Run]:
     """A run that alone writes for its source; what it learnt is kept however it ends."""
     folder = LandingFolder(landing, source)
     with folder.held():
-        run = Run(folder, settings, around, folder.state())
+        run = Run(folder, settings, around, _usable(folder.state()))
         try:
             yield run
         finally:
             run.save()
 
 
-def _checked(object_id: str) -> str:
-    try:
-        return checked_ztf_id(object_id)
-    except Rejection as why:
-        raise FetchError(why.reason) from None
+def _usable(state: dict[str, Any]) -> dict[str, Any]:
+    """What was kept, with what is needed in it and without what is not of its form."""
+    kept = {**state, **{name: {} for name in ("objects", "absent", "merged") if not isinstance(state.get(name), dict)}}
+    return {**kept, "objects": {name: what for name, what in kept["objects"].items() if isinstance(what, dict)}}

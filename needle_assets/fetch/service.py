@@ -4,11 +4,9 @@ A token is sent to its own service alone, over HTTPS or to this machine, and tak
 """
 
 import contextlib
-import email.utils
 import ipaddress
 import json
 import logging
-import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -17,13 +15,13 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from needle_assets.fetch.answers import Answers, excerpt
 from needle_assets.fetch.around import (
     AnswerError,
     Around,
     BusyError,
     DamagedError,
     FetchError,
-    NotThereError,
     ServiceStoppedError,
 )
 from needle_assets.landing.values import shown
@@ -33,8 +31,6 @@ MAX_ANSWER_BYTES = 256 * 2**20
 MAX_REDIRECTS = 3
 USER_AGENT = "needle_assets (training sets from public ZTF alerts)"
 
-_BUSY = (429, 500, 502, 503, 504)
-_ABSENT = (404, 410)
 _WIRE_LOGGERS = ("httpcore", "httpx")
 
 T = TypeVar("T")
@@ -64,23 +60,19 @@ class Service:
         self.name, self.manners, self.around = name, manners, around
         self.url = _checked_url(name, asked.url, has_token=token is not None)
         self.n_requests = self.n_bytes = 0
-        self._asked, self._token = asked, token
+        self._asked, self._answers = asked, Answers(name, token, around)
         self._free_at = 0.0
-        self._levels: dict[str, int] = {}
+        self._open = contextlib.ExitStack()
         headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Token {token}"} if token else {})
         self._client = httpx.Client(timeout=manners.timeout_seconds, headers=headers, follow_redirects=False, verify=_tls())
 
     def __enter__(self) -> Self:
-        for name in _WIRE_LOGGERS:  # at their debug level they print headers, and a service may echo the token in one
-            logger = logging.getLogger(name)
-            self._levels[name] = logger.level
-            logger.setLevel(max(logger.level, logging.WARNING))
+        self._open.enter_context(_quiet_wires())
+        self._open.enter_context(self._client)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._client.close()
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
+        self._open.close()
 
     def ask(
         self,
@@ -119,7 +111,7 @@ class Service:
             if why is not None:
                 self.pause(attempt, why)
             try:
-                return read(self._scrubbed(self._body(method, self.url + path, sent)))
+                return read(self._answers.scrubbed(self._body(method, self.url + path, sent)))
             except (BusyError, DamagedError) as error:
                 why = error
         assert why is not None
@@ -142,16 +134,20 @@ class Service:
             with contextlib.ExitStack() as stack:
                 yield self._answered(stack, method, url, sent)
         except httpx.TimeoutException:
-            raise BusyError(self._says(f"no answer within {self.manners.timeout_seconds:g} s.")) from None
+            raise BusyError(self._answers.says(f"no answer within {self.manners.timeout_seconds:g} s.")) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not chained: the library's error holds the request with its headers.
-            raise BusyError(self._says(f"the connection failed ({type(error).__name__}: {self._quoted(str(error))}).")) from None
+            raise BusyError(
+                self._answers.says(f"the connection failed ({type(error).__name__}: {self._answers.quoted(str(error))}).")
+            ) from None
 
     def take_turn(self) -> None:
         """Wait until the next request may be made. Raises ServiceStoppedError if all of this run are made."""
         if self.n_requests >= self._asked.max_requests:
             raise ServiceStoppedError(
-                self._says(f"all {self._asked.max_requests} requests of this run are made; the rest is left for the next run.")
+                self._answers.says(
+                    f"all {self._asked.max_requests} requests of this run are made; the rest is left for the next run."
+                )
             )
         wait = self._free_at - self.around.clock()
         if wait > 0:
@@ -167,11 +163,11 @@ class Service:
         for _ in range(MAX_REDIRECTS + 1):
             response = stack.enter_context(self._client.stream(method, url, **sent))
             if not 300 <= response.status_code < 400:
-                self._check_status(response)
+                self._answers.check_status(response)
                 return response
-            url = self._new_place(response, method)
+            url = self._answers.new_place(response, method)
             sent = {**sent, "params": None}
-        raise AnswerError(self._says(f"it redirects more than {MAX_REDIRECTS} times."))
+        raise AnswerError(self._answers.says(f"it redirects more than {MAX_REDIRECTS} times."))
 
     def _body(self, method: str, url: str, sent: Mapping[str, Any]) -> bytes:
         self.take_turn()
@@ -183,60 +179,24 @@ class Service:
                 parts.append(part)
                 n_bytes += len(part)
                 if n_bytes > MAX_ANSWER_BYTES:
-                    raise AnswerError(self._says(f"the answer is larger than {MAX_ANSWER_BYTES} bytes."))
+                    raise AnswerError(self._answers.says(f"the answer is larger than {MAX_ANSWER_BYTES} bytes."))
                 if self.around.clock() - started > self.manners.answer_seconds:
-                    raise BusyError(self._says(f"the answer took longer than {self.manners.answer_seconds:g} s."))
+                    raise BusyError(self._answers.says(f"the answer took longer than {self.manners.answer_seconds:g} s."))
         self.count(n_bytes)
         return b"".join(parts)
 
-    def _check_status(self, response: httpx.Response) -> None:
-        status = response.status_code
-        said = f"it answered {status} {self._quoted(response.reason_phrase, 30)}"
-        if status in _BUSY:
-            raise BusyError(self._says(said + "."), status=status, retry_after=self._retry_after(response))
-        if status in _ABSENT:
-            raise NotThereError(self._says(said + "."))
-        if status in (401, 403):
-            remedy = "check the token" if self._token else "it may not be public any more"
-            raise ServiceStoppedError(self._says(f"{said}; {remedy}."))
-        if status != 200 and not (status == 206 and "Range" in response.request.headers):
-            # With a token in use the body is not quoted: it may hold the token in pieces.
-            excerpt = "" if self._token else ": " + _excerpt(next(response.iter_bytes(), b""))
-            raise AnswerError(self._says(f"{said}{excerpt}."))
 
-    def _retry_after(self, response: httpx.Response) -> float | None:
-        """What the header says [s], given as seconds or as a date."""
-        value = response.headers.get("Retry-After", "").strip()
-        if value.isdecimal() and value.isascii():
-            return float(value[:9])
-        with contextlib.suppress(ValueError):
-            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - self.around.clock())
-        return None
-
-    def _new_place(self, response: httpx.Response, method: str) -> str:
-        """Where a redirect leads, if it stays with this service; credentials and trust do not travel."""
-        place = httpx.URL(str(response.request.url)).join(response.headers.get("Location", ""))
-        if _origin(place) != _origin(response.request.url):
-            raise AnswerError(
-                self._says(
-                    f"it redirects to another place ({self._quoted(place.host)}); if it moved, set its new address under [fetch]."
-                )
-            )
-        if method != "GET" and response.status_code not in (307, 308):
-            raise AnswerError(
-                self._says(f"it redirects a question with {response.status_code}; set its new address under [fetch].")
-            )
-        return str(place)
-
-    def _says(self, sentence: str) -> str:
-        return f"{self.name}: {sentence}"
-
-    def _quoted(self, text: str, n_characters: int = 60) -> str:
-        without = re.sub(re.escape(self._token), "[token]", text, flags=re.IGNORECASE) if self._token else text
-        return shown(without, n_characters)
-
-    def _scrubbed(self, content: bytes) -> bytes:
-        return content.replace(self._token.encode(), b"[token]") if self._token else content
+@contextlib.contextmanager
+def _quiet_wires() -> Iterator[None]:
+    """At their debug level these loggers print headers, and a service may echo the token in one."""
+    levels = {name: logging.getLogger(name).level for name in _WIRE_LOGGERS}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @lru_cache(maxsize=1)
@@ -250,7 +210,7 @@ def read_json(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        raise DamagedError(f"the answer of {len(content)} bytes is not JSON: {_excerpt(content)}") from None
+        raise DamagedError(f"the answer of {len(content)} bytes is not JSON: {excerpt(content)}") from None
 
 
 def token_from(environment: Mapping[str, str], name: str, remedy: str) -> str:
@@ -261,14 +221,6 @@ def token_from(environment: Mapping[str, str], name: str, remedy: str) -> str:
     if not token.isascii() or not token.isprintable() or " " in token or len(token) < 8:
         raise FetchError(f"{name} does not hold a token: 8 or more plain characters without spaces are needed.")
     return token
-
-
-def _excerpt(content: bytes) -> str:
-    return shown(content[:240].decode("utf-8", "replace"))
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _checked_url(name: str, url: str, *, has_token: bool) -> str:

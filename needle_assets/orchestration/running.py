@@ -123,13 +123,13 @@ class Teller:
 
     def again(self, stage: Stage) -> int:
         """Tell what an earlier run wrote but may not have told; returns how many were missing."""
-        told = tell.unpublished(self.session, stage)
+        told = tell.untold(self.session, stage)
         if not told:
             return 0
         known = self._known_writes(stage, told)
         missing = [t for t in told if t.write_id not in known.get(t.object_id, ())]
         self(missing, tell.data_versions(self.session, stage, [t.object_id for t in missing]))
-        tell.mark_published(self.session, stage, sorted({t.write_id for t in told}))
+        tell.mark_told(self.session, stage, sorted({t.write_id for t in told}))
         return len(missing)
 
     def _known_writes(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, set[str]]:

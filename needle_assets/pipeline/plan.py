@@ -27,7 +27,7 @@ def needs_work(session: Session, stages: Sequence[Stage]) -> bool:
     if tables & stale(session).keys():
         return True
     with writing(session.home.working) as connection:
-        return bool(ledger.unpublished(connection))
+        return bool(ledger.untold(connection))
 
 
 def status(session: Session) -> tuple[dict[str, tuple[int, int, int]], dict[str, int], int]:

@@ -149,7 +149,7 @@ def _store(
 def _tell(connection: Connection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell) -> None:
     told = [Told(stage, w.object_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written]
     tell(told, ledger.data_versions(connection, list(stage.reads), [w.object_id for w in written if w.object_id is not None]))
-    ledger.mark_published(connection, stage.table, [write_id])
+    ledger.mark_told(connection, stage.table, [write_id])
 
 
 def _store_failures(session: Session, stage: Stage, computed: Computed, plans: Mapping[str | None, ledger.Plan]) -> None:

@@ -28,11 +28,11 @@ Versions = Mapping[tuple[str, str | None], str]
 Tell = Callable[[Sequence[Told], Versions], None]
 
 
-def unpublished(session: Session, stage: Stage) -> list[Told]:
+def untold(session: Session, stage: Stage) -> list[Told]:
     """Writes of earlier sessions whose events are not known to be recorded; those of this one are told as they are made."""
     if session.untold is None:
         with writing(session.home.working) as connection:
-            session.untold = ledger.unpublished(connection)
+            session.untold = ledger.untold(connection)
     return [
         Told(stage, r["object_id"], r["data_version"], r["code_version"], r["n_rows"], r["n_rejected"], r["write_id"])
         for r in session.untold
@@ -40,10 +40,10 @@ def unpublished(session: Session, stage: Stage) -> list[Told]:
     ]
 
 
-def mark_published(session: Session, stage: Stage, write_ids: Sequence[str]) -> None:
+def mark_told(session: Session, stage: Stage, write_ids: Sequence[str]) -> None:
     """Remember that the events of these writes are recorded."""
     with writing(session.home.working) as connection:
-        ledger.mark_published(connection, stage.table, write_ids)
+        ledger.mark_told(connection, stage.table, write_ids)
 
 
 def data_versions(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[tuple[str, str | None], str]:

@@ -226,6 +226,10 @@ def _synthetic(warehouse: Warehouse) -> Iterator[Piece]:
         points.setdefault(str(label), {})[str(kind)] = values
     if points:
         yield picture(sample_pictures.redshift_magnitude(points))
+    yield from _recognisability(warehouse)
+
+
+def _recognisability(warehouse: Warehouse) -> Iterator[Piece]:
     yield Note(
         "Can a classifier tell synthetic samples from real ones of their class? 0.5 = not at all; from 0.65 on they have failed."
     )

@@ -1,7 +1,7 @@
 """How like the real survey the simulated one is: medians side by side. Measures two landing folders; simulates nothing.
 
 Run as ``python -m needle_assets.simulation.realism REAL SIMULATED``. Quantities that no folder of real packets can give without
-bias (the photometry at hand mixes alerts with forced photometry) are compared with published numbers of NEEDLE's training set.
+bias (the photometry at hand mixes alerts with forced photometry) are compared with printed numbers of NEEDLE's training set.
 """
 
 import argparse
@@ -29,13 +29,13 @@ PIXEL_PERCENTILES = (10.0, 90.0, 97.5, 99.0, 99.9)
 SEEN_WITHIN_DAYS = 300.0
 
 # NEEDLE 2.0's training set: medians over 5,148 SN, 120 SLSN-I and 69 TDE of the detections behind its fits.
-PUBLISHED_MEDIANS: Mapping[str, Mapping[str, float]] = {
+PRINTED_MEDIANS: Mapping[str, Mapping[str, float]] = {
     "detections in g": {SN: 10.0, SLSN: 14.0, TDE: 16.0},
     "detections in r": {SN: 12.0, SLSN: 16.0, TDE: 14.0},
     "first detection to peak [d]": {SN: 10.0, SLSN: 32.0, TDE: 20.0},
 }
 # Means of its features over hosted objects, nearly all of them SN.
-PUBLISHED_MEANS: Mapping[str, float] = {
+PRINTED_MEANS: Mapping[str, float] = {
     "discovery to peak in r [mag]": 0.846,
     "discovery to peak in r, same band [d]": 12.4,
     "discovery to peak in r, any band [d]": 14.5,
@@ -73,7 +73,7 @@ class StampPair(NamedTuple):
 
 
 def compare(quantity: str, group: str, real: Iterable[float], simulated: Iterable[float], *, n_real: int | None = None) -> Row:
-    """Medians of two samples side by side; what is not finite is left out. ``n_real`` is given for a published median."""
+    """Medians of two samples side by side; what is not finite is left out. ``n_real`` is given for a printed median."""
     real_values, simulated_values = _finite(real), _finite(simulated)
     if not len(real_values) or not len(simulated_values):
         return Row(quantity, group, np.nan, np.nan, np.nan, False, len(real_values), len(simulated_values))
@@ -163,19 +163,24 @@ def _host_values(folder: Path, labels: Mapping[str, Mapping[str, Any]], label: s
     return frame.filter(pl.col("object_id").is_in(wanted))[column].drop_nulls().to_list()
 
 
-def _light_curve_rows(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+def _numbers_by_label(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, list[float]]]:
     frame, _ = read_photometry(folder / "photometry.parquet")
     by_label: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for (object_id,), curve in frame.partition_by("object_id", as_dict=True).items():
         if object_id in labels:
             for name, value in _light_curve_numbers(curve, labels[str(object_id)]).items():
                 by_label[labels[str(object_id)]["label"]][name].append(value)
+    return by_label
+
+
+def _light_curve_rows(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    by_label = _numbers_by_label(folder, labels)
     rows = [
         compare(name, label, [value], by_label[label][name], n_real={SN: 5148, SLSN: 120, TDE: 69}[label])
-        for name, medians in PUBLISHED_MEDIANS.items()
+        for name, medians in PRINTED_MEDIANS.items()
         for label, value in medians.items()
     ]
-    for name, value in PUBLISHED_MEANS.items():
+    for name, value in PRINTED_MEANS.items():
         values = _finite(by_label[SN][name])
         rows.append(_row(name, f"{SN}, mean", (value, float(np.mean(values)) if len(values) else np.nan), 5335, len(values)))
     return rows

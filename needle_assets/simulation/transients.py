@@ -1,7 +1,7 @@
 """What explodes: populations by class and noiseless light curves. No cadence and no noise (see ``cadence``), no images.
 
 A light curve is a monochromatic shape (half-flux rise and fade times) times the colour of a black body that cools. Populations
-are set from published medians of the Bright Transient Survey and the NEEDLE training list, not from single objects.
+are set from printed medians of the Bright Transient Survey and the NEEDLE training list, not from single objects.
 """
 
 from collections.abc import Mapping

@@ -135,17 +135,16 @@ def _require_space(folder: Path) -> None:
         )
 
 
+def _config() -> dict[str, str | bool | int | float | list[str]]:
+    return {"threads": THREADS, "memory_limit": MEMORY_LIMIT, "preserve_insertion_order": False}
+
+
 def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     # Another process may hold the file for the moment of a load or store; DuckDB then refuses at once instead of waiting.
     deadline = time.monotonic() + OPEN_ATTEMPT_SECONDS
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": THREADS,
-        "memory_limit": MEMORY_LIMIT,
-        "preserve_insertion_order": False,
-    }
     while True:
         try:
-            return duckdb.connect(str(path), read_only=True, config=config) if read_only else _attached(path, config)
+            return duckdb.connect(str(path), read_only=True, config=_config()) if read_only else _attached(path, _config())
         except duckdb.Error as error:
             if "Could not set lock" not in str(error):
                 raise _explained(error, path, read_only=read_only, is_opening=True) from error

@@ -164,11 +164,11 @@ def requested_before(connection: duckdb.DuckDBPyConnection, stage: str, request_
     return {row[0] for row in rows}
 
 
-def unpublished(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+def untold(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Ledger rows whose event is not known to be recorded."""
     result = connection.execute(
         "select asset, object_id, data_version, code_version, parents, n_rows, n_rejected, write_id from lineage.ledger "
-        "where not is_published order by asset, object_id"
+        "where not is_told order by asset, object_id"
     )
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -188,10 +188,10 @@ def data_versions(
     return {(asset, object_id): version for asset, object_id, version in rows}
 
 
-def mark_published(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
+def mark_told(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
     """Remember that the events of these writes are recorded."""
     connection.execute(
-        "update lineage.ledger set is_published = true where asset = ? and list_contains(?, write_id)", [asset, list(write_ids)]
+        "update lineage.ledger set is_told = true where asset = ? and list_contains(?, write_id)", [asset, list(write_ids)]
     )
     bump_change(connection)
 

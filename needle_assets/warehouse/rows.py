@@ -310,7 +310,7 @@ def _insert_ledger(connection: duckdb.DuckDBPyConnection, batch: Batch, written:
     writer, stage = batch.writer, batch.stage
     connection.execute(
         "insert into lineage.ledger by name select ? as asset, *, ? as code_version, ? as parameters, ? as run_id, "
-        "? as request_id, ? as write_id, ? as git_sha, ? as written_at, false as is_published from ledger_rows",
+        "? as request_id, ? as write_id, ? as git_sha, ? as written_at, false as is_told from ledger_rows",
         [
             stage.table,
             stage.code_version,

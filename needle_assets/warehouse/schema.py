@@ -177,7 +177,9 @@ def apply(connection: duckdb.DuckDBPyConnection) -> list[str]:
     with transaction(connection):
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
-    changed = [table for table in tables.values() if known.get(table.name) != table.form]
+    # The ledger before others: a table that gets another name is told of there, in today's columns.
+    first = {name: tables[name] for name in sorted(tables, key=lambda name: not name.startswith("lineage."))}
+    changed = [table for table in first.values() if known.get(table.name) != table.form]
     emptied = [table.name for table in changed if _migrate(connection, table, tables)]
     _finish(connection, tables, views, stamp)
     connection.execute("checkpoint")  # DuckDB cannot read back every change of a schema in whatever way the file is opened
@@ -286,7 +288,7 @@ def _rename_in_lineage(connection: duckdb.DuckDBPyConnection, table: Table, old:
     if old != table.name:
         connection.execute("delete from lineage.state where name = ?", [f"schema:{old}"])
         connection.execute("update lineage.contents set asset = ? where asset = ?", [table.name, old])
-        connection.execute("update lineage.ledger set asset = ?, is_published = false where asset = ?", [table.name, old])
+        connection.execute("update lineage.ledger set asset = ?, is_told = false where asset = ?", [table.name, old])
         connection.execute("update core.rejections set stage = ? where stage = ?", [table.name, old])
         connection.execute(
             "update lineage.ledger set parents = array_to_string([replace(p, $old || '=', $new || '=') for p in "

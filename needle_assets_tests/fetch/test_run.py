@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from needle_assets.fetch import SOURCES, Around, FetchError, Progress, fetch
+from needle_assets.fetch.due import want_objects
 from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.run import Run, running
 from needle_assets.landing import folder as landing
@@ -27,7 +28,7 @@ def state_of(fetcher: Fetcher, source: str) -> dict[str, Any]:
 def due_after(fetcher: Fetcher, seconds: float) -> tuple[str, ...]:
     clock = Clock(fetcher.clock() + seconds)
     with running("fink", fetcher.landing, Settings(), Around(clock=clock)) as run:
-        return run.want_objects(None)
+        return want_objects(run, None)
 
 
 def test_active_objects_are_asked_again_the_next_day_and_old_ones_seldom(with_catalogue: Fetcher) -> None:

@@ -84,7 +84,7 @@ def test_a_tally_that_fails_stops_nothing(own, monkeypatch) -> None:
     monkeypatch.setattr(tell, "tallies", fail)
     done = run_refresh(home, RefreshOptions(recompute=("core/stamp_quality", "core/splits"), **QUIETLY))
     assert done["assets"]["core/stamp_quality"]["computed"] == len(ask(home.published, "from lineage.objects"))
-    assert ask(home.published, "select count(*) from lineage.ledger where not is_published") == [(0,)]
+    assert ask(home.published, "select count(*) from lineage.ledger where not is_told") == [(0,)]
 
 
 def test_pictures_are_drawn_of_a_few_objects_asked_for_by_name_and_one_that_fails_says_why(own, monkeypatch) -> None:

@@ -219,7 +219,7 @@ def test_a_renamed_table_keeps_rows_hashes_and_ledger_and_is_told_again(own, des
     assert rows(home, "select * from core.moments order by all") == before
     assert stale(session) == set()
     assert rows(home, "from duckdb_tables() where table_name = 'epochs'") == []
-    assert len(tell.unpublished(session, stages[[s.table for s in stages].index("core.moments")])) == len(
+    assert len(tell.untold(session, stages[[s.table for s in stages].index("core.moments")])) == len(
         read_landing.objects(session)
     )
     assert rows(home, "from lineage.ancestors where ancestor = 'core.epochs'") == []

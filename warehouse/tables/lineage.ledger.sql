@@ -13,7 +13,7 @@ create table lineage.ledger (
     write_id varchar not null,
     git_sha varchar,
     written_at timestamp not null,
-    is_published boolean not null
+    is_told boolean not null -- formerly is_published
 );
 comment on table lineage.ledger is 'What was computed, from what, by which run; it decides what is stale. One row per product of an object, or per product that has no objects.';
 comment on column lineage.ledger.asset is 'Table that was computed, schema.name.';
@@ -30,4 +30,4 @@ comment on column lineage.ledger.request_id is 'What asked for it: a backfill, o
 comment on column lineage.ledger.write_id is 'The transaction that wrote it; the materialisation event carries the same.';
 comment on column lineage.ledger.git_sha is 'Commit of the code, null outside a checkout.';
 comment on column lineage.ledger.written_at is 'When it was committed [UTC].';
-comment on column lineage.ledger.is_published is 'Whether its materialisation event is known to be recorded.';
+comment on column lineage.ledger.is_told is 'Whether its materialisation event is known to be recorded.';

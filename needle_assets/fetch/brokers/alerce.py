@@ -23,6 +23,7 @@ from needle_assets.fetch.brokers.rows import (
     named,
     newest_mjd,
 )
+from needle_assets.fetch.due import want_objects
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
 from needle_assets.landing.packets import is_ztf_id
@@ -49,7 +50,7 @@ def fetch_alerce(
     ):
         source = _Alerce(run, api, stamps)
         try:
-            run.each(batches(run.want_objects(ids), manners.alerce.batch), source.visit)
+            run.each(batches(want_objects(run, ids), manners.alerce.batch), source.visit)
         finally:
             merge_kept(run, read_detections)
     return run.summary(api, stamps)

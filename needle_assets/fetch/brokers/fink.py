@@ -23,6 +23,7 @@ from needle_assets.fetch.brokers.rows import (
     named,
     newest_mjd,
 )
+from needle_assets.fetch.due import want_objects
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
 from needle_assets.landing.values import shown
@@ -47,7 +48,7 @@ def fetch_fink(
     with running("fink", landing, settings, around) as run, Service("Fink", manners.fink, manners, around) as api:
         source = _Fink(run, api)
         try:
-            run.each(batches(run.want_objects(ids), manners.fink.batch), source.visit)
+            run.each(batches(want_objects(run, ids), manners.fink.batch), source.visit)
         finally:
             merge_kept(run, read_detections)
     return run.summary(api)

@@ -24,6 +24,7 @@ from needle_assets.fetch.brokers.rows import (
     named,
     newest_mjd,
 )
+from needle_assets.fetch.due import want_objects
 from needle_assets.fetch.run import Failure, FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json, token_from
 from needle_assets.fetch.snapshots import MARK, merge_hosts, read_host_rows
@@ -70,7 +71,7 @@ def fetch_lasair(
             if ids is None and manners.lasair_conditions:
                 run.each([manners.lasair_conditions], source.find)
             if run.stopped is None:
-                run.each(batches(run.want_objects(ids), manners.lasair.batch), source.visit)
+                run.each(batches(want_objects(run, ids), manners.lasair.batch), source.visit)
         finally:
             merge_kept(run, read_detections, source.take_hosts)
             source.say_where_cutouts_are()

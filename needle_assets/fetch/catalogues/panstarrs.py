@@ -202,12 +202,8 @@ class _PanStarrs:
             self._asked[host.object_id] = host.position
 
     def _ask(self, object_id: str, ra_deg: float, dec_deg: float) -> list[dict[str, Any]]:
-        page_size = self._run.settings.fetch.panstarrs.batch
-        query: dict[str, Any] = {
-            "ra": ra_deg,
-            "dec": dec_deg,
-            "radius": round(self._run.settings.fetch.host_radius_arcsec / 3600, 7),
-        }
+        page_size, radius_deg = self._run.settings.fetch.panstarrs.batch, self._run.settings.fetch.host_radius_arcsec / 3600
+        query: dict[str, Any] = {"ra": ra_deg, "dec": dec_deg, "radius": round(radius_deg, 7)}
         query |= {"columns": f"[{','.join(COLUMNS)}]", "pagesize": page_size}
         rows: list[dict[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):

@@ -136,7 +136,7 @@ class WalEventLogStorage(SqliteEventLogStorage):
             max_overflow=-1,
             connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
-        # a ledger row is marked published once its event is in the index, so the index must survive a power cut: one sync a
+        # a ledger row is marked as told once its event is in the index, so the index must survive a power cut: one sync a
         # commit
         level = "FULL" if shard == INDEX_SHARD_NAME else "NORMAL"
         db.event.listen(engine, "connect", lambda connection, _: connection.execute(f"pragma synchronous = {level}"))
