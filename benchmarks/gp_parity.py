@@ -18,6 +18,7 @@ import polars as pl
 
 from needle_assets.assets.light_curves import gp_fits, light_curves
 from needle_assets.assets.objects import of_survey
+from needle_assets.landing.catalogues import read_catalogue, read_photometry
 from needle_assets.settings import Settings, preset_settings
 from needle_assets.surveys.ztf import ZTF
 
@@ -34,10 +35,10 @@ def from_warehouse(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def from_landing(folder: Path, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Detections of a landing folder's photometry, and fits made of them here."""
-    detections = pl.read_parquet(folder / "photometry.parquet").rename({"mw_corrected": "is_mw_corrected"})
-    detections = detections.with_columns(is_positive=pl.lit(value=True)).unique(["object_id", "band", "mjd"], maintain_order=True)
-    catalogue = pl.read_csv(folder / "bts.csv", infer_schema_length=0)
-    objects = catalogue.select(object_id="ZTFID", a_v_mag=pl.col("A_V").cast(pl.Float64, strict=False))
+    detections = read_photometry(folder / "photometry.parquet")[0].rename({"mw_corrected": "is_mw_corrected"})
+    detections = detections.with_columns(pl.col("is_positive").fill_null(value=True))
+    detections = detections.unique(["object_id", "band", "mjd"], maintain_order=True)
+    objects = pl.DataFrame(read_catalogue(folder / "bts.csv")[0], infer_schema_length=None).select("object_id", "a_v_mag")
     rows: list = []
     for (object_id,), frame in detections.partition_by("object_id", as_dict=True, maintain_order=True).items():
         frames = {"core.detections": frame, "raw.objects": objects.filter(pl.col("object_id") == object_id)}

@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 from needle_assets.assets.light_curves import epochs, features, gp_fits, light_curves
 from needle_assets.assets.objects import of_survey
 from needle_assets.errors import Rejection
+from needle_assets.landing.catalogues import read_catalogue, read_photometry
 from needle_assets.light_curves.batched_fits import fit_many
 from needle_assets.light_curves.extinction import extinction_per_a_v
 from needle_assets.light_curves.gaussian_process import (
@@ -79,10 +80,13 @@ def _detections(found: SimulatedObject) -> pl.DataFrame:
 
 def landed(folder: Path) -> tuple[list[pl.DataFrame], dict[str, float | None]]:
     """Detections of each object of a landing folder, and A_V."""
-    frame = pl.read_parquet(folder / "photometry.parquet").rename({"mw_corrected": "is_mw_corrected"})
-    frame = frame.unique(["object_id", "band", "mjd"], maintain_order=True).with_columns(is_positive=pl.lit(value=True))
-    catalogue = pl.read_csv(folder / "bts.csv", infer_schema_length=0)
-    a_v_mag = dict(zip(catalogue["ZTFID"], catalogue["A_V"].cast(pl.Float64, strict=False), strict=True))
+    frame, _ = read_photometry(folder / "photometry.parquet")
+    frame = frame.rename({"mw_corrected": "is_mw_corrected"}).with_columns(
+        is_positive=pl.col("is_positive").fill_null(value=True)
+    )
+    frame = frame.unique(["object_id", "band", "mjd"], maintain_order=True)
+    catalogue, _ = read_catalogue(folder / "bts.csv")
+    a_v_mag = {row["object_id"]: row["a_v_mag"] for row in catalogue}
     return frame.partition_by("object_id", maintain_order=True), a_v_mag
 
 
@@ -114,11 +118,11 @@ def chain(
     )
     everything = pl.concat([c for c, _ in trios])
     timed("gp_fits", lambda: gp_fits(of_survey({"core.light_curves": everything}, ZTF), settings).rows)
-    frames = [
+    given = [
         {"core.detections": d, "raw.objects": o, "core.epochs": pl.DataFrame(e), "core.hosts": no_host}
         for (d, o), e in zip([pair for pair, c in zip(pairs, curves, strict=True) if len(c)], found, strict=True)
     ]
-    timed("features", lambda: [features(of_survey(t, ZTF), settings).rows for t in frames])
+    timed("features", lambda: [features(of_survey(t, ZTF), settings).rows for t in given])
     return seconds, everything
 
 

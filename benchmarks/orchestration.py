@@ -121,7 +121,7 @@ def _models(folder: Path, n_packets: int) -> list[tuple[dict, list[dict], pl.Dat
     photometry = pl.read_parquet(folder / "photometry.parquet")
     catalogue = {row["ZTFID"]: row for row in pl.read_csv(folder / "bts.csv", infer_schema=False).to_dicts()}
     chosen = [name for name, found in packets.items() if len(found) >= n_packets and name in catalogue]
-    return [(schema, packets[n][:n_packets], photometry.filter(pl.col("object_id") == n), catalogue[n]) for n in chosen]
+    return [(schema, packets[n][:n_packets], photometry.filter(pl.col("ztf_id") == n), catalogue[n]) for n in chosen]
 
 
 def _fill(landing: Path, models: list, numbers: range) -> None:
@@ -135,7 +135,7 @@ def _fill(landing: Path, models: list, numbers: range) -> None:
             folder = landing / "alerts" / f"{number // PER_NIGHT:05d}"
             folder.mkdir(exist_ok=True)
             (folder / f"{number}_{k}.avro").write_bytes(data)
-        photometry.append(light_curve.with_columns(object_id=pl.lit(name)))
+        photometry.append(light_curve.with_columns(ztf_id=pl.lit(name)))
         rows.append({**row, "ZTFID": name})
     _append(landing / "photometry.parquet", pl.concat(photometry))
     before = pl.read_csv(landing / "bts.csv", infer_schema=False) if (landing / "bts.csv").exists() else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Sized
 import numpy as np
 from numpy.typing import ArrayLike
 
-_KINDS = {1: "columns of one length are", 2: "images of one shape are"}
+_KINDS = {1: "columns of one length are", 2: "images of one shape are", 3: "as many images of one shape are"}
 
 
 def require_columns(**columns: ArrayLike | Sequence[str | None] | None) -> None:
@@ -16,6 +16,11 @@ def require_columns(**columns: ArrayLike | Sequence[str | None] | None) -> None:
 def require_images(**images: ArrayLike | None) -> None:
     """Raise ValueError, which names them, unless all are two-dimensional and of one shape; None is passed over."""
     _require_alike(2, images)
+
+
+def require_stacks(**stacks: ArrayLike) -> None:
+    """Raise ValueError, which names them, unless all are stacks of images, (n, ny, nx), of one shape."""
+    _require_alike(3, stacks)
 
 
 def require_lengths(**given: Sized) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from needle_assets.classifiers import attention, calibration, damage, evaluation, metrics, needle, quality
+from needle_assets.classifiers.fitting import Samples
 from needle_assets.images import augmentation, defects, disagreement, masking, matching, needle2, noise, restoration, sources
 from needle_assets.light_curves import cleaning, extinction, gaussian_process, importance, resampling
 from needle_assets.light_curves.light_curve import LightCurve
@@ -29,6 +31,8 @@ IMAGES: dict[str, Callable[[], object]] = {
     "growing: mask": lambda: sources.grown(CUBE > 0, 2),
     "pair: science .*, reference": lambda: disagreement.find_pair_defects(IMAGE, ROW),
     "mask: science .*, reference": lambda: masking.source_mask(IMAGE, ROW, target_px=TARGET),
+    "quiet sky: image": lambda: noise.measure_quiet_sky(CUBE),
+    "damaged: image": lambda: damage.damaged(CUBE, "hot", RNG),
     "masked: science .*, reference .*, replaced": lambda: masking.masked_pair(IMAGE, IMAGE, YES[:1], rng=RNG),
     "filled: image .*, replaced": lambda: masking.filled(IMAGE, YES[:1], np.ones(5), RNG),
     "density: reference .*, science": lambda: masking.density_adjustment(IMAGE, ROW),
@@ -64,9 +68,24 @@ COLUMNS: dict[str, Callable[[], object]] = {
     "interpolated: days .*, g": lambda: resampling.interpolated(np.arange(4.0), {"g": np.ones(1)}, POINTS),
     "identities: object_ids .*, iau_names": lambda: identity.groups(["a", "b"], [None], np.ones(2), np.ones(2)),
     "a position: ra_deg .*, dec_deg": lambda: positions.mean_position_deg(np.ones(2), np.ones(1)),
+    "precision: score .*, is_positive": lambda: metrics.precision_recall(np.ones(2), np.ones(1, dtype=bool)),
+    "average precision: score .*, is_positive": lambda: metrics.pr_area(np.ones(2), np.ones(1, dtype=bool)),
+    "bad found: p_good .*, is_bad": lambda: quality.finding_bad(np.ones(2), np.ones(1, dtype=bool), 0.5),
+    "association: labels .*, sources": lambda: evaluation.association(["a", "b"], ["c"]),
     "an area: score .*, is_positive": lambda: realism.area(np.ones(2), np.ones(1, dtype=bool)),
 }
+P, Y = np.full((3, 3), 1 / 3), np.zeros(1, dtype=int)
+PAIRS = np.ones((1, 60, 60, 2), dtype=np.float32)
+NETWORK = needle.Needle(needle.Architecture(has_images=False, n_features=2, n_classes=3), RNG)
 LENGTHS: dict[str, Callable[[], object]] = {
+    "confidences: p 3, y 1": lambda: metrics.confidences(P, Y),
+    "matrix: p 3, y 1": lambda: metrics.confusion_matrix(P, Y),
+    "all measures: p 3, y 1": lambda: metrics.measures(P, Y, RNG),
+    "temperature: p 3, y 1": lambda: calibration.fit_temperature(P, Y),
+    "reliability: p 3, y 1": lambda: list(calibration.reliability(P, Y)),
+    "scored: images 1, features 3": lambda: needle.score(NETWORK, PAIRS, np.ones((3, 2), dtype=np.float32)),
+    "explained: images 1, features 3, classes 1": lambda: attention.attention_maps(NETWORK, PAIRS, np.ones((3, 2))),
+    "samples: rows 1, features 3, y 1": lambda: Samples(None, Y, np.ones((3, 2)), Y),
     "importance: values 3, labels 2": lambda: importance.permutation_ranking(np.ones((3, 2)), np.full(2, "SN"), seed=1),
     "groups: real 3, groups_of_real 1": lambda: realism.recognisability(
         np.ones((3, 2)), np.ones((3, 2)), (np.full(1, "a"), np.full(3, "a")), ("x", "y"), RNG
@@ -98,6 +117,16 @@ def test_columns_of_other_lengths_are_refused(case: str) -> None:
 def test_another_number_of_rows_is_refused(case: str) -> None:
     with pytest.raises(ValueError, match=rf"as many rows of each are needed; {named(case)} came"):
         LENGTHS[case]()
+
+
+def test_masks_that_are_not_one_for_each_map_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"as many images of one shape are needed; maps .*, masks .* came"):
+        attention.attention_fraction(CUBE, YES)
+
+
+def test_a_pair_alone_is_not_taken_for_many() -> None:
+    with pytest.raises(ValueError, match=r"\(n, ny, nx, 2\) are needed; \(60, 60, 2\) came"):
+        realism.pixel_statistics(PAIRS[0])
 
 
 def test_what_agrees_is_let_through_and_what_is_not_given_does_not_matter() -> None:

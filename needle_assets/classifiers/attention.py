@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from needle_assets.classifiers.needle import SCORING_BATCH, FloatArray, Needle, as_tensor
+from needle_assets.shapes import require_lengths, require_stacks
 
 ATTENTION_DECIMALS = 6
 
@@ -38,6 +39,7 @@ def attention_maps(
     17 to the stamp. The authors' code shows a random map where gradients are missing; here they never are, and a map without
     attention stays empty.
     """
+    require_lengths(images=images, features=features, classes=images if classes is None else classes)
     parts = []
     for start in range(0, len(images), SCORING_BATCH):
         chosen = slice(start, start + SCORING_BATCH)
@@ -62,6 +64,7 @@ def _maps(network: Needle, images: FloatArray, features: FloatArray, explained: 
 
 def attention_fraction(maps: NDArray[np.floating], masks: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Share of each map, shape (n, 60, 60), that falls on its mask; NaN for a map without attention."""
+    require_stacks(maps=maps, masks=masks)
     total = maps.sum(axis=(1, 2), dtype=np.float64)
     on_source = (maps * masks).sum(axis=(1, 2), dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from needle_assets.classifiers.intervals import FloatArray, clopper_pearson
 from needle_assets.classifiers.metrics import Measure
+from needle_assets.shapes import require_lengths
 
 N_BINS = 10
 _TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10.0), 401))
@@ -36,6 +37,7 @@ def fit_temperature(p: FloatArray, y: NDArray[np.integer], weights: FloatArray |
     -----
     A grid of 401 temperatures, 1.2 % apart: the likelihood is convex in 1/T and flat at its top, a finer search changes nothing.
     """
+    require_lengths(p=p, y=y)
     weights = np.ones(len(y)) if weights is None else weights
     rows = np.arange(len(y))
     losses = [-(weights * np.log(np.maximum(with_temperature(p, t)[rows, y], 1e-300))).sum() for t in _TEMPERATURES]
@@ -48,6 +50,7 @@ def reliability(p: FloatArray, y: NDArray[np.integer], *, n_bins: int = N_BINS) 
 
     Yields ``accuracy_of_confident`` with its exact interval and ``mean_confidence`` for every bin that holds an object.
     """
+    require_lengths(p=p, y=y)
     confidence, is_right = p.max(axis=1, initial=0.0), p.argmax(axis=1) == y if len(y) else np.zeros(0, dtype=bool)
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     for k in range(n_bins):

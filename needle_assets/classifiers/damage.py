@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from needle_assets.images.noise import Sky, measure_sky
+from needle_assets.shapes import require_images
 
 Damaged = tuple[NDArray[np.float64], NDArray[np.bool_]]
 Damage = Callable[[NDArray[np.float64], Sky, np.random.Generator], Damaged]
@@ -33,6 +34,7 @@ def damaged(image: NDArray[np.floating], kind: str, rng: np.random.Generator) ->
     rng : numpy.random.Generator
         Decides place, size and strength.
     """
+    require_images(image=image)
     values = image.astype(np.float64)
     return KINDS[kind](values, measure_sky(values), rng)
 

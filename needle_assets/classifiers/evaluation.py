@@ -26,6 +26,7 @@ from needle_assets.classifiers.metrics import (
 )
 from needle_assets.labels import LABELS
 from needle_assets.settings import MetricSettings
+from needle_assets.shapes import require_columns
 
 CURVE_THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(1, 50))
 # Metrics whose value is a rate of one class, withheld where the untouched set holds too few of it.
@@ -228,6 +229,7 @@ def association(labels: Sequence[str], sources: Sequence[str]) -> float:
 
     Corrected for its bias (Bergsma 2013), without which a handful of objects looks associated by chance.
     """
+    require_columns(labels=labels, sources=sources)
     rows, row_of = np.unique(labels, return_inverse=True)
     columns, column_of = np.unique(sources, return_inverse=True)
     if len(rows) < 2 or len(columns) < 2:

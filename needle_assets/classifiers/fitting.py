@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from needle_assets.classifiers.focal_loss import FocalLoss
 from needle_assets.classifiers.needle import Architecture, FloatArray, Needle, as_tensor, score, to_bytes
 from needle_assets.settings import TrainingSettings
+from needle_assets.shapes import require_lengths
 
 # Validation losses of rare classes jump; the best epoch is the end of the best run of this many.
 SMOOTHED_EPOCHS = 3
@@ -44,6 +45,9 @@ class Samples:
     rows: NDArray[np.intp]
     features: NDArray[np.float32]
     y: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        require_lengths(rows=self.rows, features=self.features, y=self.y)
 
     def __len__(self) -> int:
         return len(self.y)

@@ -18,6 +18,7 @@ from needle_assets.classifiers.intervals import (
     percentile_interval,
 )
 from needle_assets.labels import LABELS
+from needle_assets.shapes import require_columns, require_lengths
 
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
@@ -70,6 +71,7 @@ def confidences(p: FloatArray, y: IntArray) -> dict[str, float]:
     Table 6 is ambiguous. The paper's printed b-entropies lie within 7 % of 2 (1 - b-confidence), far from -ln(b-confidence): its
     b-confidence behaves like the true class and its b-entropy like the L1 distance. Probabilities are bounded below by 1e-12.
     """
+    require_lengths(p=p, y=y)
     weights = np.ones((1, len(y)))
     return {name: float(values[0]) for name, values in _confidences(p, y, weights).items()}
 
@@ -101,6 +103,7 @@ def _class_mean(values: FloatArray, y: IntArray, weights: FloatArray, classes: S
 
 def confusion_matrix(p: FloatArray, y: IntArray, threshold: float = 0.0) -> NDArray[np.int64]:
     """Objects of true class (row) and preferred class (column) among those covered at ``threshold`` (Figure 19), shape (3, 3)."""
+    require_lengths(p=p, y=y)
     matrix = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
     covered = p.max(axis=1, initial=0.0) >= threshold
     np.add.at(matrix, (y[covered], p.argmax(axis=1)[covered] if len(y) else y), 1)
@@ -191,6 +194,7 @@ def precision_recall(score: FloatArray, is_positive: BoolArray) -> tuple[FloatAr
     threshold, purity, completeness : ndarray, shape (m,)
         Empty without a positive object.
     """
+    require_columns(score=score, is_positive=is_positive)
     if not is_positive.any():
         return np.zeros(0), np.zeros(0), np.zeros(0)
     order = np.argsort(-score, kind="stable")
@@ -203,6 +207,7 @@ def precision_recall(score: FloatArray, is_positive: BoolArray) -> tuple[FloatAr
 
 def pr_area(score: FloatArray, is_positive: BoolArray) -> float:
     """Average precision: purity summed over the steps in completeness, the area below their curve; NaN without positives."""
+    require_columns(score=score, is_positive=is_positive)
     return float(_pr_areas(score, is_positive, np.ones((1, len(score))))[0])
 
 
@@ -233,6 +238,7 @@ def measures(p: FloatArray, y: IntArray, rng: np.random.Generator, *, n_bootstra
     n_bootstrap : int
         Number of resamples; they are the same for all measures.
     """
+    require_lengths(p=p, y=y)
     weights = bootstrap_weights(y, n_bootstrap, rng)
     found = [*_confidence_measures(p, y, weights), *_area_measures(p, y, weights)]
     for threshold in THRESHOLDS:

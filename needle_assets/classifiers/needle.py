@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from needle_assets.shapes import require_lengths
+
 FloatArray = NDArray[np.floating]
 
 N_FILTERS = 128
@@ -179,6 +181,8 @@ def score(network: Needle | Committee, images: FloatArray | None, features: Floa
     ndarray, shape (n, n_classes)
         To six decimals; the same for an object whatever it is scored with.
     """
+    if images is not None:
+        require_lengths(images=images, features=features)  # a short batch is padded
     parts = []
     device = network.feature_factors.device
     with torch.inference_mode():

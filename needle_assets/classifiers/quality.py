@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from needle_assets.classifiers.damage import HELD_OUT_KINDS, TRAINING_KINDS, Damage, damaged
 from needle_assets.classifiers.fitting import deterministic
 from needle_assets.settings import CheckerSettings
+from needle_assets.shapes import require_columns
 
 MODEL_KINDS = ("cnn", "resnet18")
 BAD, GOOD = 0, 1
@@ -264,6 +265,7 @@ def finding_bad(p_good: NDArray[np.floating], is_bad: NDArray[np.bool_], thresho
         ``completeness`` (= recall of bad), ``purity`` (= precision of bad), ``good_rejected`` (fraction of good ones called
         bad), and the four counts. NaN where a denominator is 0.
     """
+    require_columns(p_good=p_good, is_bad=is_bad)
     called_bad = p_good < threshold
     found, missed = int((called_bad & is_bad).sum()), int((~called_bad & is_bad).sum())
     lost, kept = int((called_bad & ~is_bad).sum()), int((~called_bad & ~is_bad).sum())

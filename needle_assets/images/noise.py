@@ -76,6 +76,7 @@ def measure_quiet_sky(image: NDArray[np.floating]) -> Sky:
     comes out about 0.1 sigma low. An image whose sides are no multiples of 10 is taken as one block. Raises Rejection if no
     finite pixel is left.
     """
+    require_images(image=image)
     if image.shape[0] % _BLOCK_PX or image.shape[1] % _BLOCK_PX:
         return measure_sky(image)
     n_rows, n_columns = image.shape[0] // _BLOCK_PX, image.shape[1] // _BLOCK_PX

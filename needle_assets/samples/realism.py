@@ -102,6 +102,8 @@ def pixel_statistics(pairs: NDArray[np.floating]) -> NDArray[np.float64]:
     Of science and reference each, in the order of ``PIXEL_STATISTICS``: four moments, four percentiles, and the scatter of first and
     second differences of neighbours, which interpolation makes smaller.
     """
+    if pairs.ndim != 4 or pairs.shape[-1] != 2:
+        raise ValueError(f"pairs of shape (n, ny, nx, 2) are needed; {pairs.shape} came.")
     images = np.moveaxis(pairs, -1, 1).astype(np.float64)
     flat = images.reshape(*images.shape[:2], -1)
     mean, std = flat.mean(axis=2), flat.std(axis=2)

@@ -1,0 +1,44 @@
+"""Every script of ``make bench`` runs, here with next to nothing to measure."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "orchestration": "--objects 12 --packets 2",
+    "events": "--objects 20 --stock-objects 5",
+    "images": "--pairs 6 --stamps 12 --no-network",
+    "images_truth": "--objects 6",
+    "light_curves": "--single 5 --simulated 8",
+    "simulation": "--objects 6",
+    "training": "--samples 16 --rounds 1",
+}
+
+
+def run(script: str, *arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "NEEDLE_TEST_SURVEY"}
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *arguments]
+    done = subprocess.run(command, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_all_scripts_of_make_bench_are_tried():
+    asked = re.search(r"for script in ([\w ]+);", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert asked[1].split() == list(SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SMALL)
+def test_a_benchmark_prints_what_it_measured(script):
+    assert run(script, *SMALL[script].split())
+
+
+@pytest.mark.slow
+def test_light_curves_are_measured_on_a_landing_folder_too(filled):
+    assert "landed" in run("light_curves", str(filled[0]), "--single", "2", "--simulated", "4")
