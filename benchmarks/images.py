@@ -35,7 +35,8 @@ from needle_assets.images.noise import measure_sky
 from needle_assets.images.restoration import restore
 from needle_assets.images.sources import label_clusters, within_px
 from needle_assets.images.stamps import PlacedCutout, place_cutout
-from needle_assets.landing.packets import Packet, read_packet
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import read_packet
 from needle_assets.pipeline.compute import Task, run_task
 from needle_assets.pipeline.session import Session
 from needle_assets.settings import Settings, preset_settings

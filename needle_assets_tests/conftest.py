@@ -44,6 +44,19 @@ def cases() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def rubin() -> Path:
+    """
+    The folder of real Rubin packets and published schemas that NEEDLE_TEST_RUBIN names, or that lies as ``rubin`` beside the real
+    survey; read-only. Tests that need it are skipped without it.
+    """
+    beside = os.environ.get("NEEDLE_TEST_SURVEY")
+    folder = Path(os.environ.get("NEEDLE_TEST_RUBIN") or (Path(beside).parent / "rubin" if beside else "nowhere"))
+    if not folder.is_dir():
+        pytest.skip("NEEDLE_TEST_RUBIN is not set: it names a folder of real Rubin packets")
+    return folder
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where every test must run (NEEDLE_FAIL_ON_SKIP), a skipped one is a failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

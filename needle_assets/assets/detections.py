@@ -8,7 +8,7 @@ import polars as pl
 from needle_assets.assets.objects import survey_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
-from needle_assets.landing.packets import is_positive
+from needle_assets.landing.ztf_packets import is_positive
 from needle_assets.light_curves.detections import merge_detections, merge_limits
 from needle_assets.samples.hosts import (
     dereddened,
@@ -32,7 +32,13 @@ def detections(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
     What is fainter than a few times its error, as in forced photometry, is refused.
     """
     entries = [*_packet_entries(frames), *_photometry_entries(frames["raw.photometry"])]
-    rows, rejections = merge_detections(entries, min_signal_to_noise=settings.detections.min_signal_to_noise)
+    survey = survey_of(frames)
+    rows, rejections = merge_detections(
+        entries,
+        min_signal_to_noise=settings.detections.min_signal_to_noise,
+        same_exposure_days=survey.same_exposure_days,
+        are_twins_refused=survey.has_turned_stamps,
+    )
     return Product([{"object_id": _object_id(frames), **row} for row in rows], rejections)
 
 
@@ -46,7 +52,8 @@ def upper_limits(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Pro
         for entry in _history(frames["raw.alerts"])
         if entry["magpsf"] is None and entry["diffmaglim"] is not None
     ]
-    rows = merge_limits(told, frames["core.detections"].iter_rows(named=True))
+    detected = frames["core.detections"].iter_rows(named=True)
+    rows = merge_limits(told, detected, same_exposure_days=survey.same_exposure_days)
     return Product([{"object_id": _object_id(frames), **row} for row in rows])
 
 

@@ -11,7 +11,9 @@ from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.folder import LandedPacket, read_members
-from needle_assets.landing.packets import Packet, alert_row, one_row_per_packet, read_packets
+from needle_assets.landing.names import SCHEMAS_FOLDER
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import alert_row, one_row_per_packet, read_packets
 from needle_assets.landing.unpacking import read_unpacked
 from needle_assets.landing.verdicts import read_verdicts
 from needle_assets.settings import Settings
@@ -35,7 +37,7 @@ def objects(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
 
 def alerts(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
-    Alert packets under ZTF's names; the cutouts stay in the landing folder. A packet that landed twice counts once.
+    Alert packets of every survey; the cutouts stay in the landing folder. A packet that landed twice counts once.
 
     A packet whose file has vanished or changed since it was scanned keeps the row it had. Raises OSError if it had none, as then
     nobody knows what it held: the object stays stale.
@@ -98,7 +100,7 @@ def packets_of(landed: pl.DataFrame) -> Iterator[tuple[LandedPacket, Packet]]:
         scanned = set(zip(group["member"].fill_null(""), group["sha256"], strict=True))
         for item in _items(group):
             if (item.member or "", item.sha256) in scanned:
-                yield from ((item, packet) for packet in _ours(item, wanted))
+                yield from ((item, packet) for packet in _ours(item, wanted, Path(group["landing"][0]) / SCHEMAS_FOLDER))
 
 
 def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
@@ -117,8 +119,8 @@ def _items(of_file: pl.DataFrame) -> Iterator[LandedPacket]:
         yield from read_members(Path(folder), path, packed)
 
 
-def _ours(item: LandedPacket, wanted: set[Place]) -> Iterator[Packet]:
-    for found in read_packets(item.data):
+def _ours(item: LandedPacket, wanted: set[Place], schemas: Path) -> Iterator[Packet]:
+    for found in read_packets(item.data, schemas):
         if isinstance(found, Packet) and (item.path, item.member or "", found.object_id, found.candid) in wanted:
             yield found
 

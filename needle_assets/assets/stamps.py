@@ -13,7 +13,7 @@ from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import host_position_px, place_cutout
-from needle_assets.landing.packets import Packet
+from needle_assets.landing.packet import Packet
 from needle_assets.settings import Settings
 from needle_assets.surveys.clock import MJD_OFFSET
 from needle_assets.surveys.survey import Survey
@@ -25,12 +25,18 @@ def stamps(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
     The science and reference images around each detection, cut to the survey's stamp, with the target and the host in them (paper, 3.2).
 
+    Of surveys whose cutouts lie as the camera did there are none here: see :func:`turned_stamps`.
+
     A packet whose file has vanished or changed since it was scanned keeps the stamp it had, with the host where it is now, or the
     refusal. Raises OSError if it had neither, as then nobody knows what it showed: the object stays stale.
     """
-    alerts = {(row["object_id"], row["candid"]): row for row in frames["raw.alerts"].iter_rows(named=True)}
-    hosts = {row["object_id"]: row for row in frames["core.hosts"].iter_rows(named=True)}
     surveys = surveys_of(frames)
+    alerts = {
+        (row["object_id"], row["candid"]): row
+        for row in frames["raw.alerts"].iter_rows(named=True)
+        if not surveys[row["object_id"]].has_turned_stamps
+    }
+    hosts = {row["object_id"]: row for row in frames["core.hosts"].iter_rows(named=True)}
     used = {(row["path"], row["member"] or "", row["object_id"], row["candid"]) for row in alerts.values()}
     product = Product()
     seen: set[tuple[str, int]] = set()

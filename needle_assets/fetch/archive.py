@@ -16,7 +16,8 @@ from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service
 from needle_assets.landing.archives import Member, read_archive
 from needle_assets.landing.names import ALERTS_FOLDER
-from needle_assets.landing.packets import checked_ztf_id, read_packet
+from needle_assets.landing.packets import read_packet
+from needle_assets.landing.ztf_packets import checked_ztf_id
 from needle_assets.settings import Settings
 from needle_assets.surveys.ztf import ZTF
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from needle_assets.errors import Rejection
 from needle_assets.fetch.around import FetchError
 from needle_assets.fetch.run import Run
-from needle_assets.landing.packets import checked_ztf_id
+from needle_assets.landing.ztf_packets import checked_ztf_id
 
 
 def want_objects(run: Run, ids: Collection[str] | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from needle_assets.errors import Rejection
 from needle_assets.fetch.around import FetchError
 from needle_assets.landing.catalogues import read_catalogue
 from needle_assets.landing.names import ALERTS_FOLDER, CATALOGUE_NAME
-from needle_assets.landing.packets import checked_ztf_id, is_ztf_id
+from needle_assets.landing.ztf_packets import checked_ztf_id, is_ztf_id
 
 ANSWERS_FOLDER = "answers"
 FOLLOW_NAME = "follow.txt"

@@ -24,10 +24,13 @@ PACKET_SUFFIXES = (".avro", ".avro.gz", ".avro.bz2", ".avro.xz")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
 
+# Schemas of packets that carry none.
+SCHEMAS_FOLDER = "schemas"
+
 # What systems leave behind, what explains a folder, and the truth that a simulation tells of itself: nobody takes them for data.
 _OF_SYSTEMS = frozenset(("thumbs.db", "desktop.ini", "__macosx", "lost+found"))
 _EXPLAINING = ("readme", "license", "copying", "changelog", "manifest")
-_TRUTH_FOLDER = "truth"
+_SILENT_FOLDERS = ("truth", SCHEMAS_FOLDER)
 
 _READ_BELOW_ALERTS = "alert packets are .avro files (also .gz, .bz2, .xz), single or in .tar archives (also .gz, .bz2, .xz)"
 _READ_AT_TOP = (
@@ -82,7 +85,7 @@ def why_not_read(path: str) -> str | None:
     """For an unknown file: what is read instead, as a sentence; None for one that nobody would take for data."""
     lower = path.lower()
     folder, slash, _ = lower.partition("/")
-    if is_passed_over(path) or folder == _TRUTH_FOLDER or is_explaining(path):
+    if is_passed_over(path) or folder in _SILENT_FOLDERS or is_explaining(path):
         return None
     instead = next((text for suffix, text in _INSTEAD.items() if lower.endswith(suffix)), None)
     if instead and (not slash or folder == ALERTS_FOLDER):

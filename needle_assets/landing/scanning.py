@@ -13,6 +13,7 @@ from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
+from needle_assets.landing.names import SCHEMAS_FOLDER
 from needle_assets.landing.packets import read_packets
 from needle_assets.landing.verdicts import read_verdicts
 from needle_assets.processes.workers import DIED, Rescue
@@ -53,15 +54,15 @@ def _read_one(folder: Path, file: LandingFile) -> FileReport:
     for item in read_packet_file(folder, file):
         if isinstance(item, Rejection):
             report.rejections.append(_placed(item, file.path, None))
-            if item.is_passing:
-                report = replace(report, file=file._replace(mtime_ns=-1))  # no file's time: it counts as changed until it is read
         else:
-            _identify(item, report)
+            _identify(item, report, folder / SCHEMAS_FOLDER)
+    if any(why.is_passing for why in report.rejections):
+        report = replace(report, file=file._replace(mtime_ns=-1))  # no file's time: it counts as changed until it is read
     return report
 
 
-def _identify(landed: LandedPacket, report: FileReport) -> None:
-    for found in read_packets(landed.data):
+def _identify(landed: LandedPacket, report: FileReport, schemas: Path) -> None:
+    for found in read_packets(landed.data, schemas):
         if isinstance(found, Rejection):
             report.rejections.append(_placed(found, landed.path, landed.member))
         else:

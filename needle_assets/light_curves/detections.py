@@ -16,7 +16,11 @@ FLUX_ERROR_PER_MAG = 2.5 / math.log(10.0)
 
 
 def merge_detections(
-    entries: Iterable[Mapping[str, Any]], *, min_signal_to_noise: float = 0.0
+    entries: Iterable[Mapping[str, Any]],
+    *,
+    min_signal_to_noise: float = 0.0,
+    same_exposure_days: float = SAME_EXPOSURE_DAYS,
+    are_twins_refused: bool = False,
 ) -> tuple[list[dict[str, Any]], list[Rejection]]:
     """
     One row per real detection.
@@ -28,11 +32,15 @@ def merge_detections(
         ``has_stamp``, ``source``, and optionally ``path`` to name the origin in a refusal. Any order.
     min_signal_to_noise : float
         A flux of fewer times its error is no detection. Forced photometry also lists where nothing was seen.
+    same_exposure_days : float
+        Entries of one band that are no farther apart are one detection.
+    are_twins_refused : bool
+        Whether two sources of one exposure that the survey numbers apart are a refusal of one of them, or pass for a repetition.
 
     Returns
     -------
     rows : list of dict
-        Sorted by band and time. Entries of one band within 3e-4 d (26 s, less than one exposure) are one detection: a packet's own
+        Sorted by band and time. Entries of one exposure (by default within 3e-4 d, 26 s) are one detection: a packet's own
         candidate is preferred to an earlier detection told by a later packet, and that to photometry; among photometry, values not
         yet corrected for extinction, then the first source by name. ``has_stamp`` is true if any of them has one.
     rejections : list of Rejection
@@ -53,7 +61,10 @@ def merge_detections(
         else:
             usable.append(entry)
     usable.sort(key=lambda e: (e["band"], e["mjd"]))
-    return [_preferred(group) for group in _same_exposure(usable)], rejections
+    groups = _same_exposure(usable, same_exposure_days)
+    if are_twins_refused:
+        rejections += [why for group in groups for why in _twins(group)]
+    return [_preferred(group) for group in groups], rejections
 
 
 def _is_usable(entry: Mapping[str, Any]) -> bool:
@@ -83,11 +94,19 @@ def _refused(entry: Mapping[str, Any], reason: str, **measured: float) -> Reject
     )
 
 
-def _same_exposure(entries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def _twins(group: Sequence[Mapping[str, Any]]) -> list[Rejection]:
+    """Other sources of the same exposure than the one that is used, each once."""
+    used = min(group, key=_preference)
+    others = {entry["candid"]: entry for entry in group if entry["candid"] not in (None, used["candid"])}
+    why = "another source of the same exposure belongs to the object too, and is used; this one is left out."
+    return [_refused(entry, why) for entry in others.values()]
+
+
+def _same_exposure(entries: Sequence[Mapping[str, Any]], within_days: float) -> list[list[Mapping[str, Any]]]:
     groups: list[list[Mapping[str, Any]]] = []
     for entry in entries:
         first = groups[-1][0] if groups else None
-        if first is not None and first["band"] == entry["band"] and entry["mjd"] - first["mjd"] <= SAME_EXPOSURE_DAYS:
+        if first is not None and first["band"] == entry["band"] and entry["mjd"] - first["mjd"] <= within_days:
             groups[-1].append(entry)
         else:
             groups.append([entry])
@@ -106,7 +125,12 @@ def _preference(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     return (rank, entry["is_mw_corrected"], source, entry["mjd"], entry["mag"])
 
 
-def merge_limits(limits: Iterable[Mapping[str, Any]], detections: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def merge_limits(
+    limits: Iterable[Mapping[str, Any]],
+    detections: Iterable[Mapping[str, Any]],
+    *,
+    same_exposure_days: float = SAME_EXPOSURE_DAYS,
+) -> list[dict[str, Any]]:
     """
     One row per non-detection: repeated ones once (the deepest), and none where a detection of the same exposure exists.
 
@@ -116,9 +140,11 @@ def merge_limits(limits: Iterable[Mapping[str, Any]], detections: Iterable[Mappi
         ``mjd`` [d], ``band``, ``mag_limit`` [mag].
     detections : iterable of mappings
         ``mjd`` and ``band`` of the object's detections.
+    same_exposure_days : float
+        As in :func:`merge_detections`.
     """
-    detected = {(d["band"], round(d["mjd"] / SAME_EXPOSURE_DAYS) + shift) for d in detections for shift in (-1, 0, 1)}
+    detected = {(d["band"], round(d["mjd"] / same_exposure_days) + shift) for d in detections for shift in (-1, 0, 1)}
     ordered = sorted(limits, key=lambda e: (e["band"], e["mjd"], -e["mag_limit"]))
-    deepest = [max(group, key=lambda e: e["mag_limit"]) for group in _same_exposure(ordered)]
-    kept = [e for e in deepest if (e["band"], round(e["mjd"] / SAME_EXPOSURE_DAYS)) not in detected]
+    deepest = [max(group, key=lambda e: e["mag_limit"]) for group in _same_exposure(ordered, same_exposure_days)]
+    kept = [e for e in deepest if (e["band"], round(e["mjd"] / same_exposure_days)) not in detected]
     return [{"mjd": e["mjd"], "band": e["band"], "mag_limit": e["mag_limit"]} for e in kept]

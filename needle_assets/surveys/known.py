@@ -1,9 +1,10 @@
 """The surveys whose objects can be landed, by name and by the ids of their objects."""
 
+from needle_assets.surveys.lsst import LSST
 from needle_assets.surveys.survey import Survey
 from needle_assets.surveys.ztf import ZTF
 
-SURVEYS: dict[str, Survey] = {survey.name: survey for survey in (ZTF,)}
+SURVEYS: dict[str, Survey] = {survey.name: survey for survey in (ZTF, LSST)}
 
 
 def survey_named(name: str) -> Survey:

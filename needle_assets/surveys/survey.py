@@ -44,6 +44,11 @@ class Survey:
         Rows and columns of the detector on which a packet's ``ypos`` and ``xpos`` count from 1.
     detection_limit_mag : float
         Depth of a visit.
+    has_turned_stamps : bool
+        Its cutouts lie on the sky as the camera did, each with its own orientation, and are small: they are kept in
+        ``core.turned_stamps``, and no network trained on stamps of ``core.stamps`` sees them.
+    same_exposure_days : float
+        Entries of one band that are no farther apart are one exposure: less than the shortest one and its readout.
     """
 
     name: str
@@ -62,6 +67,8 @@ class Survey:
     stamp_size_px: int
     detector_shape_px: tuple[int, int]
     detection_limit_mag: float
+    has_turned_stamps: bool = False
+    same_exposure_days: float = 3e-4  # 30 s of exposure and 8 s of readout; sources round or give mid-exposure
 
     def __post_init__(self) -> None:
         named = {*self.band_of_number.values(), *self.band_spellings.values(), *self.fit_bands, *self.feature_bands}
@@ -69,7 +76,7 @@ class Survey:
             raise ValueError(
                 f"survey {self.name} has no band {', '.join(sorted(unknown))}; its bands are {', '.join(self.bands)}"
             )
-        if self.cutout_size_px % 2 == 0 or not 0 < self.stamp_size_px < self.cutout_size_px:
+        if not self.has_turned_stamps and (self.cutout_size_px % 2 == 0 or not 0 < self.stamp_size_px < self.cutout_size_px):
             raise ValueError(f"survey {self.name}: a cutout has an odd number of pixels, and more than the stamp made of it")
 
     @property

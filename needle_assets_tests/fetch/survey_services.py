@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from needle_assets.fetch.catalogues.panstarrs import COLUMNS
-from needle_assets.landing.packets import Packet, read_packet
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import read_packet
 from needle_assets_tests.fetch.loopback import Request, Response, Server, says
 
 HOST_RADIUS_DEG = 5 / 3600

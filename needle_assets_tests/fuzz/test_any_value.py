@@ -12,8 +12,10 @@ from needle_assets.images.cutouts import decode_cutout
 from needle_assets.landing.catalogues import label_of, read_catalogue, read_photometry
 from needle_assets.landing.csv_parquet import is_no_row
 from needle_assets.landing.names import kind_of
-from needle_assets.landing.packets import Packet, alert_row, is_positive, packet_of, read_packets
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import alert_row, read_packets
 from needle_assets.landing.values import shown
+from needle_assets.landing.ztf_packets import is_positive, packet_of
 from needle_assets_tests.packets import record
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -19,7 +19,8 @@ from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import sky_offset_arcsec
 from needle_assets.landing.catalogues import read_hosts
-from needle_assets.landing.packets import Packet, read_packet
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import read_packet
 from needle_assets_tests.instruments import DEC_DEG, RA_DEG
 from needle_assets_tests.packets import cutout, fits
 from needle_assets_tests.ztf import host_position_px, place_cutout

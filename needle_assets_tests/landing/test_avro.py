@@ -54,10 +54,10 @@ def test_records_are_those_that_fastavro_reads():
 
 
 def test_a_schema_is_parsed_once_for_each_text():
-    reader._reader.cache_clear()
+    reader.reader_of.cache_clear()
     for _ in range(3):
         list(read_records(avro(record())))
-    assert reader._reader.cache_info().misses == 1
+    assert reader.reader_of.cache_info().misses == 1
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 3, 4, 5, 30, 500, 3000, -1, -16, -17, -100])

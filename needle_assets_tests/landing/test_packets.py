@@ -10,18 +10,12 @@ import fastavro
 import pytest
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.packets import (
-    Packet,
-    alert_row,
-    is_positive,
-    is_ztf_id,
-    one_row_per_packet,
-    packet_of,
-    read_packet,
-    read_packets,
-)
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import alert_row, one_row_per_packet, read_packet, read_packets
 from needle_assets.landing.values import shown
+from needle_assets.landing.ztf_packets import is_positive, is_ztf_id, packet_of
 from needle_assets_tests.landing.test_avro import ADDED
+from needle_assets_tests.lsst import container
 from needle_assets_tests.packets import CANDID, JD, ZTF_ID, avro, packet, record, schema
 
 DDL = Path(__file__).parents[2] / "warehouse" / "tables" / "raw.alerts.sql"
@@ -232,8 +226,10 @@ def test_the_row_has_the_columns_of_its_table_and_goes_in():
     database = duckdb.connect()
     database.execute("create schema raw").execute(DDL.read_text())
     columns = [name for (name,) in database.execute("select column_name from duckdb_columns() where not internal").fetchall()]
-    assert columns == list(row)
-    database.execute(f"insert into raw.alerts values ({', '.join('?' * len(row))})", list(row.values()))
+    of_rubin = list(alert_row(read_packet(container())))
+    assert [name for name in columns if name in row] == list(row)
+    assert {*columns} == {*row, *of_rubin}
+    database.execute(f"insert into raw.alerts ({', '.join(row)}) values ({', '.join('?' * len(row))})", list(row.values()))
     assert database.execute("select prv_candidates[1].magpsf from raw.alerts").fetchone() == (19.0,)
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from needle_assets.landing.packets import Packet, read_packet
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import read_packet
 from needle_assets.simulation import DEMO_MIX, simulate
 from needle_assets.simulation.objects import SimulatedObject, draw_object
 

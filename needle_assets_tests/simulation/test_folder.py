@@ -14,7 +14,7 @@ from needle_assets.images.cutouts import decode_cutout
 from needle_assets.labels import SLSN, SN, TDE
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.folder import scan
-from needle_assets.landing.packets import Packet
+from needle_assets.landing.packet import Packet
 from needle_assets.simulation import DEFAULT_MIX, DEMO_MIX, SimulationError, simulate
 from needle_assets.simulation.objects import SimulatedObject, draw_object, label_of
 from needle_assets.simulation.stamps import DAMAGED, TRANSIENT

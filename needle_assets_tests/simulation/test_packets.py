@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from needle_assets.images.cutouts import decode_cutout
-from needle_assets.landing.packets import Packet
+from needle_assets.landing.packet import Packet
 from needle_assets.simulation.objects import SimulatedObject, simulated_ztf_id
 from needle_assets.simulation.packets import (
     HISTORY_DAYS,

@@ -26,7 +26,7 @@ from needle_assets.fetch.brokers.rows import (
 from needle_assets.fetch.due import want_objects
 from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
-from needle_assets.landing.packets import is_ztf_id
+from needle_assets.landing.ztf_packets import is_ztf_id
 from needle_assets.settings import Settings
 
 MAX_PAGES = 100

@@ -28,8 +28,8 @@ from needle_assets.fetch.due import want_objects
 from needle_assets.fetch.run import Failure, FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json, token_from
 from needle_assets.fetch.snapshots import MARK, merge_hosts, read_host_rows
-from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.values import shown
+from needle_assets.landing.ztf_packets import is_ztf_id
 from needle_assets.samples.hosts import SHERLOCK
 from needle_assets.settings import Settings
 from needle_assets.surveys.clock import MJD_OFFSET

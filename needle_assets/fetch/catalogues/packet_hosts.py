@@ -7,7 +7,8 @@ from typing import Any
 
 from needle_assets.errors import Rejection
 from needle_assets.landing.names import ALERTS_FOLDER
-from needle_assets.landing.packets import Packet, alert_row, read_packet
+from needle_assets.landing.packet import Packet
+from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets.samples.hosts import packet_host, position_of_ps1_object
 from needle_assets.settings import HostSettings
 

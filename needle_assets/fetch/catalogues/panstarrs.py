@@ -18,8 +18,8 @@ from needle_assets.fetch.run import FetchSummary, Run, running
 from needle_assets.fetch.service import Service, read_json
 from needle_assets.fetch.snapshots import MARK, completed_source, merge_hosts, read_host_rows
 from needle_assets.images.stamps import sky_offset_arcsec
-from needle_assets.landing.packets import is_ztf_id
 from needle_assets.landing.values import shown
+from needle_assets.landing.ztf_packets import is_ztf_id
 from needle_assets.samples.hosts import COMPLETED, PACKET
 from needle_assets.settings import Settings
 from needle_assets.surveys.panstarrs import HOST_BANDS

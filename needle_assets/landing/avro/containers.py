@@ -28,7 +28,7 @@ _MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
 
 # What fastavro raises on bytes that do not fit their schema; the schema itself has been checked before.
-_DECODING_ERRORS = (EOFError, ValueError, TypeError, LookupError, OverflowError, struct.error, MemoryError, StopIteration)
+DECODING_ERRORS = (EOFError, ValueError, TypeError, LookupError, OverflowError, struct.error, MemoryError, StopIteration)
 
 
 class _Record(NamedTuple):
@@ -66,6 +66,15 @@ def read_records(data: bytes, wanted: Wanted | None = None) -> Iterator[dict[str
     yield from (record.value for record in _all_records(source, header, wanted))
 
 
+def record_name(data: bytes) -> str:
+    """What a container calls its records, with the namespace, such as ``lsst.v10_0.alert``; empty if that cannot be read."""
+    try:
+        given = _named(_read_header(_Source(io.BytesIO(data))).schema)
+    except Rejection:
+        return ""
+    return given
+
+
 def first_fields(data: bytes, wanted: Wanted, names: tuple[str, ...]) -> dict[str, Any]:
     """Some fields of the first record of a file that may be damaged or cut off behind them; empty where they cannot be read."""
     source = _Source(io.BytesIO(data))
@@ -76,7 +85,7 @@ def first_fields(data: bytes, wanted: Wanted, names: tuple[str, ...]) -> dict[st
         if header.codec == b"deflate":
             block = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(block, MAX_RECORD_BYTES)
         found = _head_reader(header.schema, wanted, names)(io.BytesIO(block))
-    except (Rejection, zlib.error, *_DECODING_ERRORS):
+    except (Rejection, zlib.error, *DECODING_ERRORS):
         return {}
     return {name: found.get(name) for name in names}
 
@@ -179,7 +188,7 @@ def _read_header(source: _Source) -> _Header:
 
 
 def _all_records(source: _Source, header: _Header, wanted: Wanted | None) -> Iterator[_Record]:
-    read = _reader(header.schema, wanted)
+    read = reader_of(header.schema, wanted)
     if header.codec not in (b"null", b"deflate"):
         given = header.codec[:20]
         name = given.decode("ascii") if given.isalnum() and given.isascii() else given.hex()
@@ -211,7 +220,7 @@ def _records(block: memoryview, count: int, read: Read) -> Iterator[_Record]:
         while n_done < count:
             try:
                 value = read(window)
-            except _DECODING_ERRORS as error:
+            except DECODING_ERRORS as error:
                 if is_cut and n_done > n_before:
                     break
                 raise Rejection(
@@ -251,7 +260,18 @@ def _long(value: int) -> bytes:
 
 
 @lru_cache(maxsize=32)
-def _reader(text: bytes, wanted: Wanted | None) -> Read:
+def _named(text: bytes) -> str:
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    names = [given.get(key) for key in ("namespace", "name")] if isinstance(given, dict) else []
+    *space, name = [text for text in names if isinstance(text, str)] or [""]
+    return name if "." in name else ".".join([*space, name])
+
+
+@lru_cache(maxsize=32)
+def reader_of(text: bytes, wanted: Wanted | None) -> Read:
     """What reads a record of this schema, made once for each distinct text (making it takes longer than a packet)."""
     return reader(_schema(text), wanted)
 

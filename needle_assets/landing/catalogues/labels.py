@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from needle_assets.labels import SLSN, SN, TDE
-from needle_assets.landing.packets import shown
+from needle_assets.landing.values import shown
 
 # Types as they are left by _plain. The authors map types one by one too; SLSN-II and stripped-envelope supernovae are SN with them.
 _SUPERNOVAE = (

@@ -1,0 +1,72 @@
+"""Real packets of Rubin beside real ones of ZTF, in one landing folder and one refresh."""
+
+import math
+import shutil
+from pathlib import Path
+
+import fastavro
+import pytest
+
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
+from needle_assets.home import Home
+from needle_assets_tests.folders import refreshed, rows
+
+N_OF_ZTF = 12
+OURS = "object_id not like 'ZTF%'"
+
+
+@pytest.fixture(scope="module")
+def real(survey: Path, rubin: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home refreshed from every real packet of Rubin and a few of ZTF."""
+    folder = tmp_path_factory.mktemp("both")
+    (folder / "landing" / "alerts").mkdir(parents=True)
+    for path in [*sorted((survey / "alerts").glob("*.avro"))[:N_OF_ZTF], *(rubin / "alerts").glob("*.avro")]:
+        shutil.copy(path, folder / "landing" / "alerts")
+    (folder / "landing" / "bts.csv").write_text("ZTFID,type,redshift\nZTF18abcdefg,SN Ia,0.05\n")
+    home = Home(folder / "home").prepare()
+    result = run_refresh(home, RefreshOptions(landing=folder / "landing", workers=1))
+    assert {name: done["failed"] for name, done in result["assets"].items() if done["failed"]} == {}
+    return home
+
+
+def told(rubin: Path) -> dict[int, float]:
+    """The flux of every source of the real packets that belongs to an object, by its number [nJy]."""
+    fluxes = {}
+    for path in sorted((rubin / "alerts").glob("*.avro")):
+        with path.open("rb") as file:
+            for given in fastavro.reader(file):
+                if given["diaObject"]:
+                    fluxes |= {s["diaSourceId"]: s["psfFlux"] for s in [given["diaSource"], *(given["prvDiaSources"] or [])]}
+    return fluxes
+
+
+def test_every_packet_of_both_surveys_is_a_row_or_a_refusal_with_its_reason(real):
+    assert dict(rows(real, "select survey, count(*) from raw.alerts group by 1")) == {"lsst": 21, "ztf": N_OF_ZTF}
+    refused = rows(real, "select reason from core.rejections where stage = 'landing' and candid is not null")
+    assert len(refused) == 3
+    assert all("solar-system object" in reason for (reason,) in refused)
+
+
+def test_light_curves_are_the_numbers_of_the_packets(real, rubin):
+    given = told(rubin)
+    found = rows(real, f"select candid, mag, is_positive from core.detections where {OURS}")
+    refused = rows(real, f"select candid from core.rejections where stage = 'core.detections' and {OURS}")
+    assert {candid for candid, *_ in found} | {candid for (candid,) in refused} == set(given)
+    assert all(abs(mag - (31.4 - 2.5 * math.log10(abs(given[candid])))) < 1e-6 for candid, mag, _ in found)
+    assert all(is_positive == (given[candid] > 0) for candid, _, is_positive in found)
+
+
+def test_light_curves_of_the_deep_fields_are_fitted_in_their_bands_without_a_gap_in_the_numbers(real):
+    fits = rows(real, f"select n_points, reduced_chi2, mag_g, mag_r from core.gp_fits where {OURS} and n_points > 20")
+    assert len(fits) == 3
+    assert all(0.3 < chi2 < 2.0 for _, chi2, *_ in fits)
+    assert all(math.isfinite(value) for *_, g, r in fits for value in (*g, *r))
+
+
+def test_no_stamp_of_rubins_is_among_those_that_networks_see(real):
+    for table in ("core.stamps", "core.stamp_quality", "core.masks", "core.masked_stamps"):
+        assert rows(real, f"select count(*) from {table} where {OURS}") == [(0,)]
+
+
+def test_refreshing_both_again_computes_nothing(real):
+    assert refreshed(real) == {}
