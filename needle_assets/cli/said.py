@@ -39,6 +39,7 @@ def refreshed(result: dict[str, Any]) -> str:
         lines.append(
             f"  from runs before: {earlier['refused']} refused, {earlier['unread']} not read; `needle status` names them."
         )
+    lines += [f"  warning: {sentence}" for sentence in result["warnings"]]
     new = f", {result['new_objects']} new" if result["new_objects"] else ""
     published = result["published"] or "nothing, see below"
     lines.append(f"{result['objects']} objects{new}. Published: {published} ({result['seconds']:.1f} s)")
@@ -93,6 +94,7 @@ def stands(result: dict[str, Any]) -> str:
         found = ", ".join(f"{name} {count}" for name, count in result[title].items() if count)
         lines.append(f"{title}: {found or 'none'}")
     lines += [f"blocked: {sentence}" for sentence in result["blocked"].values()]
+    lines += [f"warning: {sentence}" for sentence in result["warnings"]]
     lines += as_lines(result["files"])
     waiting = ", ".join(name for name, count in result["on_demand"].items() if count)
     if waiting:

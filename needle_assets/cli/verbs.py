@@ -182,6 +182,7 @@ def _result(session: Session, stages: Sequence[Stage], before: int, started: flo
         "new_objects": objects - before,
         "assets": assets,
         "files": _files(session),
+        "warnings": list(map(str, session.claims.doubtful())),
         "problems": list(session.problems),
         "published": _published(session),
         "seconds": time.monotonic() - started,
@@ -335,6 +336,7 @@ def read_status(home: Home) -> dict[str, Any]:
         "rejections": {_asset(stage): count for stage, count in rejections.items()},
         "files": read_landing.standing_files(session).as_dict(),
         "blocked": {found.check.name: str(found) for found in session.claims.broken()},
+        "warnings": list(map(str, session.claims.doubtful())),
         "unread_files": len(read_landing.changed_files(session, folder)) if folder and folder.is_dir() else 0,
         "behind": asdict(plan.behind(session)),
     }

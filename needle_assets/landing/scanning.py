@@ -109,7 +109,15 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
     rows_of = Counter(frame["object_id"].to_list() if len(frame) else [])
     said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
     placed = [_placed(why, file.path, None) for why in unnamed]
+    n_refused = sum("row" in why.measured for why in rejections)
+    if frame.is_empty() and n_refused:
+        useless = Rejection(f"no row of {file.path} can be used, {n_refused} are refused; the first: {_first_row(rejections)}")
+        return FileReport(file, rejections=[_placed(useless, file.path, None), *placed], is_readable=False), {}
     return FileReport(file, rejections=placed, notices=notices, held=held, rows_of=rows_of), said
+
+
+def _first_row(rejections: list[Rejection]) -> str:
+    return next(why.reason for why in rejections if "row" in why.measured)
 
 
 def what_is_said(

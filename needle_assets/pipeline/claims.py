@@ -26,9 +26,10 @@ class Broken:
 
     def __str__(self) -> str:
         """What is wrong, what that stops, and where to look."""
+        stops = "; until it holds again nothing below is computed and nothing is published" if self.check.is_blocking else ""
         return (
-            f"{self.check.table}: {self.n_broken} rows break the claim “{self.check.claim}” ({self.check.name}); until it holds again "
-            f"nothing below is computed and nothing is published. Look at them with: {self.check.query}"
+            f"{self.check.table}: {self.n_broken} rows break the claim “{self.check.claim}” ({self.check.name}){stops}. "
+            f"Look at them with: {self.check.query}"
         )
 
 
@@ -59,9 +60,15 @@ class Claims:
 
     def broken(self) -> list[Broken]:
         """Every blocking claim that is broken."""
-        blocking = [check for check in CHECKS if check.is_blocking]
-        found = self.found(blocking)
-        return [Broken(check, found[check.name]) for check in blocking if found[check.name]]
+        return self._broken([check for check in CHECKS if check.is_blocking])
+
+    def doubtful(self) -> list[Broken]:
+        """Every broken claim that stops nothing and is to be told."""
+        return self._broken([check for check in CHECKS if not check.is_blocking])
+
+    def _broken(self, checks: Sequence[Check]) -> list[Broken]:
+        found = self.found(checks)
+        return [Broken(check, found[check.name]) for check in checks if found[check.name]]
 
     def over(self, table: str) -> list[Broken]:
         """The broken claims that condemn what ``table`` is made from, without those that writing it settles."""

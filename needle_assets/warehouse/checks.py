@@ -56,6 +56,9 @@ _PARTS = (
 # Every band of every survey, as (survey, band).
 _BANDS = ", ".join(f"('{survey.name}', '{band}')" for survey in SURVEYS.values() for band in survey.bands)
 
+# Positions of one ZTF source scatter by some 0.1 arcsec, and those of the catalogue by as much; farther apart are two sources.
+LARGEST_OFFSET_ARCSEC = 5.0
+
 CHECKS = (
     Check(
         "objects_are_named_once",
@@ -84,6 +87,24 @@ CHECKS = (
         "p.object_id and r.candid = p.candid "
         "and (r.measured->>'path') = p.path and coalesce(r.measured->>'member', '') = p.member "
         "and coalesce(r.measured->>'sha256', p.sha256) = p.sha256)",  # older rejections do not say it
+    ),
+    Check(
+        "packets_lie_where_the_object_is",
+        "raw.alerts",
+        f"An object's packets lie within {LARGEST_OFFSET_ARCSEC:g} arcsec of its place in the catalogue, or of each other.",
+        "with said as (select object_id, null as candid, ra_deg, dec_deg from raw.objects where ra_deg is not null "
+        "union all select object_id, candid, ra, dec from raw.alerts where ra is not null and dec is not null), "
+        "placed as (select *, cos(radians(dec_deg)) * cos(radians(ra_deg)) as x, cos(radians(dec_deg)) * sin(radians(ra_deg)) as y, "
+        "sin(radians(dec_deg)) as z from said), "
+        # of many packets the first detection stands for the object where no catalogue does
+        "home as (select object_id, arg_min(x, coalesce(candid, 0)) as x, arg_min(y, coalesce(candid, 0)) as y, "
+        "arg_min(z, coalesce(candid, 0)) as z from placed group by 1), "
+        "apart as (select p.object_id, p.candid, p.ra_deg, p.dec_deg, degrees(2 * asin(least(1, "
+        "sqrt((p.x - h.x) ** 2 + (p.y - h.y) ** 2 + (p.z - h.z) ** 2) / 2))) * 3600 as offset_arcsec "
+        "from placed p join home h using (object_id)) "
+        f"select * from apart where offset_arcsec > {LARGEST_OFFSET_ARCSEC:g}",
+        is_blocking=False,
+        is_between_products=True,
     ),
     Check(
         "detections_are_plausible",

@@ -119,7 +119,8 @@ def _records(text: CsvText, picked: Mapping[str, str]) -> list[tuple[int, dict[s
 def _catalogue_row(record: Mapping[str, str], number: int, rejections: list[Rejection]) -> dict[str, Any] | None:
     object_id = record["ztfid"]
     if not is_object_id(object_id):
-        rejections.append(Rejection(f"row {number} of the catalogue has no usable ZTFID.", row=number, given=shown(object_id)))
+        reason = f"row {number} of the catalogue has no usable ZTFID: {shown(object_id)} is no id of a known survey."
+        rejections.append(Rejection(reason, row=number, given=shown(object_id)))
         return None
     values = _Values(record, number, object_id, rejections)
     bts_type = values.text("type")
