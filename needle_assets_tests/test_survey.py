@@ -6,6 +6,7 @@ import pytest
 
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
+from needle_assets.warehouse.checks import CHECKS
 from needle_assets_tests.folders import refreshed, rows
 
 
@@ -71,6 +72,13 @@ def test_packets_without_a_landed_host_find_one_among_their_own_sources(real):
     counted = dict(rows(real, "select association, count(*) from core.hosts group by 1"))
     assert counted["packet"] > 50
     assert one(real, "select max(p_chance) from core.hosts") <= 0.1
+
+
+def test_real_packets_that_lie_degrees_from_their_object_are_told(real):
+    (claim,) = [check for check in CHECKS if check.name == "packets_lie_where_the_object_is"]
+    apart = rows(real, f"select object_id from ({claim.query}) where offset_arcsec > 3600 order by 1")
+    candidates = ["ZTF18aaypqjd", "ZTF19aaprcos", "ZTF19abtsizp", "ZTF23abiklhv", "ZTF23abkpnol"]
+    assert [object_id for (object_id,) in apart] == sorted([*candidates, "ZTF23aavygyn", "ZTF23abcvqkd", "ZTF23abhyroo"])
 
 
 def test_refreshing_the_real_survey_again_computes_nothing(real):

@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from needle_assets.home import Home
+from needle_assets.landing.folder import scan
+from needle_assets.landing.scanning import read_whole_file
 from needle_assets.pipeline import read_landing
 from needle_assets.pipeline.session import Session
 from needle_assets_tests.homes import ask, fill
@@ -172,6 +174,22 @@ def test_a_refusal_of_the_catalogue_is_stored_once(tmp_path):
     refused = ask(tmp_path / "home" / "needle.duckdb", "select reason from core.rejections")
     assert len(refused) == len(set(refused))
     assert sum("no usable ZTFID" in reason or "2 fields" in reason or "not certain" in reason for (reason,) in refused) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("bts.csv", "ZTFID,type\nztf21aaaaaaa,SN Ia\nztf21aaaaaab,TDE\n"),
+        ("photometry.csv", "object_id,mjd,band,mag,mag_err\nZTF21aaaaaaa,2459000.5,g,18,0.1\nZTF21aaaaaab,2459001.5,r,18,0.1\n"),
+        ("hosts.csv", "object_id,host_ra,host_dec\nZTF21aaaaaaa,north,10\n,1,2\n"),
+    ],
+)
+def test_a_table_whose_rows_are_all_refused_is_a_problem_though_none_was_there_before(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (file,) = [file for file in scan(tmp_path) if file.path == name]
+    report, said = read_whole_file(tmp_path, file)
+    assert (report.is_readable, said) == (False, {})
+    assert report.rejections[0].reason.startswith(f"no row of {name} can be used, 2 are refused; the first: row 1 of")
 
 
 @pytest.mark.parametrize("kind", ["photometry", "hosts"])

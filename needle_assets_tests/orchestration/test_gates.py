@@ -54,12 +54,18 @@ BREAKS = {
     f"{SOMEONE} as object_id, 'metadata' as ablation, 'metadata' as model_kind, 0 as fold, 'model' as model_id, 'validation' as set, "
     "1.0 as p_sn, 0.0 as p_slsn, 0.0 as p_tde",
 }
+DOUBTS = {
+    "packets_lie_where_the_object_is": "update raw.alerts set ra = ra + 0.01 where candid = (select min(candid) from raw.alerts)",
+    "detections_are_plausible": "update core.detections set mag = 99 where object_id = (select min(object_id) from core.detections)",
+    "models_know_all_ids_of_their_objects": f"{MODEL.format(**HONEST)} update core.splits set other_ids = ['ZTF18abcdefg'] "
+    f"where object_id = {SOMEONE}",
+}
 BLOCKING = [check for check in CHECKS if check.is_blocking]
 
 
 def break_claim(home, name: str) -> None:
     with writing(home.working) as connection:
-        for statement in BREAKS[name].split(";"):
+        for statement in (BREAKS | DOUBTS)[name].split(";"):
             if statement.strip():
                 connection.execute(statement)
 
@@ -103,6 +109,19 @@ def test_each_blocking_claim_blocks_every_refresh_until_it_holds_again(check, ow
     restore(home, good)
     assert command(capsys, "refresh", "--workers", "1")[0] == 0
     assert json.loads(command(capsys, "status", "--json")[1])["blocked"] == {}
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if not check.is_blocking], ids=lambda check: check.name)
+def test_a_claim_that_stops_nothing_is_told_as_long_as_it_is_broken(check, own, capsys, monkeypatch) -> None:
+    home = own[1]
+    monkeypatch.setenv("NEEDLE_HOME", str(home.path))
+    assert json.loads(command(capsys, "status", "--json")[1])["warnings"] == []
+    break_claim(home, check.name)
+    code, said, _ = command(capsys, "refresh", "--workers", "1")
+    assert (code, f"warning: {check.table}" in said, check.claim in said) == (0, True, True), said
+    (told,) = json.loads(command(capsys, "status", "--json")[1])["warnings"]
+    assert check.name in told
+    assert told in command(capsys, "status")[1]
 
 
 @pytest.mark.parametrize("check", BLOCKING, ids=lambda check: check.name)
