@@ -27,6 +27,8 @@ RARE = (1, 2)
 # 0 is "maximum" of Figure 19: every object is covered.
 THRESHOLDS = (0.0, *(round(0.35 + 0.05 * step, 2) for step in range(13)))
 MATRIX_THRESHOLDS = (0.0, 0.5, 0.8)
+# Lengths of the lists that people follow up.
+FIRST = (10, 20, 50)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def rates(matrix: NDArray[np.integer], n_of_class: Sequence[int]) -> list[Measur
     return found
 
 
-def _rate(metric: str, n_hits: int, n: int, label: str) -> Measure:
+def _rate(metric: str, n_hits: int, n: int, label: str | None) -> Measure:
     if n == 0:
         return Measure(metric, None, 0, label=label, reason="no object to count among")
     low, high = clopper_pearson(n_hits, n)
@@ -240,9 +242,31 @@ def measures(p: FloatArray, y: IntArray, rng: np.random.Generator, *, n_bootstra
     """
     require_lengths(p=p, y=y)
     weights = bootstrap_weights(y, n_bootstrap, rng)
-    found = [*_confidence_measures(p, y, weights), *_area_measures(p, y, weights)]
+    found = [*_confidence_measures(p, y, weights), *_area_measures(p, y, weights), *precisions(p[:, RARE].max(axis=1), y > 0)]
     for threshold in THRESHOLDS:
         found += threshold_measures(p, y, weights, threshold)
+    return found
+
+
+def precisions(score: FloatArray, is_rare: BoolArray) -> list[Measure]:
+    """
+    Share of rare objects among the first 10, 20 and 50 by score, as whoever follows up a list would find; with exact intervals.
+
+    Parameters
+    ----------
+    score : ndarray, shape (n,)
+        Larger first; objects of equal score in the order in which they come.
+    is_rare : ndarray of bool, shape (n,)
+        Whether they are what is looked for.
+    """
+    ranked = is_rare[np.argsort(-score, kind="stable")]
+    found = []
+    for k in FIRST:
+        name = f"precision_at_{k}"
+        short = f"there are only {len(ranked)} objects"
+        found.append(
+            _rate(name, int(ranked[:k].sum()), k, None) if len(ranked) >= k else Measure(name, None, len(ranked), reason=short)
+        )
     return found
 
 

@@ -119,7 +119,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         },
         settings=("metrics", "seed"),
-        code_version="3",
+        code_version="4",
         group="results",
         is_per_object=False,
     ),

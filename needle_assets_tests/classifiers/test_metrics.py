@@ -159,3 +159,11 @@ def test_a_temperature_undoes_what_a_temperature_did(rng):
 
 def test_without_a_positive_object_there_is_no_curve():
     assert [len(part) for part in metrics.precision_recall(np.array([0.5, 0.2]), np.array([False, False]))] == [0, 0, 0]
+
+
+def test_the_first_of_a_list_are_counted_by_score_and_a_short_list_has_no_precision():
+    is_rare = np.arange(30) < 8
+    found = {measure.metric: measure for measure in metrics.precisions(-np.arange(30.0), is_rare)}
+    assert (found["precision_at_10"].value, found["precision_at_20"].value) == (0.8, 0.4)
+    assert found["precision_at_10"].ci_low == pytest.approx(0.444, abs=1e-3)
+    assert (found["precision_at_50"].value, found["precision_at_50"].reason) == (None, "there are only 30 objects")
