@@ -92,7 +92,11 @@ def features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """The features of Table 1 from what was detected up to the classification epoch, cleaned as it stood then; missing is null."""
     if frames["core.epochs"].is_empty():
         return Product()
-    as_of = frames["core.epochs"]["classification_mjd"][0]
+    return Product(rows=[features_as_of(frames, frames["core.epochs"]["classification_mjd"][0], settings)])
+
+
+def features_as_of(frames: Mapping[str, pl.DataFrame], as_of: float, settings: Settings) -> dict[str, Any]:
+    """The object's features from what was detected up to a time [MJD], cleaned as it stood then: a row of core.features."""
     survey = survey_of(frames)
     cleaned, _ = _cleaned(frames["core.detections"].filter(pl.col("mjd") <= as_of), frames["raw.objects"], settings, survey)
     points, host, chosen = cleaned.points, _host(frames["core.hosts"]), settings.features
@@ -105,7 +109,7 @@ def features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         current=chosen.current,
         min_previous_days=chosen.min_previous_days,
     )
-    row = {
+    return {
         "object_id": frames["core.epochs"]["object_id"][0],
         "as_of_mjd": as_of,
         "bands": ",".join(survey.feature_bands),
@@ -116,7 +120,6 @@ def features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         "has_redshift": _first(frames["raw.objects"], "redshift") is not None,
         "has_mw_correction": bool(cleaned.is_mw_corrected.all()),
     }
-    return Product(rows=[row])
 
 
 def feature_importance(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:

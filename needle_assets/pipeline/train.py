@@ -111,6 +111,7 @@ def _read(session: Session, left_out: Collection[str]) -> TrainingSet:
         everything = models.training_rows(connection, session.stages)
         features = models.features_of(connection, HOSTED_FEATURES)
         synthetic = models.synthetic_rows(connection)
+        early = models.early_rows(connection, HOSTED_FEATURES)
         rows = everything.filter(~pl.col("is_untouched") & ~pl.col("object_id").is_in(sorted(left_out)))
         if rows.is_empty():
             raise TrainingError(f"{session.home.path} holds no labelled objects to train on; run `needle refresh` first.")
@@ -119,7 +120,7 @@ def _read(session: Session, left_out: Collection[str]) -> TrainingSet:
     untouched = frozenset(everything.filter(pl.col("is_untouched"))["object_id"])
     several = everything.filter(pl.col("other_ids").list.len() > 0)
     same_as = {name: row["identity"] for row in several.iter_rows(named=True) for name in (row["object_id"], *row["other_ids"])}
-    return TrainingSet(identity, rows, features, synthetic, untouched, same_as)
+    return TrainingSet(identity, rows, features, synthetic, untouched, same_as, early)
 
 
 # -- files that workers read ---------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class Ablation:
         Focal loss, or class-weighted cross-entropy.
     is_trees : bool
         Gradient-boosted trees instead of a network: what the features allow, as the measure of every network.
+    is_early : bool
+        Trained on objects as of several moments of their rise, instead of their classification epoch alone.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Ablation:
     n_synthetic: int | None = None
     is_focal: bool = True
     is_trees: bool = False
+    is_early: bool = False
 
 
 ABLATIONS = (
@@ -45,8 +48,10 @@ ABLATIONS = (
     Ablation("masked_upsampled_ce", has_images=True, is_masked=True, is_upsampled=True, is_focal=False),
     Ablation("metadata", has_images=False, is_masked=False, is_upsampled=False),
     Ablation("metadata_upsampled", has_images=False, is_masked=False, is_upsampled=True),
+    Ablation("metadata_early", has_images=False, is_masked=False, is_upsampled=False, is_early=True),
     Ablation("trees", has_images=False, is_masked=False, is_upsampled=False, is_trees=True),
     Ablation("trees_upsampled", has_images=False, is_masked=False, is_upsampled=True, is_trees=True),
+    Ablation("trees_early", has_images=False, is_masked=False, is_upsampled=False, is_trees=True, is_early=True),
 )
 _BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
 

@@ -11,6 +11,7 @@ from needle_assets.settings.presets import PRESETS
 from needle_assets.settings.sections import (
     CheckerSettings,
     DetectionSettings,
+    EarlySettings,
     EpochSettings,
     FeatureSettings,
     GaussianProcessSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "SOURCES",
     "CheckerSettings",
     "DetectionSettings",
+    "EarlySettings",
     "EpochSettings",
     "FeatureSettings",
     "FetchSettings",
@@ -85,6 +87,7 @@ class Settings:
     epochs: EpochSettings = field(default_factory=EpochSettings)
     gaussian_process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    early: EarlySettings = field(default_factory=EarlySettings)
     vetting: VettingSettings = field(default_factory=VettingSettings)
     splits: SplitSettings = field(default_factory=SplitSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)

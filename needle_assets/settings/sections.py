@@ -182,6 +182,13 @@ class FeatureSettings:
 
 
 @dataclass(frozen=True)
+class EarlySettings:
+    """As of when labelled objects are judged too, beside their classification epoch: so long after their first detection."""
+
+    days_after_discovery: Annotated[tuple[Days, ...], MinLen(1)] = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
+
+
+@dataclass(frozen=True)
 class VettingSettings:
     """What speaks against a candidate before any model is asked; such candidates are ranked behind all others, never dropped."""
 
@@ -263,6 +270,7 @@ class TrainingSettings:
     learning_rate_decay: PositiveFraction = 0.96
     smallest_learning_rate: Fraction = 2e-6
     weight_decay: Fraction = 1e-4
+    n_moments: Count = 3  # of the moments of [early], how many of each object an ablation trained early sees, drawn once
     balanced_draws: CountOrNone = 0  # samples an epoch shows, drawn evenly from the classes; 0: every sample once
     is_augmented: bool = True
     class_weights: Literal["loss_shares", "focal_alpha"] = "loss_shares"  # "focal_alpha": Table 4, whatever the numbers

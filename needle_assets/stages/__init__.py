@@ -55,7 +55,9 @@ def stage_named(name: str) -> Stage:
 # What trainings read and write: products like any other, apart from who makes them.
 TRAINED_FROM: Mapping[str, tuple[str, ...]] = {
     "results.quality_models": ("core.stamps", "core.stamp_quality"),
-    "results.fold_models": ("core.splits", "core.features", "core.masked_stamps", "core.synthetic_samples"),
+    "results.fold_models": (
+        *("core.splits", "core.features", "core.early_features", "core.masked_stamps", "core.synthetic_samples"),
+    ),
 }
 
 

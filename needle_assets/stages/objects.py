@@ -155,6 +155,18 @@ STAGES: tuple[Stage, ...] = (
         group="light_curves",
     ),
     Stage(
+        table="core.early_features",
+        compute="needle_assets.assets.early:early_features",
+        reads={
+            "core.detections": ("mjd", "band", "mag", "mag_err", "is_positive", "is_mw_corrected"),
+            "core.epochs": ("first_mjd", "classification_mjd"),
+            "core.hosts": ("separation_arcsec", "g_mag", "r_mag", "i_mag", "z_mag", "y_mag", "is_hosted"),
+            "raw.objects": ("a_v_mag", "redshift", "label"),
+        },
+        settings=("features", "light_curves", "early"),
+        group="light_curves",
+    ),
+    Stage(
         table="core.vetting",
         compute="needle_assets.assets.vetting:vetting",
         reads={

@@ -124,6 +124,20 @@ STAGES: tuple[Stage, ...] = (
         is_per_object=False,
     ),
     Stage(
+        table="results.early_metrics",
+        compute="needle_assets.assets.early:early_metrics",
+        reads={
+            "core.early_features": ("moment", "days_after_discovery", "as_of_mjd", "n_det_g", "n_det_r", *_FEATURES),
+            "core.epochs": ("peak_mjd",),
+            "core.splits": ("label", "is_untouched", "validation_of", "other_ids"),
+            "results.fold_models": (*_MODEL, "trained_ids", "parent_ids"),
+        },
+        settings=("metrics", "seed"),
+        group="results",
+        is_per_object=False,
+        is_on_demand=True,
+    ),
+    Stage(
         table="results.candidates",
         compute="needle_assets.assets.candidates:candidates",
         reads={

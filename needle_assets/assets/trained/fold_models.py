@@ -1,7 +1,7 @@
 """Which models a training set asks for: their classes, folds, objects and samples, and the hash that says what is up to date."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import polars as pl
@@ -46,6 +46,7 @@ class Job:
 class TrainingSet:
     """
     Everything that training reads, frozen: splits with row hashes, features, recipes; the untouched ids to keep away from.
+    ``early`` are features of the same objects as of several moments.
 
     ``identity`` gives all ids of an object one name, where it has several.
     """
@@ -56,6 +57,7 @@ class TrainingSet:
     synthetic: pl.DataFrame
     untouched: frozenset[str]
     identity: Mapping[str, str] = field(default_factory=dict)
+    early: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def plan(frozen: TrainingSet, ablations: Sequence[Ablation], settings: Settings) -> tuple[list[Job], list[Rejection]]:
@@ -128,6 +130,7 @@ def _jobs(
         content = [
             *(CODE_VERSION, ablation.name, kind, folds, shape.classes, settings.seed, asdict(_relevant(settings.training))),
             *(trained.select("object_id", "row_hash").rows(), recipes.select("label", "sample", "seed", "parents_hash").rows()),
+            *([_content(early_of(frozen, trained["object_id"]))] if ablation.is_early else []),
         ]
         yield Job(
             ablation=ablation,
@@ -141,6 +144,15 @@ def _jobs(
             synthetic=tuple(recipes.select("label", "sample").iter_rows()),
             fingerprint=hashlib.md5(repr(content).encode(), usedforsecurity=False).hexdigest(),
         )
+
+
+def early_of(frozen: TrainingSet, object_ids: Iterable[str]) -> pl.DataFrame:
+    """Features as of several moments of some objects, sorted by object and time."""
+    return frozen.early.filter(pl.col("object_id").is_in(list(object_ids))).sort("object_id", "as_of_mjd", "moment")
+
+
+def _content(rows: pl.DataFrame) -> str:
+    return hashlib.md5(rows.write_csv().encode(), usedforsecurity=False).hexdigest()
 
 
 def apart(rows: pl.DataFrame, folds: tuple[int, ...]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from needle_assets.assets.trained.fold_models import Job, TrainingSet, apart
+from needle_assets.assets.trained.fold_models import Job, TrainingSet, apart, early_of
 from needle_assets.assets.trained.pixels import Frozen, stamp_file
 from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES
@@ -47,7 +47,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
     """Everything a worker needs for one model."""
     names = feature_names(job.model_kind)
     position = {object_id: k for k, object_id in enumerate(frozen.features["object_id"])}
-    matrix = frozen.features.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+    matrix = _matrix(frozen.features, names)
     label_of = dict(frozen.rows.select("object_id", "label").iter_rows())
     wanted = set(job.synthetic)
     drawn = frozen.synthetic.filter((pl.col("model_kind") == job.model_kind) & (pl.col("fold") == job.folds[0]))
@@ -56,12 +56,18 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
     keys = [(job.model_kind, job.folds[0], *recipe) for recipe in drawn.select("label", "sample").rows()]
     rows = [tuple(files.row_of[object_id] for object_id in part) if job.ablation.has_images else () for part in parts]
     features = [matrix[[position[object_id] for object_id in part]] for part in parts]
-    y = [np.array([job.classes.index(label_of[object_id]) for object_id in part], dtype=np.int64) for part in parts]
+    own = job.trained
+    if job.ablation.is_early:
+        early = _drawn_moments(early_of(frozen, job.trained), settings)
+        own, features[0] = tuple(early["object_id"]), _matrix(early, names)
+    y = [
+        np.array([job.classes.index(label_of[object_id]) for object_id in part], dtype=np.int64) for part in (own, job.validated)
+    ]
     return Task(
         job=job,
         folder=files.folder,
         image_rows=(rows[0], rows[1], tuple(files.rendered[key] for key in keys) if job.ablation.has_images else ()),
-        features=(features[0], features[1], drawn.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()),
+        features=(features[0], features[1], _matrix(drawn, names)),
         y=(y[0], y[1], np.array([job.classes.index(label) for label in drawn["label"]], dtype=np.int64)),
         parents=tuple(Parents(*pair) for pair in drawn.select("light_curve_parent", "image_parent").iter_rows()),
         parted=frozenset(apart(frozen.rows, job.folds)["object_id"]),
@@ -70,6 +76,20 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
         seed=int(rng_for(settings.seed, "results.fold_models", settings.training.seed, job.model_kind, job.fold).integers(2**62)),
         identity=frozen.identity,
     )
+
+
+def _matrix(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+    return rows.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+
+
+def _drawn_moments(early: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Of each object as many of its moments as are wanted, drawn alike for every class; the draw depends on the object alone."""
+    chosen, at = [], 0
+    for object_id, n in early.group_by("object_id", maintain_order=True).len().iter_rows():
+        rng = rng_for(settings.seed, "moments", settings.training.seed, object_id)
+        chosen += sorted(at + rng.choice(n, size=min(n, settings.training.n_moments), replace=False))
+        at += n
+    return early[chosen]
 
 
 def feature_names(model_kind: str) -> tuple[str, ...]:

@@ -64,6 +64,16 @@ def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> 
     return _frame(table)
 
 
+def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> pl.DataFrame:
+    """Features under ``names`` of every object in core.splits as of several moments, sorted by object and time."""
+    columns = ", ".join(f"f.{name}" for name in ("object_id", "moment", "as_of_mjd", *names))
+    return _frame(
+        connection.execute(
+            f"select {columns} from core.early_features f semi join core.splits using (object_id) order by 1, 3, 2"
+        ).to_arrow_table()
+    )
+
+
 def synthetic_rows(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """All recipes, sorted by their key."""
     return _frame(
