@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,39 +34,69 @@ def candidates(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
 
 def _candidate_rows(waiting: pl.DataFrame, frames: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
     stamps = stamps_by_object(frames["core.masked_stamps"])
-    packets = {row["object_id"]: row for row in frames["core.masked_stamps"].select("object_id", "candid").iter_rows(named=True)}
     hosted = set(frames["core.hosts"].filter(pl.col("is_hosted"))["object_id"])
     ensembles, trees = _ensembles(frames["results.fold_models"], settings), _trees(frames["results.fold_models"])
     kinds = [_kind_for(object_id, stamps.keys(), hosted, ensembles.keys()) for object_id in waiting["object_id"]]
-    first = dict(frames["core.epochs"].select("object_id", "first_mjd").iter_rows())
-    place = _places(frames["raw.alerts"])
+    known = _Known.of(frames)
     for kind in sorted({k for k in kinds if k}):
         chosen = waiting.filter(pl.Series([k == kind for k in kinds], dtype=pl.Boolean))
-        models = ensembles[kind]
-        scored = np.stack([probabilities(model, chosen, stamps) for model in models])
-        beside = np.mean([probabilities(model, chosen, stamps) for model in trees], axis=0).round(6) if trees else None
-        outside = np.all([_outside(model, chosen) for model in models], axis=0)
-        for k, row in enumerate(chosen.iter_rows(named=True)):
-            mean, spread = scored[:, k].mean(axis=0).round(6), scored[:, k].std(axis=0).round(6)
-            yield {
-                **{name: row[name] for name in ("object_id", "as_of_mjd", "n_det_g", "n_det_r", "peak_mag_g", "peak_mag_r")},
-                **{name: row[name] for name in ("separation_arcsec", "host_r_mag")},
-                "ablation": models[0]["ablation"],
-                "model_kind": kind,
-                "n_models": len(models),
-                "model_set": _model_set(models),
-                **dict(zip(P_COLUMNS, mean.tolist(), strict=True)),
-                "p_slsn_std": float(spread[1]),
-                "p_tde_std": float(spread[2]),
-                "p_slsn_trees": None if beside is None else float(beside[k, 1]),
-                "p_tde_trees": None if beside is None else float(beside[k, 2]),
-                "outside_range": [name for name, is_out in zip(scaler_of(models[0]).names, outside[k], strict=True) if is_out],
-                "ra_deg": place.get(row["object_id"], (None, None))[0],
-                "dec_deg": place.get(row["object_id"], (None, None))[1],
-                "days_since_first": row["as_of_mjd"] - first[row["object_id"]],
-                "stamp_candid": packets[row["object_id"]]["candid"] if kind != "metadata" else None,
-                "is_simulated": is_simulated(row["object_id"]),
-            }
+        said = _scores(chosen, ensembles[kind], trees, stamps)
+        for row, scores in zip(chosen.iter_rows(named=True), said, strict=True):
+            yield {**known.beside(row, is_seen=kind != "metadata"), **scores}
+
+
+def _scores(
+    chosen: pl.DataFrame,
+    models: Sequence[Mapping[str, Any]],
+    trees: Sequence[Mapping[str, Any]],
+    stamps: Mapping[str, Mapping[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """What models of one kind, and trees on the same features, say of each object."""
+    scored = np.stack([probabilities(model, chosen, stamps) for model in models])
+    mean, spread = scored.mean(axis=0).round(6), scored.std(axis=0).round(6)
+    beside = np.mean([probabilities(model, chosen, stamps) for model in trees], axis=0).round(6) if trees else None
+    outside = np.all([_outside(model, chosen) for model in models], axis=0)
+    common = {"ablation": models[0]["ablation"], "model_kind": models[0]["model_kind"], "n_models": len(models)}
+    for k in range(len(chosen)):
+        yield {
+            **common,
+            "model_set": _model_set(models),
+            **dict(zip(P_COLUMNS, mean[k].tolist(), strict=True)),
+            "p_slsn_std": float(spread[k, 1]),
+            "p_tde_std": float(spread[k, 2]),
+            "p_slsn_trees": None if beside is None else float(beside[k, 1]),
+            "p_tde_trees": None if beside is None else float(beside[k, 2]),
+            "outside_range": [name for name, is_out in zip(scaler_of(models[0]).names, outside[k], strict=True) if is_out],
+        }
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What stands beside scores, by object: the packet whose stamps are looked at, the first epoch [MJD], the place [deg]."""
+
+    candid: Mapping[str, int]
+    first_mjd: Mapping[str, float]
+    place: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, frames: Mapping[str, pl.DataFrame]) -> "_Known":
+        candid = dict(frames["core.masked_stamps"].select("object_id", "candid").iter_rows())
+        return cls(
+            candid, dict(frames["core.epochs"].select("object_id", "first_mjd").iter_rows()), _places(frames["raw.alerts"])
+        )
+
+    def beside(self, row: Mapping[str, Any], *, is_seen: bool) -> dict[str, Any]:
+        names = ("object_id", "as_of_mjd", "n_det_g", "n_det_r", "peak_mag_g", "peak_mag_r", "separation_arcsec", "host_r_mag")
+        object_id = row["object_id"]
+        ra_deg, dec_deg = self.place.get(object_id, (None, None))
+        return {
+            **{name: row[name] for name in names},
+            "ra_deg": ra_deg,
+            "dec_deg": dec_deg,
+            "days_since_first": row["as_of_mjd"] - self.first_mjd[object_id],
+            "stamp_candid": self.candid[object_id] if is_seen else None,
+            "is_simulated": is_simulated(object_id),
+        }
 
 
 def _places(alerts: pl.DataFrame) -> dict[str, tuple[float, float]]:

@@ -60,16 +60,17 @@ def _judged(rows: pl.DataFrame, models: pl.DataFrame) -> Judgements | None:
             total[may] += probabilities(model, rows[may.tolist()], {})
             n[may] += 1
     known = np.flatnonzero(n)
-    if len(known) == 0:
-        return None
-    chosen = rows[known.tolist()]
+    return _as_judgements(rows[known.tolist()], total[known] / n[known, np.newaxis]) if len(known) else None
+
+
+def _as_judgements(chosen: pl.DataFrame, p: np.ndarray) -> Judgements:
     return Judgements(
         chosen["object_id"].to_numpy(),
         chosen["moment"].to_numpy(),
         chosen["days_after_discovery"].to_numpy(),
         (chosen["n_det_g"] + chosen["n_det_r"]).to_numpy().astype(np.int64),
         (chosen["peak_mjd"] - chosen["as_of_mjd"]).cast(pl.Float64).fill_null(np.nan).to_numpy(),
-        total[known] / n[known, np.newaxis],
+        p,
         np.array([LABELS.index(label) for label in chosen["label"]], dtype=np.int64),
     )
 

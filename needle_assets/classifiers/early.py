@@ -113,7 +113,12 @@ def days_gained(judged: Judgements, k: int, rng: np.random.Generator, *, n_boots
         return [Measure(name, None, int(is_class.sum()), label=label, reason=reason) for name in names]
     least = float(threshold[enough[-1]])
     days = _days_at_first_call(judged, judged.p[:, k] >= least, first)[is_class]
-    known = days[np.isfinite(days)]
+    return _told(days, label, least, rng, n_bootstrap)
+
+
+def _told(days: FloatArray, label: str, least: float, rng: np.random.Generator, n_bootstrap: int) -> list[Measure]:
+    """Median and rate from the days before the peak of all objects of a class, NaN where not called or without a peak."""
+    names, known = ("days_before_peak", "found_before_peak"), days[np.isfinite(days)]
     early = int((known > 0.0).sum())
     rate = Measure(names[1], early / len(days), len(days), *clopper_pearson(early, len(days)), label, least)
     if len(known) == 0:

@@ -66,6 +66,20 @@ def precision_recall_curves(panels: Mapping[str, Mapping[str, tuple[FloatArray, 
     return figure
 
 
+def early_curves(panels: Mapping[str, Mapping[str, tuple[Sequence[str], Curve]]]) -> Figure:
+    """Areas as of several moments: one panel per title, one line with its 95 % band per ablation over the names of the parts."""
+    figure = Figure(figsize=(5.4 * max(len(panels), 1), 3.6), layout="constrained")
+    axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+    for axis, (title, curves) in zip(axes, panels.items(), strict=False):
+        for k, (ablation, (names, curve)) in enumerate(curves.items()):
+            axis.plot(curve.threshold, curve.value, f"C{k}.-", label=ablation)
+            axis.fill_between(curve.threshold, curve.low, curve.high, color=f"C{k}", alpha=0.12, linewidth=0)
+            axis.set_xticks(curve.threshold, names, rotation=45, fontsize=8)
+        axis.set(title=title, ylabel="area of purity against completeness", ylim=(-0.03, 1.03))
+        axis.legend(fontsize=7)
+    return figure
+
+
 def reliability_diagram(curves: Mapping[str, tuple[FloatArray, FloatArray]]) -> Figure:
     """Share of right answers against confidence; on the diagonal probabilities mean what they say."""
     figure = Figure(figsize=(4.4, 4.0), layout="constrained")

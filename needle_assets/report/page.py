@@ -101,7 +101,9 @@ def _caveats(warehouse: Warehouse) -> Iterator[Piece]:
         yield Note(f"{row['ablation']}, {row['set']}: {row['warning']}")
     for reason in warehouse.frame(questions.NOT_TRAINED)["reason"]:
         yield Note(reason)
-    yield Note("Validation parts decided when training stopped, so their numbers are a little too good; untouched ones are not.")
+    yield Note(
+        "Under the schedule early_stopping validation parts decided when training stopped, so their numbers are a little too good."
+    )
 
 
 def _table_7(warehouse: Warehouse) -> Iterator[Piece]:
@@ -240,6 +242,28 @@ def _recognisability(warehouse: Warehouse) -> Iterator[Piece]:
     yield table(told)
 
 
+def _early(warehouse: Warehouse) -> Iterator[Piece]:
+    rows = warehouse.named("early")
+    if not len(rows):
+        yield Note(
+            "No model without stamps has judged objects as of several moments yet; needle train folds makes and judges them."
+        )
+        return
+    for grouped_by, title in (("age", "days after discovery"), ("detections", "clean epochs")):
+        areas = rows.filter((pl.col("metric") == "pr_area") & (pl.col("grouped_by") == grouped_by))
+        yield picture(pictures.early_curves(_early_panels(areas, title)))
+    yield table(rows.filter((pl.col("grouped_by") == "all") | (pl.col("metric") != "pr_area")), is_wide=True)
+    yield Note("Validated objects, by models that were not trained on them; a class's share decides what area chance would give.")
+
+
+def _early_panels(areas: pl.DataFrame, title: str) -> dict[str, dict[str, tuple[list[str], pictures.Curve]]]:
+    panels: dict[str, dict[str, tuple[list[str], pictures.Curve]]] = {}
+    for (label, ablation), found in sorted(areas.partition_by("class", "ablation", as_dict=True).items(), key=str):
+        placed = found.with_columns(threshold=pl.int_range(pl.len()).cast(pl.Float64))
+        panels.setdefault(f"{label}, {title}", {})[str(ablation)] = (found["part"].to_list(), _curve(placed))
+    return panels
+
+
 def _light_curves(warehouse: Warehouse) -> Iterator[Piece]:
     frames = {name: warehouse.frame(query) for name, query in questions.MOST_POINTS.items()}
     if len(frames["core.gp_fits"]):
@@ -333,6 +357,7 @@ SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[Piece]]]] = (
     ("Figure 19: confusion matrices", _matrices),
     ("Figure 20: focal loss or cross-entropy", _focal_loss),
     ("Purity and completeness", _precision_recall),
+    ("How early", _early),
     ("Calibration", _calibration),
     ("Figure 16: synthetic samples", _synthetic),
     ("Figure 12: attention", _attention),

@@ -136,7 +136,7 @@ def test_markup_in_a_name_is_shown_as_text(piece: Piece) -> None:
 
 def test_markup_in_a_title_or_a_source_is_shown_as_text() -> None:
     text = rendered(sections=[(MARKUP, [])], source=MARKUP, n_objects=1, n_simulated=0)
-    assert (text.count("&lt;script&gt;"), text.count("<script")) == (2, 0)
+    assert (text.count("&lt;script&gt;"), text.count("<script")) == (3, 0), "source, contents and title"
 
 
 def test_a_cell_is_a_dash_where_nothing_is_known_and_a_float_has_four_digits() -> None:

@@ -12,7 +12,9 @@ COMPARED = {
     "masked_upsampled_ce": (True, True, True, False),
     "metadata": (False, False, False, True),
     "metadata_upsampled": (False, False, True, True),
+    "metadata_early": (False, False, False, True),
     "trees": (False, False, False, True),
+    "trees_early": (False, False, False, True),
     "trees_upsampled": (False, False, True, True),
 }
 
@@ -20,7 +22,7 @@ COMPARED = {
 def test_the_ablations_are_those_of_the_paper_and_trees_on_the_same_features():
     assert {a.name: (a.has_images, a.is_masked, a.is_upsampled, a.is_focal) for a in ABLATIONS} == COMPARED
     assert {a.n_synthetic for a in ABLATIONS} == {None}
-    assert [a.name for a in ABLATIONS if a.is_trees] == ["trees", "trees_upsampled"]
+    assert [a.name for a in ABLATIONS if a.is_trees] == ["trees", "trees_upsampled", "trees_early"]
 
 
 @pytest.mark.parametrize("name", COMPARED)

@@ -20,7 +20,7 @@ create table results.metrics (
 comment on table results.metrics is 'How good the models are, by the metrics of Table 6 under exact names, every number with its interval (section 6.4). One row per metric of an ablation, model kind, set, class and threshold.';
 comment on column results.metrics.ablation is 'As in results.fold_models.';
 comment on column results.metrics.model_kind is 'TH, T or metadata.';
-comment on column results.metrics."set" is 'validation (stopped the training: optimistic) or untouched.';
+comment on column results.metrics."set" is 'validation (under early_stopping it stopped the training: optimistic) or untouched.';
 comment on column results.metrics.aggregate is 'ensemble: mean probability of all models that may judge an object; model: one of them; mean, std: over models.';
 comment on column results.metrics.fold is 'Number of the model, where aggregate is model.';
 comment on column results.metrics.class is 'Class the metric is about; null for all classes together.';
