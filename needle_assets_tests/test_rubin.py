@@ -9,6 +9,7 @@ import pytest
 
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
+from needle_assets_tests.explore.conftest import asker
 from needle_assets_tests.folders import refreshed, rows
 
 N_OF_ZTF = 12
@@ -70,3 +71,29 @@ def test_no_stamp_of_rubins_is_among_those_that_networks_see(real):
 
 def test_refreshing_both_again_computes_nothing(real):
     assert refreshed(real) == {}
+
+
+def test_every_packet_of_rubins_has_a_turned_stamp_and_the_one_at_an_edge_says_so(real):
+    stamps = rows(real, "select object_id, n_px, len(science), len(difference), is_good, reasons from core.turned_stamps")
+    assert len(stamps) == 21
+    assert all(n_px**2 == n_science == n_difference for _, n_px, n_science, n_difference, *_ in stamps)
+    assert [(name, reasons) for name, *_, is_good, reasons in stamps if not is_good] == [
+        ("169298433221853273", ["science incomplete"])
+    ]
+
+
+def test_stamps_say_how_far_they_reach(real):
+    found = rows(
+        real, "select survey, median(reach_arcsec), list(distinct host_state) from core.host_reach group by 1 order by 1"
+    )
+    assert found[0][1] == pytest.approx(2.93, abs=0.05)
+    assert found[0][2] == ["no host found"]
+    assert found[1][1] == pytest.approx(30.3)
+
+
+def test_the_page_of_an_object_of_rubins_shows_its_stamps_and_what_they_reach(real):
+    ask = asker(real)
+    page = ask("/objects/313893023095193658").text
+    assert "Small stamps" in page
+    assert "No host is known" in page
+    assert ask("/objects/313893023095193658/stamps/170094456248729605/turned_difference.png").content[:4] == b"\x89PNG"

@@ -1,6 +1,7 @@
 """Arrays in, bytes of PNG out: stamps as they are shown on pages."""
 
 import io
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ NOWHERE: Place = (None, None)
 
 
 def stamp_png(pixels: NDArray[np.floating] | None, target: Place = NOWHERE, host: Place = NOWHERE) -> bytes:
-    """One image of shape (60, 60), three times as large, with marks on transient and host; missing pixels are red."""
+    """One square image, 180 px large, with marks on transient and host; missing pixels are red."""
     return _encoded(_marked(_coloured(pixels), target, host))
 
 
@@ -48,7 +49,8 @@ def attention_png(science: NDArray[np.floating], attention: NDArray[np.floating]
 def _coloured(pixels: NDArray[np.floating] | None) -> Image.Image:
     if pixels is None:
         return Image.new("RGB", (SIDE, SIDE), (226, 229, 233))
-    image = stretched(np.asarray(pixels, dtype=np.float64).reshape(SIDE, SIDE))
+    side = math.isqrt(np.size(pixels))
+    image = stretched(np.asarray(pixels, dtype=np.float64).reshape(side, side))
     grey = np.clip((image - _LOW) / (_HIGH - _LOW), 0.0, 1.0) * 255.0
     rgb = np.where(np.isfinite(image)[..., None], np.nan_to_num(grey)[..., None], np.array(_MISSING))
     return Image.fromarray(rgb.astype(np.uint8))
@@ -61,19 +63,20 @@ def _enlarged(image: Image.Image) -> Image.Image:
 def _marked(image: Image.Image, target: Place, host: Place) -> Image.Image:
     large = _enlarged(image)
     draw = ImageDraw.Draw(large)
-    x, y = _at(target)
+    scale = SIDE * SCALE / image.width
+    x, y = _at(target, scale)
     if x is not None and y is not None:
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             draw.line((x + 9 * dx, y + 9 * dy, x + 21 * dx, y + 21 * dy), fill=_TARGET, width=2)
-    x, y = _at(host)
+    x, y = _at(host, scale)
     if x is not None and y is not None:
         draw.ellipse((x - 10, y - 10, x + 10, y + 10), outline=_HOST, width=2)
     return large
 
 
-def _at(place: Place) -> Place:
+def _at(place: Place, scale: float) -> Place:
     x, y = place
-    return NOWHERE if x is None or y is None else (SCALE * (x + 0.5), SCALE * (y + 0.5))
+    return NOWHERE if x is None or y is None else (scale * (x + 0.5), scale * (y + 0.5))
 
 
 def _encoded(image: Image.Image) -> bytes:

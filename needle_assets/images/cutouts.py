@@ -41,7 +41,7 @@ _OTHER_FORMATS = {
 }
 
 
-class _Unit(NamedTuple):
+class Unit(NamedTuple):
     """One header of a FITS file, where its data start and how many bytes they are."""
 
     header: dict[str, str]
@@ -49,7 +49,13 @@ class _Unit(NamedTuple):
     n_bytes: int
 
     @property
+    def name(self) -> str:
+        """What an extension is called; empty for the first unit."""
+        return self.header.get("EXTNAME", "").strip("' ")
+
+    @property
     def is_compressed_image(self) -> bool:
+        """Whether it is an image compressed by tiles."""
         return self.header.get("ZIMAGE") == "T"
 
     def __str__(self) -> str:
@@ -91,9 +97,15 @@ def decode_cutout(data: bytes) -> NDArray[np.float32]:
         if unit.is_compressed_image:
             return _decompressed(content, unit, index)
         if unit.header.get("XTENSION", "'IMAGE   '").strip("' ") == "IMAGE" and len(_axes(unit.header)) == 2:
-            return _pixels(content, unit)
+            return image_of(content, unit)
         found.append(str(unit))
     raise Rejection(f"the cutout's FITS file holds {', '.join(found)}; an image of two axes is needed.", n_units=len(found))
+
+
+def units_of(data: bytes) -> tuple[bytes, list[Unit]]:
+    """A cutout's FITS file unpacked, and its units in order. Raises Rejection like :func:`decode_cutout`."""
+    content = _unpacked(data)
+    return content, list(_units(content))
 
 
 def _unpacked(data: bytes) -> bytes:
@@ -139,12 +151,12 @@ def _gunzipped(data: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _units(content: bytes) -> Iterator[_Unit]:
+def _units(content: bytes) -> Iterator[Unit]:
     """Headers of the file in order. One that cannot be read ends them, unless it is the first."""
     position = 0
     for _ in range(MAX_UNITS):
         header, start = _fits_header(content, position)
-        unit = _Unit(header, start, _data_bytes(header))
+        unit = Unit(header, start, _data_bytes(header))
         yield unit
         position = start + -(-unit.n_bytes // _BLOCK) * _BLOCK
         if not content.startswith(b"XTENSION=", position):
@@ -191,7 +203,10 @@ def _checked(nx: int, ny: int) -> None:
         raise Rejection(f"the cutout claims {nx} x {ny} pixels; 1 to {MAX_AXIS_PX} a side are read.", nx=nx, ny=ny)
 
 
-def _pixels(content: bytes, unit: _Unit) -> NDArray[np.float32]:
+def image_of(content: bytes, unit: Unit) -> NDArray[np.float32]:
+    """The pixels of one unit; values that are not finite are NaN. Raises Rejection if it holds no image of two axes."""
+    if len(_axes(unit.header)) != 2:
+        raise Rejection(f"the cutout's FITS file holds {unit}; an image of two axes is needed.")
     bitpix = _integer(unit.header, "BITPIX")
     if bitpix not in _PIXEL_TYPES:
         raise Rejection(f"the cutout has BITPIX {bitpix}; FITS knows {', '.join(map(str, _PIXEL_TYPES))}.", bitpix=bitpix)
@@ -205,7 +220,7 @@ def _pixels(content: bytes, unit: _Unit) -> NDArray[np.float32]:
 
 
 def _scaled(stored: NDArray[Any], header: dict[str, str]) -> NDArray[np.float32]:
-    scale, zero = _real(header, "BSCALE", 1.0), _real(header, "BZERO", 0.0)
+    scale, zero = real(header, "BSCALE", 1.0), real(header, "BZERO", 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         image = (stored * scale + zero if (scale, zero) != (1.0, 0.0) else stored).astype(np.float32)
     if stored.dtype.kind != "f" and "BLANK" in header:
@@ -214,7 +229,7 @@ def _scaled(stored: NDArray[Any], header: dict[str, str]) -> NDArray[np.float32]
     return image
 
 
-def _decompressed(content: bytes, unit: _Unit, index: int) -> NDArray[np.float32]:
+def _decompressed(content: bytes, unit: Unit, index: int) -> NDArray[np.float32]:
     """An image that fpack has compressed, as astropy decompresses it."""
     from astropy.io import fits  # half a second, and hardly any packet needs it
 
@@ -251,9 +266,12 @@ def _integer(header: dict[str, str], name: str) -> int:
     return int(text)
 
 
-def _real(header: dict[str, str], name: str, missing: float) -> float:
+def real(header: dict[str, str], name: str, missing: float) -> float:
+    """A number of a header, ``missing`` where there is none. Raises Rejection if it is no finite number."""
+    if name not in header:
+        return missing
     try:
-        value = float(header.get(name, missing))
+        value = float(header[name])
     except ValueError as error:
         raise Rejection(f"the cutout's FITS header has no usable {name}.") from error
     if not math.isfinite(value):

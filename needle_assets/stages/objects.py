@@ -1,6 +1,7 @@
 """What is made of one object at a time: stamps and light curve, judged, repaired, masked and fitted, up to the features."""
 
 from needle_assets.stages.stage import Picture, Stage
+from needle_assets.surveys.known import SURVEYS
 
 POSITIONS = ("target_x_px", "target_y_px", "host_x_px", "host_y_px")
 
@@ -37,6 +38,18 @@ STAGES: tuple[Stage, ...] = (
                 )
             },
         ),
+    ),
+    Stage(
+        table="core.turned_stamps",
+        compute="needle_assets.assets.turned_stamps:turned_stamps",
+        reads={"landing.packets": ("sha256",)},
+        is_bulk=True,
+        keeps_previous=True,
+        chunk_rows=256,
+        group="images",
+        kinds=("duckdb", "fits"),
+        surveys=tuple(survey.name for survey in SURVEYS.values() if survey.has_turned_stamps),
+        counts={"good": "is_good", "bad": "not is_good"},
     ),
     Stage(
         table="core.light_curves",

@@ -45,6 +45,8 @@ class Stage:
         True: the function also receives the rows it wrote before, under its own table's name; they do not enter the fingerprint.
     chunk_objects, chunk_rows : int
         Most objects, and most rows read of one table, that are computed and stored together: few where rows hold pixels.
+    surveys : tuple of str
+        Whose packets it opens; none: those of every survey.
     kinds : tuple of str
         Kinds shown in the asset graph.
     has_objects_below : bool
@@ -69,6 +71,7 @@ class Stage:
     keeps_previous: bool = False
     chunk_objects: int = 512
     chunk_rows: int = 50_000
+    surveys: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("duckdb",)
     has_objects_below: bool = False
     picture: Picture | None = None

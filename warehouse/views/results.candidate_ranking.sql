@@ -1,10 +1,16 @@
 create or replace view results.candidate_ranking as
-with newest as (
-    select c.*, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
+with trained as (
+    select distinct m.ablation, t.survey from (select ablation, unnest(trained_ids) as object_id from results.fold_models) m
+    join lineage.objects t using (object_id)
+), newest as (
+    select c.*, l.survey,
+        not exists (select 1 from trained t where t.ablation = c.ablation and t.survey = l.survey)
+            and exists (select 1 from trained t where t.ablation = c.ablation) as is_transferred, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
         exists (select 1 from results.metrics m where m.ablation = c.ablation and m.warning is not null) as is_confounded
     from results.candidates c
     left join raw.objects o using (object_id)
     left join core.vetting v using (object_id)
+    left join lineage.objects l using (object_id)
     where o.type is null
     qualify row_number() over (partition by c.object_id order by c.as_of_mjd desc) = 1
 )
@@ -12,6 +18,7 @@ select row_number() over (order by len(reasons), p_rare desc, object_id) as rank
     if(p_slsn >= p_tde, 'SLSN-I', 'TDE') as best_rare_class, * exclude (is_confounded),
     list_filter([
         if(is_simulated, 'simulated', null),
+        if(is_transferred, 'the models were trained on no object of its survey', null),
         if(is_confounded, 'class and source of photometry went together in training', null),
         if(n_det_g + n_det_r < 5, (n_det_g + n_det_r) || ' epochs only', null),
         if(n_det_g = 0 or n_det_r = 0, 'one band only', null),

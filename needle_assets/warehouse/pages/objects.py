@@ -17,7 +17,7 @@ Rows = list[dict[str, Any]]
 # What may be downloaded of an object.
 TABLES = (
     *("core.detections", "core.upper_limits", "core.light_curves", "core.gp_fits", "core.features", "core.hosts", "core.epochs"),
-    "core.vetting",
+    *("core.vetting", "core.turned_stamps"),
     *("core.stamp_quality", "core.stamps", "core.rejections", "raw.alerts", "raw.photometry", "results.candidates"),
     "results.predictions",
 )
@@ -61,6 +61,11 @@ _OF = {
         f"select candid, jd - {MJD_OFFSET} as mjd, case fid {_CASES_OF_BAND} end as band, magpsf, rb, drb, path, "
         "member, sha256 from raw.alerts where object_id = $id order by jd"
     ),
+    "turned_stamps": (
+        "select candid, band, mjd, rotation_deg, reach_arcsec, pixel_scale_arcsec, is_good, reasons, noise_ratio "
+        "from core.turned_stamps where object_id = $id order by mjd"
+    ),
+    "reach": "select reach_arcsec, separation_arcsec, host_state from core.host_reach where object_id = $id and n_stamps > 0",
     "stamps": (
         "select s.candid, s.band, s.mjd, s.science is not null as has_science, s.reference is not null as has_reference, "
         "k.n_kept, k.is_blended, k.host_state, q.judged from core.stamps s "
@@ -71,7 +76,7 @@ _OF = {
         "using (object_id, candid) where object_id = $id order by s.mjd"
     ),
 }
-_SINGLE = ("catalogue", "epochs", "gp", "vetting", "ranked", "host", "features", "split", "chosen")
+_SINGLE = ("catalogue", "epochs", "gp", "vetting", "ranked", "host", "features", "split", "chosen", "reach")
 
 
 def known(published: Published, object_id: str) -> dict[str, Any]:
@@ -111,6 +116,11 @@ _PLACES = "target_x_px, target_y_px, host_x_px, host_y_px"
 _PACKET = "where object_id = $id and candid = $candid"
 PICTURES: Mapping[str, str] = {
     **{name: f"select {name} as pixels, {_PLACES} from core.stamps {_PACKET}" for name in ("science", "reference")},
+    **{
+        f"turned_{name}": f"select {name} as pixels, (n_px - 1) / 2.0 as target_x_px, (n_px - 1) / 2.0 as target_y_px "
+        f"from core.turned_stamps {_PACKET}"
+        for name in ("science", "reference", "difference")
+    },
     **{
         f"{name}_{image}": f"select {column} as pixels from core.restored_stamps {_PACKET} and image = '{image}'"
         for image in ("science", "reference")
