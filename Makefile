@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow test-upgrade faults test-random mutants lint ui bench experiment clean
+.PHONY: help install demo test test-slow test-upgrade faults test-random mutants lint style types ui bench experiment clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
@@ -28,10 +28,16 @@ $(READY): constraints.txt pyproject.toml
 demo: $(READY)
 	@$(BIN)/python -m needle_assets.cli.demonstration
 
+# Types take as long as all else, so both go side by side.
 lint: $(READY)
+	@$(MAKE) --no-print-directory -j2 style types
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+types: $(READY)
 	$(BIN)/mypy
 
 # As many processes as cores; the tests of one file share one, and what they prepare.

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import fastavro
 import polars as pl
 import pytest
 
@@ -70,3 +71,14 @@ def edit_catalogue(landing: Path, object_id: str, column: str, value: str) -> No
     )
     (landing / "bts.csv.part").write_text(changed.write_csv(), encoding="utf-8")
     (landing / "bts.csv.part").replace(landing / "bts.csv")
+
+
+def send_again(packet: Path) -> None:
+    """One more packet of the same object: the newest one with another id, an hour later."""
+    with packet.open("rb") as handle:
+        reader = fastavro.reader(handle)
+        schema, record = reader.writer_schema, next(reader)
+    record["candid"] = record["candidate"]["candid"] = record["candid"] + 7
+    record["candidate"]["jd"] += 1.0 / 24.0
+    with packet.with_name(f"{record['candid']}.avro").open("wb") as handle:
+        fastavro.writer(handle, schema, [record])

@@ -124,11 +124,6 @@ def test_masks_that_are_not_one_for_each_map_are_refused() -> None:
         attention.attention_fraction(CUBE, YES)
 
 
-def test_a_pair_alone_is_not_taken_for_many() -> None:
-    with pytest.raises(ValueError, match=r"\(n, ny, nx, 2\) are needed; \(60, 60, 2\) came"):
-        realism.pixel_statistics(PAIRS[0])
-
-
 def test_what_agrees_is_let_through_and_what_is_not_given_does_not_matter() -> None:
     require_images(a=IMAGE, b=YES, c=None)
     require_columns(a=[1.0], b=np.ones(1), c=["x"])

@@ -16,7 +16,7 @@ from needle_assets.pipeline.session import RefreshError
 from needle_assets.report import page as report
 from needle_assets.simulation import simulate
 from needle_assets.warehouse.connection import writing
-from needle_assets_tests.folders import refreshed, rows
+from needle_assets_tests.folders import refreshed, rows, send_again
 from needle_assets_tests.homes import instance_of, last_event
 
 N_OBJECTS = 22
@@ -146,7 +146,7 @@ def test_one_new_packet_and_a_refresh_train_nothing_and_score_that_object_only(f
     others = f"from lineage.contents where asset in ('results.predictions', 'results.candidates') and object_id <> '{someone}'"
     models = "select model_id, trained_at from results.fold_models order by 1"
     before, known = rows(home, f"{others} order by all"), rows(home, models)
-    _send_again(folder / "landing" / path)
+    send_again(folder / "landing" / path)
     done = refreshed(home)
     assert done["raw/alerts"] == 1
     assert {name: n for name, n in done.items() if name.startswith("results/") and n > 1} == {}
@@ -160,19 +160,6 @@ def _newest_packet(home: Home) -> tuple[str, str]:
     )
     object_id, path = rows(home, query)[0]
     return str(object_id), str(path)
-
-
-def _send_again(packet: Path) -> None:
-    """One more packet of the same object: the newest one with another id, an hour later."""
-    import fastavro
-
-    with packet.open("rb") as handle:
-        reader = fastavro.reader(handle)
-        schema, record = reader.writer_schema, next(reader)
-    record["candid"] = record["candidate"]["candid"] = record["candid"] + 7
-    record["candidate"]["jd"] += 1.0 / 24.0
-    with packet.with_name(f"{record['candid']}.avro").open("wb") as handle:
-        fastavro.writer(handle, schema, [record])
 
 
 def test_a_planted_leak_stops_the_run_that_would_judge_by_it(folder):
