@@ -33,7 +33,7 @@ create table results.fold_models (
 );
 comment on table results.fold_models is 'Trained classifiers: NEEDLE-TH, NEEDLE-T and the metadata models of every fold (section 6). Written by `needle train`, never by a refresh. One row per model.';
 comment on column results.fold_models.model_id is 'Hash of its name, weights and scaler: without synthetic samples two ablations have the same weights.';
-comment on column results.fold_models.ablation is 'What is compared: unmasked, masked, masked_upsampled, masked_upsampled_ce, metadata, metadata_upsampled, trees, trees_upsampled; a number at the end is another up-sampling number.';
+comment on column results.fold_models.ablation is 'What is compared: unmasked, masked, masked_upsampled, masked_upsampled_ce, metadata, metadata_upsampled, metadata_early, trees, trees_upsampled, trees_early; a number at the end is another up-sampling number.';
 comment on column results.fold_models.model_kind is 'TH (stamps and features of hosted objects), T (the same of hostless ones) or metadata (features alone).';
 comment on column results.fold_models.fold is 'Number of the model; it was not trained on what it validates on.';
 comment on column results.fold_models.n_folds is 'How many models share the work: fewer than asked where a class is too small.';
