@@ -210,10 +210,11 @@ def precision_recall(score: FloatArray, is_positive: BoolArray) -> tuple[FloatAr
 def pr_area(score: FloatArray, is_positive: BoolArray) -> float:
     """Average precision: purity summed over the steps in completeness, the area below their curve; NaN without positives."""
     require_columns(score=score, is_positive=is_positive)
-    return float(_pr_areas(score, is_positive, np.ones((1, len(score))))[0])
+    return float(weighted_pr_areas(score, is_positive, np.ones((1, len(score))))[0])
 
 
-def _pr_areas(score: FloatArray, is_positive: BoolArray, weights: FloatArray) -> FloatArray:
+def weighted_pr_areas(score: FloatArray, is_positive: BoolArray, weights: FloatArray) -> FloatArray:
+    """The same for objects that count several times or in part: weights (m, n), areas (m,)."""
     if not is_positive.any():
         return np.full(len(weights), np.nan)
     order = np.argsort(-score, kind="stable")
@@ -287,7 +288,7 @@ def _area_measures(p: FloatArray, y: IntArray, weights: FloatArray) -> Iterator[
             yield Measure("pr_area", None, 0, label=label, reason="no object of the class")
             continue
         value = pr_area(p[:, k], y == k)
-        yield Measure("pr_area", value, n, *percentile_interval(_pr_areas(p[:, k], y == k, weights)), label=label)
+        yield Measure("pr_area", value, n, *percentile_interval(weighted_pr_areas(p[:, k], y == k, weights)), label=label)
 
 
 def closest_to_mean(scores: FloatArray) -> tuple[int, FloatArray]:

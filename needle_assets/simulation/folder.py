@@ -9,7 +9,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,14 @@ class SimulationError(NeedleError):
 
 @dataclass(frozen=True)
 class Survey:
-    """What is asked for: where, which seed and mix, and the nights up to which (and from which) packets are sent [MJD]."""
+    """What is asked for: where, which seed and mix, the nights up to which (and from which) packets are sent [MJD], and if any are."""
 
     folder: Path
     seed: int
     mix: Mapping[str, float]
     from_mjd: float
     until_mjd: float
+    has_packets: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def simulate(
     nights: tuple[int, int] | int | None = None,
     mix: Mapping[str, float] | None = None,
     first_object: int = 0,
+    has_packets: bool = True,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulationSummary:
@@ -118,6 +120,8 @@ def simulate(
         Share of 'SN', 'SLSN-I', 'TDE' and 'other'; default ``DEFAULT_MIX``.
     first_object : int
         Index of the first object; the tables hold objects from this one on.
+    has_packets : bool
+        Without packets a sky of many thousand objects takes a minute: photometry, hosts and catalogue alone.
     workers : int
         Processes; 1 computes in this one.
     progress : callable, optional
@@ -133,7 +137,7 @@ def simulate(
     SimulationError
         If the request makes no sense or the folder belongs to another survey.
     """
-    survey = _checked_survey(Path(folder), objects, seed, nights, mix or DEFAULT_MIX)
+    survey = replace(_checked_survey(Path(folder), objects, seed, nights, mix or DEFAULT_MIX), has_packets=has_packets)
     _claim(survey)
     chunks = _chunks(first_object, first_object + objects)
     return _write_tables(survey, _computed(survey, chunks, workers), objects, progress)
@@ -209,7 +213,7 @@ def _simulate_chunk(survey: Survey, indices: Sequence[int]) -> _Chunk:
     """Write packets and stamp truth of some objects; return their rows of the tables."""
     found = [draw_object(survey.seed, index, survey.mix) for index in indices]
     found = [one for one in found if len(one.detections(survey.until_mjd))]
-    n_packets, n_new = _write_packets(found, survey, indices[0] // OBJECTS_PER_CHUNK)
+    n_packets, n_new = _write_packets(found, survey, indices[0] // OBJECTS_PER_CHUNK) if survey.has_packets else (0, 0)
     hosts = [catalogues.host_row(one, survey.seed) for one in found]
     photometry = [catalogues.photometry_columns(one, survey.until_mjd) for one in found if one.is_photometered]
     schema = catalogues.PHOTOMETRY_SCHEMA
