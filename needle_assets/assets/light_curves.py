@@ -10,6 +10,7 @@ from needle_assets.assets.objects import survey_of, surveys_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
 from needle_assets.light_curves import features as table_1
+from needle_assets.light_curves.batched_fits import fit_many
 from needle_assets.light_curves.cleaning import CleanLightCurve, clean, is_usable
 from needle_assets.light_curves.extinction import deredden
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux_points
@@ -66,8 +67,6 @@ def epochs(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
 
 def gp_fits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Two-dimensional Gaussian process of every light curve with its daily prediction (paper, section 4.2)."""
-    from needle_assets.light_curves.batched_fits import fit_many  # imports torch, which an idle refresh does without
-
     product, process = Product(), settings.gaussian_process
     surveys = surveys_of(frames)
     curves, objects = {}, {}

@@ -7,10 +7,8 @@ other presets. Random draws come from the generator passed in, the one thing tha
 from typing import NamedTuple
 
 import numpy as np
-from astropy.stats import sigma_clip
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.metrics import structural_similarity
 
 from needle_assets.shapes import require_images
 
@@ -38,6 +36,8 @@ def difference_mask(bad: NDArray[np.floating], good: NDArray[np.floating], *, th
     255. So only missing pixels can ever be flagged, each with the 7 x 7 pixels around it; pads, saturated rows and dead columns
     are never found.
     """
+    from skimage.metrics import structural_similarity  # other presets do without
+
     require_images(bad=bad, good=good)
     _, similarity = structural_similarity(_upside_down(bad), _upside_down(good), data_range=255.0, full=True)
     return np.asarray(1.0 - similarity > threshold)
@@ -105,6 +105,8 @@ def _upside_down(image: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _bright(image: NDArray[np.floating], target_px: Position, host_px: Position | None) -> NDArray[np.bool_]:
+    from astropy.stats import sigma_clip  # other presets do without
+
     finite = np.isfinite(image)
     # The numbers under the mask count for nothing, but sigma_clip warns of NaN.
     outliers = np.ma.getmaskarray(sigma_clip(np.ma.array(np.nan_to_num(image), mask=~finite), sigma=_BRIGHT_SIGMA, maxiters=3))

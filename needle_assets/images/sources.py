@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from sklearn.cluster import DBSCAN
 
 from needle_assets.images.noise import Sky, measure_quiet_sky, measure_sky
 from needle_assets.shapes import require_images
@@ -134,6 +133,8 @@ def label_clusters(bright: NDArray[np.bool_], *, eps_px: float = 1.5, min_sample
         is_large = np.bincount(labels.ravel()) >= min_samples
         is_large[0] = False
         return np.where(is_large, np.cumsum(is_large), 0).astype(np.int32)[labels], int(is_large.sum())
+    from sklearn.cluster import DBSCAN  # a second, and hardly anybody wants other neighbourhoods
+
     labels = np.zeros(bright.shape, np.int32)
     places = np.argwhere(bright)
     if places.size:

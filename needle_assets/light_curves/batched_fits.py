@@ -1,15 +1,15 @@
 """Many Gaussian process fits at once, for refreshes of thousands of light curves (paper, section 4.2).
 
-Same model, start and bounds as ``gaussian_process.fit``, which it is tested against. Imports torch: import it where it is used.
+Same model, start and bounds as ``gaussian_process.fit``, which it is tested against.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from needle_assets.light_curves.gaussian_process import (
     LENGTH_SCALE_BOUNDS_DAYS,
@@ -29,9 +29,9 @@ SETTLED_DECIMALS = 3
 MAX_STEP = 2.0
 FAR = 1e3
 TINY = 1e-300
-START = torch.tensor([2 * np.log(0.5), 2 * np.log(START_LENGTH_SCALE_DAYS)], dtype=torch.float64)
-LOW = torch.tensor([START[0] - LOG_VARIANCE_RANGE, 2 * np.log(LENGTH_SCALE_BOUNDS_DAYS[0])], dtype=torch.float64)
-HIGH = torch.tensor([START[0] + LOG_VARIANCE_RANGE, 2 * np.log(LENGTH_SCALE_BOUNDS_DAYS[1])], dtype=torch.float64)
+START = np.array([2 * np.log(0.5), 2 * np.log(START_LENGTH_SCALE_DAYS)])
+LOW = np.array([START[0] - LOG_VARIANCE_RANGE, 2 * np.log(LENGTH_SCALE_BOUNDS_DAYS[0])])
+HIGH = np.array([START[0] + LOG_VARIANCE_RANGE, 2 * np.log(LENGTH_SCALE_BOUNDS_DAYS[1])])
 
 
 def fit_many(
@@ -57,27 +57,16 @@ def fit_many(
     Notes
     -----
     Objects of similar length share a batch. Newton steps on (ln A^2, ln l_t^2) with the average-information matrix, damped as in
-    Levenberg and Marquardt; objects leave the batch as they converge. Float64, one thread.
+    Levenberg and Marquardt; objects leave the batch as they converge.
     """
     fits: dict[int, GaussianProcessFit] = {}
-    with _one_thread(), torch.no_grad():
-        for batch in _batches([len(points.days) for points in objects]):
-            found = _fit_batch([objects[k] for k in batch], wavelength_scale_angstrom)
-            fits.update(zip(batch, found, strict=True))
+    for batch in _batches([len(points.days) for points in objects]):
+        fitted = _fit_batch([objects[k] for k in batch], wavelength_scale_angstrom)
+        fits.update(zip(batch, fitted, strict=True))
     found = [fits[k] for k in range(len(objects))]
     if is_error_scale_fitted:
         return fit_many([rescaled(fit) for fit in found], wavelength_scale_angstrom=wavelength_scale_angstrom)
     return found
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -93,9 +82,9 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def _fit_batch(objects: Sequence[FluxPoints], wavelength_scale: float) -> list[GaussianProcessFit]:
     processes = _Processes.of(objects, wavelength_scale)
-    theta = START.repeat(len(objects), 1)
-    state = _State(torch.arange(len(objects)), theta, *processes.evaluate(theta), torch.full((len(objects),), 1e-3).double())
-    best, converged = theta.clone(), torch.zeros(len(objects), dtype=torch.bool)
+    theta = np.tile(START, (len(objects), 1))
+    state = _State(np.arange(len(objects)), theta, *processes.evaluate(theta), np.full(len(objects), 1e-3))
+    best, converged = theta.copy(), np.zeros(len(objects), dtype=bool)
     for _ in range(MAX_EVALUATIONS):
         trial, gain = state.propose()
         going = (gain > GAIN_TOLERANCE) & (state.damping < MAX_DAMPING)
@@ -107,7 +96,7 @@ def _fit_batch(objects: Sequence[FluxPoints], wavelength_scale: float) -> list[G
         state = state.moved_to(trial, *processes.evaluate(trial))
         best[state.index] = state.theta
     return [
-        _settled(points, np.round(best[k].numpy(), SETTLED_DECIMALS), wavelength_scale, is_converged=bool(converged[k]))
+        _settled(points, np.round(best[k], SETTLED_DECIMALS), wavelength_scale, is_converged=bool(converged[k]))
         for k, points in enumerate(objects)
     ]
 
@@ -142,70 +131,75 @@ def _log_likelihood(fit: GaussianProcessFit) -> float:
 class _State:
     """Where each of b objects stands: parameters (b, 2), likelihood (b,), its gradient (b, 2) and information (b, 2, 2)."""
 
-    index: torch.Tensor
-    theta: torch.Tensor
-    value: torch.Tensor
-    gradient: torch.Tensor
-    information: torch.Tensor
-    damping: torch.Tensor
+    index: NDArray[np.integer]
+    theta: FloatArray
+    value: FloatArray
+    gradient: FloatArray
+    information: FloatArray
+    damping: FloatArray
 
-    def __getitem__(self, chosen: torch.Tensor) -> "_State":
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "_State":
         return _State(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
-    def propose(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def propose(self) -> tuple[FloatArray, FloatArray]:
         """Damped Newton step within the bounds, and the gain in likelihood that the undamped one promises."""
         stuck = ((self.theta <= LOW) & (self.gradient < 0)) | ((self.theta >= HIGH) & (self.gradient > 0))
-        gradient = self.gradient.masked_fill(stuck, 0.0)
+        gradient = np.where(stuck, 0.0, self.gradient)
         a, c = self.information[:, 0, 0], self.information[:, 1, 1]
-        b = self.information[:, 0, 1].masked_fill(stuck.any(dim=1), 0.0)
+        b = np.where(stuck.any(axis=1), 0.0, self.information[:, 0, 1])
         full = _solve_2x2(a, b, c, gradient)
         damped = _solve_2x2(a * (1 + self.damping), b, c * (1 + self.damping), gradient)
-        return (self.theta + damped.clamp(-MAX_STEP, MAX_STEP)).clamp(LOW, HIGH), 0.5 * (gradient * full).sum(dim=1)
+        return np.clip(self.theta + np.clip(damped, -MAX_STEP, MAX_STEP), LOW, HIGH), 0.5 * (gradient * full).sum(axis=1)
 
-    def moved_to(self, theta: torch.Tensor, value: torch.Tensor, *slopes: torch.Tensor) -> "_State":
+    def moved_to(self, theta: FloatArray, value: FloatArray, *slopes: FloatArray) -> "_State":
         """Accept the proposal where it is better, else damp more; either way learn the curvature along it."""
         better = value >= self.value
         gradient, information = slopes
-        closest = torch.where(better[:, None, None], information, self.information)
+        closest = np.where(better[:, None, None], information, self.information)
         return _State(
             self.index,
-            torch.where(better[:, None], theta, self.theta),
-            torch.where(better, value, self.value),
-            torch.where(better[:, None], gradient, self.gradient),
+            np.where(better[:, None], theta, self.theta),
+            np.where(better, value, self.value),
+            np.where(better[:, None], gradient, self.gradient),
             _with_secant(closest, theta - self.theta, self.gradient - gradient),
-            torch.where(better, self.damping / 10, self.damping * 10),
+            np.where(better, self.damping / 10, self.damping * 10),
         )
 
 
-def _with_secant(information: torch.Tensor, step: torch.Tensor, drop: torch.Tensor) -> torch.Tensor:
+def _with_secant(information: FloatArray, step: FloatArray, drop: FloatArray) -> FloatArray:
     """Symmetric rank-one update: what the gradient lost along the step; left as it is where that is not positive definite."""
     missing = drop - (information @ step[:, :, None])[:, :, 0]
-    updated = information + missing[:, :, None] * missing[:, None, :] / (missing * step).sum(dim=1)[:, None, None]
-    determinant, before = (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] ** 2 for m in (updated, information))
-    good = (updated[:, 0, 0] > 0) & (determinant > 0.01 * before)
-    return torch.where(good[:, None, None], updated, information)
+    with np.errstate(all="ignore"):  # of a step of nothing
+        updated = information + missing[:, :, None] * missing[:, None, :] / (missing * step).sum(axis=1)[:, None, None]
+        determinant, before = (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] ** 2 for m in (updated, information))
+        good = (updated[:, 0, 0] > 0) & (determinant > 0.01 * before)
+    return np.where(good[:, None, None], updated, information)
 
 
-def _solve_2x2(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    determinant = (a * c - b * b).clamp(min=TINY)
-    return torch.stack([c * right[:, 0] - b * right[:, 1], a * right[:, 1] - b * right[:, 0]], dim=1) / determinant[:, None]
+def _solve_2x2(a: FloatArray, b: FloatArray, c: FloatArray, right: FloatArray) -> FloatArray:
+    determinant = np.maximum(a * c - b * b, TINY)
+    return np.stack([c * right[:, 0] - b * right[:, 1], a * right[:, 1] - b * right[:, 0]], axis=1) / determinant[:, None]
 
 
 @dataclass
 class _Processes:
     """Padded points of b objects, n each: squared distances (b, n, n), flux and variance in units of the scale (b, n)."""
 
-    days_squared: torch.Tensor
-    wavelength_squared: torch.Tensor
-    flux: torch.Tensor
-    variance: torch.Tensor
-    n_points: torch.Tensor
+    days_squared: FloatArray
+    wavelength_squared: FloatArray
+    flux: FloatArray
+    variance: FloatArray
+    n_points: NDArray[np.integer]
 
     @classmethod
     def of(cls, objects: Sequence[FluxPoints], wavelength_scale: float) -> "_Processes":
-        def padded(values: Iterable[FloatArray], fill: float) -> torch.Tensor:
-            rows = [torch.from_numpy(row) for row in values]
-            return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=fill)
+        n_points = np.array([len(points.days) for points in objects])
+
+        def padded(values: Iterable[FloatArray], fill: float) -> FloatArray:
+            rows = np.full((len(objects), n_points.max()), fill)
+            for row, given in zip(rows, values, strict=True):
+                row[: len(given)] = given
+            return rows
 
         days = padded((points.days for points in objects), 0.0)
         wavelength = padded((points.wavelength_angstrom / wavelength_scale for points in objects), FAR)
@@ -217,27 +211,38 @@ class _Processes:
             apart,
             padded((points.flux / points.scale for points in objects), 0.0),
             padded(((points.flux_err / points.scale) ** 2 for points in objects), 1.0),
-            torch.tensor([len(points.days) for points in objects]),
+            n_points,
         )
 
-    def __getitem__(self, chosen: torch.Tensor) -> "_Processes":
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "_Processes":
         return _Processes(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
-    def evaluate(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def evaluate(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Log likelihood (b,), gradient (b, 2) and average information (b, 2, 2) at theta = (ln A^2, ln l_t^2)."""
-        scaled = self.days_squared * torch.exp(-theta[:, 1])[:, None, None]
-        root = torch.sqrt(3.0 * (scaled + self.wavelength_squared))
-        decay = torch.exp(theta[:, 0, None, None] - root)
-        by_length = scaled.mul_(decay).mul_(1.5)  # dK / d ln l_t^2
-        covariance = root.add_(1.0).mul_(decay)
-        covariance.diagonal(dim1=1, dim2=2).add_(self.variance)
-        factor, failed = torch.linalg.cholesky_ex(covariance)
-        inverse = torch.cholesky_inverse(factor)
+        scaled = self.days_squared * np.exp(-theta[:, 1])[:, None, None]
+        root = np.sqrt(3.0 * (scaled + self.wavelength_squared))
+        decay = np.exp(theta[:, 0, None, None] - root)
+        by_length = 1.5 * scaled * decay  # dK / d ln l_t^2
+        covariance = (root + 1.0) * decay
+        diagonal = np.arange(covariance.shape[1])
+        covariance[:, diagonal, diagonal] += self.variance
+        inverse, log_det, failed = _inverted(covariance)
         weights = (inverse @ self.flux[:, :, None])[:, :, 0]
-        log_det = 2 * factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        value = -0.5 * ((self.flux * weights).sum(dim=1) + log_det + self.n_points * np.log(2 * np.pi))
-        by_both = torch.stack([self.flux - self.variance * weights, (by_length @ weights[:, :, None])[:, :, 0]], dim=2)  # dK a
-        noise_trace = (self.variance * inverse.diagonal(dim1=1, dim2=2)).sum(dim=1)
-        trace = torch.stack([self.flux.shape[1] - noise_trace, (inverse * by_length).sum(dim=(1, 2))], dim=1)
-        gradient = 0.5 * ((weights[:, :, None] * by_both).sum(dim=1) - trace)
-        return value.masked_fill(failed > 0, -np.inf), gradient, 0.5 * by_both.mT @ inverse @ by_both
+        value = -0.5 * ((self.flux * weights).sum(axis=1) + log_det + self.n_points * np.log(2 * np.pi))
+        by_both = np.stack([self.flux - self.variance * weights, (by_length @ weights[:, :, None])[:, :, 0]], axis=2)  # dK a
+        noise_trace = (self.variance * inverse[:, diagonal, diagonal]).sum(axis=1)
+        trace = np.stack([self.flux.shape[1] - noise_trace, (inverse * by_length).sum(axis=(1, 2))], axis=1)
+        gradient = 0.5 * ((weights[:, :, None] * by_both).sum(axis=1) - trace)
+        return np.where(failed, -np.inf, value), gradient, 0.5 * by_both.mT @ inverse @ by_both
+
+
+def _inverted(covariance: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Inverses (b, n, n), logarithms of the determinants (b,), and where a matrix is not positive definite; the matrices are lost."""
+    log_det, failed = np.zeros(len(covariance)), np.zeros(len(covariance), dtype=bool)
+    for k, matrix in enumerate(covariance):
+        factor, info = dpotrf(matrix.T, overwrite_a=True, clean=True)
+        failed[k] = info > 0
+        log_det[k] = 2.0 * np.log(np.abs(np.diagonal(factor))).sum()
+        upper, _ = dpotri(factor)
+        covariance[k] = upper + upper.T - np.diag(np.diagonal(upper))
+    return covariance, log_det, failed

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import george
 import numpy as np
-from astropy.stats import biweight_location
-from george import kernels
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
 
 from needle_assets.errors import Rejection
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag
@@ -137,9 +133,7 @@ def flux_points(
         )
     flux, flux_err = flux_from_mag(points.mag, points.mag_err)
     bands = [band for band in wavelength_angstrom if np.any(points.band == band)]
-    background = {
-        band: float(biweight_location(flux[points.band == band])) if settings.background == "biweight" else 0.0 for band in bands
-    }
+    background = {band: _typical(flux[points.band == band]) if settings.background == "biweight" else 0.0 for band in bands}
     return FluxPoints(
         days=points.mjd,
         band=points.band,
@@ -148,6 +142,12 @@ def flux_points(
         flux_err=np.hypot(flux_err, settings.flux_error_floor * flux),
         background=background,
     )
+
+
+def _typical(flux: FloatArray) -> float:
+    from astropy.stats import biweight_location  # half a second, and the mean is zero unless the settings say otherwise
+
+    return float(biweight_location(flux))
 
 
 def _in_span(points: LightCurve, settings: GaussianProcessSettings) -> NDArray[np.bool_]:
@@ -190,6 +190,10 @@ def fit(
 
 def fit_points(points: FluxPoints, wavelength_scale_angstrom: float) -> GaussianProcessFit:
     """Fit points with george as they are; see :func:`fit`."""
+    import george  # fit_many does without it
+    from george import kernels
+    from scipy.optimize import minimize
+
     start = np.log([(0.5 * points.scale) ** 2, START_LENGTH_SCALE_DAYS**2])
     kernel = np.exp(start[0]) * kernels.Matern32Kernel([np.exp(start[1]), wavelength_scale_angstrom**2], ndim=2)
     kernel.freeze_parameter("k2:metric:log_M_1_1")

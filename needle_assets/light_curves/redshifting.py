@@ -1,19 +1,24 @@
 """A light curve seen from another redshift (paper, section 4.4). No noise is added here (see ``resampling``)."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
-from astropy.cosmology import FlatLambdaCDM
 
 from needle_assets.light_curves.light_curve import LightCurve
-
-COSMOLOGY = FlatLambdaCDM(H0=67.7, Om0=0.31)
 
 
 @lru_cache(maxsize=4096)
 def distance_modulus(redshift: float) -> float:
     """Distance modulus [mag] in flat LambdaCDM with Omega_M = 0.31 and H0 = 67.7 km/s/Mpc (section 4.4); redshift above zero."""
-    return float(COSMOLOGY.distmod(redshift).value)
+    return float(_cosmology().distmod(redshift).value)
+
+
+@cache
+def _cosmology() -> Any:
+    from astropy.cosmology import FlatLambdaCDM  # a second, and only who moves light curves needs it
+
+    return FlatLambdaCDM(H0=67.7, Om0=0.31)
 
 
 def shift_redshift(light_curve: LightCurve, redshift: float, new_redshift: float, *, since: float = 0.0) -> LightCurve:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import GroupKFold
 
 from needle_assets.errors import Rejection
 from needle_assets.shapes import require_columns, require_lengths
@@ -102,6 +100,9 @@ def area(score: NDArray[np.floating], is_positive: NDArray[np.bool_]) -> float:
 def _held_out_scores(
     x: NDArray[np.floating], is_synthetic: NDArray[np.bool_], host: NDArray[np.str_], seed: int
 ) -> NDArray[np.float64]:
+    from sklearn.ensemble import HistGradientBoostingClassifier  # two seconds, and the other stages of samples do without
+    from sklearn.model_selection import GroupKFold
+
     score = np.zeros(len(x))
     parts = min(N_PARTS, len(np.unique(host)))
     for train, test in GroupKFold(parts).split(x, is_synthetic, host):

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from sklearn.ensemble import ExtraTreesClassifier
 
 from needle_assets.shapes import require_images, require_lengths
 
@@ -151,6 +150,8 @@ def feature_weights(scaled: FloatArray, y: NDArray[np.integer], seed: int, *, mo
     n_features = scaled.shape[1]
     if mode == "none" or len(np.unique(y)) < 2:
         return np.ones(n_features, dtype=np.float32)
+    from sklearn.ensemble import ExtraTreesClassifier  # only trainings need it
+
     trees = ExtraTreesClassifier(200, max_depth=8, min_samples_leaf=2, class_weight="balanced", random_state=seed, n_jobs=1)
     importance = np.asarray(trees.fit(scaled, y).feature_importances_)
     scale = n_features if mode == "mean_one" else 1.0

@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from needle_assets.light_curves.batched_fits import MAX_ELEMENTS, _batches, fit_many
 from needle_assets.light_curves.gaussian_process import fit_points, rescaled
@@ -60,12 +59,6 @@ def test_rescaled_errors_are_fitted_with_a_second_batch(objects):
 
 def test_nothing_to_fit_is_nothing_fitted():
     assert fit_many([], wavelength_scale_angstrom=6000.0) == []
-
-
-def test_the_callers_thread_count_is_left_as_it_was(objects):
-    before = torch.get_num_threads()
-    fit_many(objects[:2], wavelength_scale_angstrom=6000.0)
-    assert torch.get_num_threads() == before
 
 
 def test_identical_times_and_equal_fluxes_are_fitted():
