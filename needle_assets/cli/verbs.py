@@ -170,17 +170,19 @@ def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) ->
         raise RefreshError(" | ".join(map(str, broken)))
 
 
+def _done(session: Session, stage: Stage, objects: int) -> dict[str, Any]:
+    """What one stage computed, or that all of it was up to date."""
+    report = session.reports.get(stage.table)
+    idle = {"computed": 0, "up_to_date": objects if stage.is_per_object else 1, "rejected": 0, "failed": 0, "seconds": 0.0}
+    return asdict(report) if report else idle
+
+
 def _result(session: Session, stages: Sequence[Stage], before: int, started: float) -> dict[str, Any]:
     objects = len(read_landing.objects(session))
-    assets = {}
-    for stage in stages:
-        report = session.reports.get(stage.table)
-        idle = {"computed": 0, "up_to_date": objects if stage.is_per_object else 1, "rejected": 0, "failed": 0, "seconds": 0.0}
-        assets[_asset(stage.table)] = asdict(report) if report else idle
     return {
         "objects": objects,
         "new_objects": objects - before,
-        "assets": assets,
+        "assets": {_asset(stage.table): _done(session, stage, objects) for stage in stages},
         "files": _files(session),
         "warnings": list(map(str, session.claims.doubtful())),
         "problems": list(session.problems),

@@ -123,17 +123,20 @@ def checker_comparison(checkers: Sequence[CheckerCurves], good_threshold: float)
     axes = figure.subplots(1, len(checkers) + 2, squeeze=False)[0]
     for axis, checker in zip(axes, checkers, strict=False):
         _confusion(axis, checker)
-    roc, rates = axes[-2], axes[-1]
+    _curves_of_checkers(axes[-2], axes[-1], checkers)
+    axes[-1].axvline(good_threshold, color="black", linestyle=":", linewidth=1)
+    return figure
+
+
+def _curves_of_checkers(roc: Axes, rates: Axes, checkers: Sequence[CheckerCurves]) -> None:
     for checker in checkers:
         roc.plot(checker.good_rejected, checker.completeness, label=checker.name)
         lines = rates.plot(checker.threshold, checker.completeness, label=f"{checker.name}, completeness")
         rates.plot(checker.threshold, checker.purity, "--", color=lines[0].get_color(), label=f"{checker.name}, purity")
     roc.set(xlabel="good images rejected", ylabel="bad images found", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    rates.axvline(good_threshold, color="black", linestyle=":", linewidth=1)
     rates.set(xlabel="threshold on p(good)", ylim=(-0.02, 1.02))
     for axis in (roc, rates):
         axis.legend(fontsize=5)
-    return figure
 
 
 def stretched(image: NDArray[np.floating]) -> NDArray[np.float64]:
