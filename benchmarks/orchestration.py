@@ -25,7 +25,7 @@ import polars as pl
 
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
-from needle_assets.pipeline import session as refreshing
+from needle_assets.pipeline import run_stage
 from needle_assets.simulation import simulate
 
 N_MODELS = 24
@@ -69,20 +69,20 @@ def measure(folder: Path, n_objects: int, n_packets: int) -> None:
 def _orchestration(home: Path) -> None:
     """Everything that is not inside the functions of the stages, of a refresh that computes all of the light products anew."""
     inside = {"seconds": 0.0}
-    original = refreshing.run_task
+    original = run_stage.run_task
 
-    def timed(task: refreshing.Task) -> refreshing.Computed:
+    def timed(task: run_stage.Task) -> run_stage.Computed:
         started = time.perf_counter()
         computed = original(task)
         inside["seconds"] += time.perf_counter() - started
         return computed
 
     products = ("core.detections", "core.upper_limits", "core.hosts", "core.light_curves", "core.epochs")
-    refreshing.run_task = timed
+    run_stage.run_task = timed
     try:
         result = run_refresh(Home(home), RefreshOptions(recompute=products, workers=1))
     finally:
-        refreshing.run_task = original
+        run_stage.run_task = original
     total = sum(done["seconds"] for done in result["assets"].values())
     pairs = sum(done["computed"] for done in result["assets"].values())
     each = 1000 * (total - inside["seconds"]) / pairs
