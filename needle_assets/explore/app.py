@@ -17,6 +17,7 @@ from needle_assets.explore.rendering import HERE, message
 from needle_assets.explore.verdicts import Book
 from needle_assets.home import Home
 from needle_assets.warehouse.connection import WarehouseError
+from needle_assets.warehouse.pages.asking import Asker
 from needle_assets.warehouse.pages.published import Published
 
 FILES = {
@@ -67,7 +68,7 @@ def make_app(home: Home, *, beside_dagster: bool = False) -> Starlette:
         exception_handlers={WarehouseError: _no_warehouse, HTTPException: _refused, Exception: _failed},
     )
     app.state.home, app.state.published, app.state.book = home, Published(home.published), Book(home.landing)
-    app.state.beside_dagster = beside_dagster
+    app.state.asker, app.state.beside_dagster = Asker(home.published), beside_dagster
     return app
 
 

@@ -25,6 +25,7 @@ async def form(request: Request) -> Response:
         or request.query_params.get("text", "")[:MAX_QUERY_CHARACTERS]
         or questions.EXAMPLE
     )
+    await run_in_threadpool(request.app.state.asker.prepare)
     return await run_in_threadpool(_shown, request, text, None)
 
 
@@ -35,7 +36,7 @@ async def ask(request: Request) -> Response:
     except FormError as error:
         return message(request, 413, "Not asked", str(error))
     text, kind = given.get("text", "")[:MAX_QUERY_CHARACTERS], given.get("as", "")
-    answer = await run_in_threadpool(asking.ask, request.app.state.published.path, text)
+    answer = await run_in_threadpool(request.app.state.asker.ask, text)
     if kind not in ("csv", "json") or answer.problem:
         return await run_in_threadpool(_shown, request, text, answer, given)
     data = exploring.as_csv(answer.columns, answer.rows) if kind == "csv" else exploring.as_json(answer.columns, answer.rows)

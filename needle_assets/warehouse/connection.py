@@ -69,9 +69,11 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(path: Path, *, may_spill: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     Open a published database, which has no log, for looking only: it cannot be written, and no other file can be reached from it.
+
+    What does not fit in memory goes to a folder beside it for as long as the query takes, unless it may not spill.
 
     Raises
     ------
@@ -83,8 +85,7 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with signals_held():
         connection = _open(path, read_only=True)
         try:
-            connection.execute("set enable_external_access = false")
-            connection.execute("set lock_configuration = true")
+            _lock(connection, may_spill=may_spill)
             yield connection
         except duckdb.IOException as error:
             raise _explained(error, path, read_only=True) from error
@@ -103,13 +104,21 @@ def opened_reader(path: Path, version: str) -> duckdb.DuckDBPyConnection:
         quoted = str(path).replace("'", "''")
         connection.execute(f"attach if not exists '{quoted}' as needle (read_only)")
         connection.execute("use needle")
-        connection.execute("set temp_directory = ''")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
+        _lock(connection, may_spill=False)
     except duckdb.Error as error:
         connection.close()
         raise _explained(error, path, read_only=True, is_opening=True) from error
     return connection
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, *, may_spill: bool) -> None:
+    """From now on nothing but what is attached can be reached, and no query changes that."""
+    if not may_spill:
+        connection.execute("set temp_directory = ''")
+    connection.execute("set autoinstall_known_extensions = false")
+    connection.execute("set autoload_known_extensions = false")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
 
 
 @contextmanager

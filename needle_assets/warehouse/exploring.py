@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
 
 from needle_assets.errors import NeedleError
 from needle_assets.warehouse.connection import Connection, reading
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_CELL_CHARACTERS = 48
 # What DuckDB gives for infinite days and times.
@@ -40,12 +42,14 @@ def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def ask_few(published: Path, query: str, most: int, kinds: Collection[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Like :func:`ask`, for one statement of these kinds, such as SELECT, and at most so many rows."""
-    with _asked(published, query, kinds) as result:
+    with _asked(published, query, kinds, may_spill=False) as result:
         return [column[0] for column in result.description or []], result.fetchmany(most)
 
 
-def frame(published: Path, query: str) -> pl.DataFrame:
+def frame(published: Path, query: str) -> "pl.DataFrame":
     """The answer as a polars frame. Raises QueryError like :func:`ask`."""
+    import polars as pl  # half of what it takes to start a process that answers one question
+
     with _asked(published, query) as result:
         answer = pl.from_arrow(result.to_arrow_table())
     assert isinstance(answer, pl.DataFrame)
@@ -53,11 +57,11 @@ def frame(published: Path, query: str) -> pl.DataFrame:
 
 
 @contextmanager
-def _asked(published: Path, query: str, kinds: Collection[str] | None = None) -> Iterator[Connection]:
+def _asked(published: Path, query: str, kinds: Collection[str] | None = None, *, may_spill: bool = True) -> Iterator[Connection]:
     """The result of a query, to be fetched while this is open; refusals of the database, then too, become a QueryError."""
-    with reading(published) as connection:
+    with reading(published, may_spill=may_spill) as connection:
         try:
-            statements = duckdb.extract_statements(query)
+            statements = connection.extract_statements(query)  # one that imports is looked up in its folder while it is read
             if not statements:
                 raise QueryError("there is no query in it; ask something, such as: select count(*) from core.objects")
             if kinds is not None and (len(statements) > 1 or statements[0].type.name not in kinds):
