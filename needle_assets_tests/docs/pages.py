@@ -11,7 +11,7 @@ PAGES = [
     *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "warehouse/README.md")),
     *sorted((REPOSITORY / "docs").glob("*.md")),
 ]
-PROGRAMS = ("needle", "make", "dagster", "duckdb", "python", "pytest", "pip", "export", "source")
+PROGRAMS = ("needle", "make", "dagster", "duckdb", "harlequin", "marimo", "python", "pytest", "pip", "export", "source")
 SHELL = ("", "sh", "bash", "console")
 FILE = re.compile(r"(?:#|--) (?:in (?P<place>\w+) of )?(?P<path>[\w./]+/[\w.]+)\n")
 
@@ -31,6 +31,8 @@ NOT_RUN = {
     "source .venv/bin/activate": "what is run here is run by the Python of that environment",
     "needle ui": "needle_assets_tests/orchestration/test_browser.py",
     "needle explore": "needle_assets_tests/explore/test_browser.py",
+    "harlequin --read-only warehouse/needle.duckdb": "needle_assets_tests/docs/test_exploring.py",
+    "marimo edit notebooks/explore.py": "it opens a browser; what it shows is exported beside it",
     "python benchmarks/gp_parity.py NPZ needle.duckdb": "it needs the files of the authors, which are not ours to ship",
 }
 

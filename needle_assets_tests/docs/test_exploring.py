@@ -1,7 +1,15 @@
 """People look into the warehouse while it works: DuckDB's own command line, a notebook that stays open, the prompt of ``needle sql``."""
 
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import duckdb
@@ -12,6 +20,7 @@ from needle_assets.home import Home
 from needle_assets.warehouse.connection import WarehouseError
 from needle_assets_tests.homes import environment_of, fill, needle
 
+PATIENCE_SECONDS = 180
 WRITERS = "select distinct run_id from lineage.ledger where asset = 'core.epochs'"
 QUESTIONS = (
     "select count(*) from core.stamps",
@@ -85,3 +94,41 @@ def test_the_prompt_answers_until_the_end_of_the_input(home: Path) -> None:
 def test_the_prompt_of_a_home_without_a_warehouse_does_not_open(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="does not exist yet"):
         interactive_sql(tmp_path / "needle.duckdb")
+
+
+@pytest.mark.slow
+def test_harlequin_shows_tables_and_an_answer_in_a_terminal(home: Path, tmp_path: Path) -> None:
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 140, 0, 0))
+    environment = environment_of(home, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path), TERM="xterm-256color", NO_COLOR="1")
+    program = Path(sys.executable).with_name("harlequin")
+    command = [program, "--read-only", Home(home).published]
+    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True) as shown:
+        os.close(theirs)
+        shown_until(terminal, "results", "raw")
+        os.write(terminal, b"select 6 * 7 as answer, 'of the warehouse' as whose")
+        os.write(terminal, b"\n")  # Ctrl-J
+        shown_until(terminal, "42", "warehouse")
+        os.write(terminal, b"\x11")  # Ctrl-Q
+        while shown.poll() is None:
+            read(terminal)
+    os.close(terminal)
+    assert shown.returncode == 0
+
+
+def shown_until(terminal: int, *texts: str) -> None:
+    """Read what a terminal shows until all texts were there."""
+    seen, until = "", time.monotonic() + PATIENCE_SECONDS
+    while not all(text in seen for text in texts):
+        assert time.monotonic() < until, seen[-3000:]
+        seen += read(terminal)
+
+
+def read(terminal: int) -> str:
+    """What has come within a second, without the codes that move the cursor."""
+    ready, _, _ = select.select([terminal], [], [], 1)
+    try:
+        data = os.read(terminal, 65536) if ready else b""
+    except OSError:  # nobody writes there any more
+        data = b""
+    return re.sub(r"\x1b\[[0-9;?<>=]*[a-zA-Z]", "", data.decode(errors="replace"))

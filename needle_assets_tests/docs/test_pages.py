@@ -79,6 +79,7 @@ def settled(folder: Path, landing: Path, filled_home: Path, settings: str, servi
     shutil.copytree(landing, folder / "landing", copy_function=shutil.copy2, ignore=shutil.ignore_patterns("truth"))
     shutil.copytree(filled_home, folder / "warehouse", copy_function=shutil.copy2)
     (folder / "warehouse" / "queries").symlink_to(REPOSITORY / "warehouse" / "queries")
+    shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("__*__"))
     (folder / "needle_assets_tests").symlink_to(REPOSITORY / "needle_assets_tests")
     home = Home(folder / "warehouse")
     home.settings_file.write_text(settings, encoding="utf-8")
