@@ -75,21 +75,22 @@ def crowded(folder: Path, few: Home, n_objects: int) -> Home:
     home = Home(folder / "crowd").prepare()
     if home.published.exists():
         return home
-    shutil.copy(few.published, home.published)
-    home.published.chmod(0o644)
-    with duckdb.connect(str(home.published), config={"preserve_insertion_order": False}) as connection:
+    made = shutil.copy(few.published, home.path / "made.duckdb")
+    made.chmod(0o644)
+    with duckdb.connect(str(made), config={"preserve_insertion_order": False}) as connection:
         keyed = (
             "select schema_name || '.' || table_name from duckdb_tables() join duckdb_columns() using (schema_name, table_name) "
         )
         tables = connection.execute(keyed + "where column_name = 'object_id' and table_name <> 'verdicts'").fetchall()
         copies = -(-n_objects // N_MODELS)
-        name = f"object_id[:7] || chr(97 + k // {LETTERS}) || chr(97 + k % {LETTERS}) || object_id[10:]"
+        name = f"object_id[:7] || chr((97 + k // {LETTERS})::int) || chr((97 + k % {LETTERS})::int) || object_id[10:]"
         for (table,) in tables:
             connection.execute(
                 f"insert into {table} by name select t.* replace ({name} as object_id) from {table} t, range(1, {copies}::int) r(k)"
             )
         connection.execute("update raw.objects set type = null, label = null")
         connection.execute(MADE_UP)
+    made.rename(home.published)
     return home
 
 

@@ -173,6 +173,7 @@ def train(
     images: NDArray[np.floating],
     *,
     seed: int,
+    bad: NDArray[np.floating] | None = None,
     settings: CheckerSettings | None = None,
     on_epoch: Callable[[int], object] | None = None,
 ) -> TrainedChecker:
@@ -187,6 +188,8 @@ def train(
         Good stamps [DN].
     seed : int
         Decides weights, order, damage and orientation; torch's own generator is left as it was.
+    bad : ndarray, shape (m, 60, 60), float, optional
+        Stamps that people called bad [DN]: shown in place of damaged copies as often as one kind of damage.
     settings : CheckerSettings, optional
         Epochs, rates and weights; ``default`` if left out.
     on_epoch : callable, optional
@@ -207,7 +210,8 @@ def train(
         raise ValueError(f"{len(images)} good images are too few to train a quality model; at least 2 are needed.")
     with torch.random.fork_rng(devices=[]), deterministic():
         torch.manual_seed(seed)
-        return _trained(build(kind), images, np.random.default_rng(seed), settings, on_epoch)
+        examples = np.empty((0, 60, 60)) if bad is None else bad
+        return _trained(build(kind), images, examples, np.random.default_rng(seed), settings, on_epoch)
 
 
 def calibrated(model: nn.Module, good: NDArray[np.floating], *, threshold: float, rejected: float = 0.01) -> nn.Module:
@@ -336,6 +340,7 @@ def _ratio(part: int, whole: int) -> float:
 def _trained(
     model: nn.Module,
     images: NDArray[np.floating],
+    bad: NDArray[np.floating],
     rng: np.random.Generator,
     settings: CheckerSettings,
     on_epoch: Callable[[int], object] | None,
@@ -349,7 +354,7 @@ def _trained(
     for _ in range(settings.epochs):
         model.train()
         losses, right = 0.0, 0
-        for batch, labels in _epoch(images, rng, settings.batch_size // 2):
+        for batch, labels in _epoch(images, bad, rng, settings.batch_size // 2):
             log_p = model(batch)
             loss = functional.nll_loss(log_p, labels, weight=weights)
             optimiser.zero_grad()
@@ -365,13 +370,23 @@ def _trained(
     return trained
 
 
-def _epoch(images: NDArray[np.floating], rng: np.random.Generator, n_images: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of one pass, shuffled: ``n_images`` turned at random, each once as it is and once damaged."""
+def _epoch(
+    images: NDArray[np.floating], examples: NDArray[np.floating], rng: np.random.Generator, n_images: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of one pass, shuffled: ``n_images`` turned at random, each once as it is and once damaged, or a bad example in its place."""
     order = rng.permutation(len(images))
     for start in range(0, len(order), n_images):
         good = [_turned(images[index], rng) for index in order[start : start + n_images]]
-        bad = [damaged(image, _KINDS[int(rng.integers(len(_KINDS)))], rng)[0] for image in good]
+        bad = [_spoilt(image, examples, rng) for image in good]
         yield prepared(np.stack([*good, *bad])), torch.tensor([GOOD] * len(good) + [BAD] * len(bad))
+
+
+def _spoilt(image: NDArray[np.floating], examples: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+    """The image damaged in some way; examples count as one more way."""
+    way = int(rng.integers(len(_KINDS) + (len(examples) > 0)))
+    if way < len(_KINDS):
+        return damaged(image, _KINDS[way], rng)[0]
+    return _turned(examples[rng.integers(len(examples))], rng)
 
 
 def _turned(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:

@@ -17,7 +17,9 @@ import polars as pl
 from needle_assets.assets.trained.quality_models import (
     MODEL_KINDS,
     GoodImage,
+    Parts,
     Task,
+    bad_images,
     chosen_model,
     counts,
     fingerprint,
@@ -26,12 +28,13 @@ from needle_assets.assets.trained.quality_models import (
     train_network,
     training_objects,
     training_set_id,
+    with_verdicts,
 )
 from needle_assets.errors import Rejection
 from needle_assets.pipeline import plan
 from needle_assets.pipeline.session import RefreshError, Session, told_every_second
 from needle_assets.processes.workers import DIED, GIVEN_UP
-from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.results import quality_models
 from needle_assets.warehouse.rows import replace_rejections
 
@@ -70,10 +73,10 @@ def train_quality(session: Session) -> QualityReport:
     _judged(session)
     # What an earlier checker said of the images does not matter: the rules alone say which are good.
     failed = plan.may_train(session, quality_models.TABLE, ignoring=quality_models.TABLE)
-    good, shared = _read(session, sorted({object_id for ids in failed.values() for object_id in ids}))
-    report = QualityReport(training_set_id(good), n_images=len(good))
+    good, bad, shared = _read(session, sorted({object_id for ids in failed.values() for object_id in ids}))
+    report = QualityReport(training_set_id(good, bad), n_images=len(good))
     try:
-        tasks = _tasks(session, good, report.training_set_id)
+        tasks = _tasks(session, parts_of(good, session.settings, bad), report.training_set_id)
     except Rejection as why:
         report.not_trained = why.reason
         with writing(session.home.working) as connection:
@@ -92,20 +95,29 @@ def _judged(session: Session, left_out: Sequence[str] = ()) -> pl.DataFrame:
     return judged
 
 
-def _read(session: Session, left_out: Sequence[str]) -> tuple[list[GoodImage], dict[str, int]]:
-    """Good images to train with, at most so many as the settings allow, and what Table 3 counts."""
+def _verdicts(session: Session, connection: Connection) -> pl.DataFrame:
+    """What people said of images, if that counts."""
+    said = quality_models.verdicts_on_images(connection)
+    return said if session.settings.checker.trains_on_verdicts else said.clear()
+
+
+def _read(session: Session, left_out: Sequence[str]) -> tuple[list[GoodImage], list[GoodImage], dict[str, int]]:
+    """Good images to train with, at most so many as the settings allow, those called bad, and what Table 3 counts."""
     judged = _judged(session, left_out)
+    good: list[GoodImage] = []
+    bad: list[GoodImage] = []
     with writing(session.home.working) as connection:
-        ids = training_objects(judged, session.settings)
-        good: list[GoodImage] = []
-        for n, tables in enumerate(quality_models.stamps_of_objects(connection, session.tables, ids), 1):
-            good += good_images(tables)
+        verdicts = _verdicts(session, connection)
+        ids = training_objects(with_verdicts(judged, verdicts), session.settings)
+        for n, frames in enumerate(quality_models.stamps_of_objects(connection, session.tables, ids), 1):
+            told = {**frames, "core.stamp_quality": with_verdicts(frames["core.stamp_quality"], verdicts)}
+            good += good_images(told)
+            bad += bad_images(told)
             session.progress("reading stamps", min(n * quality_models.OBJECTS_PER_BATCH, len(ids)), len(ids))
-    return good, counts(judged)
+    return good, bad, counts(judged)
 
 
-def _tasks(session: Session, good: Sequence[GoodImage], training_set: str) -> list[Task]:
-    parts = parts_of(good, session.settings)
+def _tasks(session: Session, parts: Parts, training_set: str) -> list[Task]:
     folder = session.home.state / "training_quality"
     return [
         Task(kind, fingerprint(training_set, kind, session.settings), parts, session.settings, folder / kind)

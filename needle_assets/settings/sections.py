@@ -120,7 +120,12 @@ class QualitySettings:
 
 @dataclass(frozen=True)
 class CheckerSettings:
-    """How the learned checker of images is trained (paper, section 3.1); no product depends on it but through the checker."""
+    """
+    How the learned checker of images is trained (paper, section 3.1); no product depends on it but through the checker.
+
+    ``trains_on_verdicts``: what people say of stamps counts for more than the rules. What they call good is taken for good, what they
+    call bad is shown to the networks as bad.
+    """
 
     epochs: Count = 25
     learning_rate: PositiveFraction = 1e-3
@@ -130,6 +135,7 @@ class CheckerSettings:
     bad_weight: Positive = 2.0
     min_completeness: Fraction = 0.5
     max_good_rejected: Fraction = 0.05
+    trains_on_verdicts: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ class Look(NamedTuple):
     is_full: bool = False
 
 
-LOOK_OF_BAND = {"g": Look("#2e8b57", "o", is_full=True), "r": Look("#b22222", "s"), "i": Look("#daa520", "D")}
+LOOK_OF_BAND = {"g": Look("#2e8b57", "o", is_full=True), "r": Look("#b22222", "s"), "i": Look("#b8860b", "D")}
 _OTHER = Look("#696969", "v")
 
 

@@ -18,6 +18,7 @@ from needle_assets.assets.trained.quality_models import (
 )
 from needle_assets.classifiers.quality import (
     MODEL_KINDS,
+    _spoilt,
     build,
     calibrated,
     curves,
@@ -208,3 +209,9 @@ def test_the_residual_network_halves_the_image_four_times_after_the_first(rng):
     with torch.no_grad():
         network(prepared(sky(rng, 1)))
     assert sizes == [(64, 15, 15)] * 2 + [(128, 8, 8)] * 2 + [(256, 4, 4)] * 2 + [(512, 2, 2)] * 2
+
+
+def test_images_called_bad_are_shown_as_one_more_kind_of_damage(rng: np.random.Generator) -> None:
+    image, called_bad = rng.normal(size=(60, 60)), np.full((1, 60, 60), 7.0)
+    shown = [_spoilt(image, called_bad, rng) for _ in range(120)]
+    assert 0 < sum(bool((spoilt == 7.0).all()) for spoilt in shown) < 60

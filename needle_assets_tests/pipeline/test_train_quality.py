@@ -1,8 +1,11 @@
 """`needle train quality` from end to end on a small simulated home."""
 
+import polars as pl
 import pytest
 
+from needle_assets.assets.trained import quality_models
 from needle_assets.cli.verbs import TrainOptions, run_train_quality
+from needle_assets.landing import verdicts
 from needle_assets.pipeline import train_quality as training_quality
 from needle_assets.pipeline.session import RefreshError
 from needle_assets_tests.folders import refreshed, rows
@@ -86,3 +89,30 @@ def test_an_empty_home_is_refused(tmp_path) -> None:
 
     with pytest.raises(RefreshError, match="holds no judged images"):
         run_train_quality(Home(tmp_path / "home"), ONE_WORKER)
+
+
+def test_what_people_say_of_stamps_trains_only_where_a_setting_says_so(own) -> None:
+    landing, home = own
+    before = run_train_quality(home, ONE_WORKER)
+    query = "select object_id, candid, image, 'bad' as verdict from core.stamp_quality where is_good order by all limit 1"
+    said = dict(zip(("object_id", "candid", "image", "verdict"), rows(home, query)[0], strict=True))
+    verdicts.append(landing, verdicts.STAMP_FILE, said)
+    assert refreshed(home) == {"raw/verdicts": 1}
+    told = ("training_set_id", "n_images")
+    assert [run_train_quality(home, ONE_WORKER)[name] for name in told] == [before[name] for name in told]
+    (home.path / "settings.toml").write_text("[checker]\ntrains_on_verdicts = true\n")
+    after = run_train_quality(home, ONE_WORKER)
+    assert after["n_images"] == before["n_images"] - 1
+    assert after["training_set_id"] != before["training_set_id"]
+
+
+def test_a_verdict_stands_in_place_of_the_rules_and_bad_images_are_trained_with() -> None:
+    ids = [f"ZTF20aaaaaa{letter}" for letter in "abcdefghij"]
+    quality = pl.DataFrame({"object_id": ids, "candid": 1, "image": "science", "reasons": [["dark"]] * 10})
+    said = pl.DataFrame({"object_id": ids[:8], "candid": 1, "image": "science", "verdict": ["good", "bad"] * 4})
+    heard = quality_models.with_verdicts(quality, said)
+    assert heard["reasons"].to_list() == [[], [quality_models.SAID_BAD]] * 4 + [["dark"]] * 2
+    stamps = pl.DataFrame({"object_id": ids, "candid": 1, "science": [[1.0] * 3600] * 10, "reference": [[2.0] * 3600] * 10})
+    frames = {"core.stamps": stamps, "core.stamp_quality": heard}
+    assert [image.object_id for image in quality_models.good_images(frames)] == ids[:8:2]
+    assert [image.object_id for image in quality_models.bad_images(frames)] == ids[1:8:2]

@@ -8,7 +8,7 @@ create table raw.verdicts (
     judged_by varchar,
     judged_at timestamp
 );
-comment on table raw.verdicts is 'What people said of objects and of stamps, as it stands in verdicts.csv and stamp_verdicts.csv; it trains nothing. One row per verdict.';
+comment on table raw.verdicts is 'What people said of objects and of stamps, as it stands in verdicts.csv and stamp_verdicts.csv; it trains nothing unless checker.trains_on_verdicts says that stamps do. One row per verdict.';
 comment on column raw.verdicts.verdict_id is 'What makes it one verdict: sent twice, it counts once; file and line where the file does not say.';
 comment on column raw.verdicts.object_id is 'Object id in its survey.';
 comment on column raw.verdicts.candid is 'Packet whose stamp was judged; null for a verdict on the object.';

@@ -24,6 +24,7 @@ from needle_assets.surveys.survey import FEATURE_COLUMNS
 
 MODEL_KINDS = ("cnn", "resnet18")
 MIN_IMAGES = 20
+SAID_BAD = "called bad by a person"
 # Raised by hand when the same images and settings would give another checker.
 CODE_VERSION = "2"
 
@@ -38,12 +39,17 @@ class GoodImage(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Good images, shape (n, 60, 60), to train on, to set the threshold with, and to judge by; no object is in two of them."""
+    """
+    Good images, shape (n, 60, 60), to train on, to set the threshold with, and to judge by; no object is in two of them.
+
+    ``bad``, shape (m, 60, 60), are those of objects to train on that people called bad.
+    """
 
     training: NDArray[np.float32]
     calibration: NDArray[np.float32]
     judging: NDArray[np.float32]
     n_objects: tuple[int, int, int]
+    bad: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,19 +65,39 @@ class Task:
 
 def training_objects(quality: pl.DataFrame, settings: Settings) -> list[str]:
     """
-    The objects whose stamps are needed to train: drawn by a hash of their id until ``max_training_images`` good images are had.
+    The objects whose stamps are needed to train: drawn by a hash of their id until ``max_training_images`` good images are had, and
+    those of which people called an image bad.
 
     ``quality`` holds object_id and reasons of ``core.stamp_quality``, all objects.
     """
     good = quality.filter(_passes_rules()).group_by("object_id").len()
     ordered = sorted(good.iter_rows(), key=lambda row: _draw(row[0], settings))
-    needed, n_images = [], 0
+    needed, n_images = quality.filter(pl.col("reasons").list.contains(SAID_BAD))["object_id"].unique().to_list(), 0
     for object_id, n in ordered:
         if n_images >= settings.checker.max_training_images:
             break
         needed.append(object_id)
         n_images += n
-    return sorted(needed)
+    return sorted(set(needed))
+
+
+def with_verdicts(quality: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+    """
+    What the rules say of images, people's word in its place where there is one: no reason for good, SAID_BAD for bad.
+
+    ``quality`` holds object_id, candid, image and reasons; ``verdicts`` object_id, candid, image and verdict, one row per image.
+    """
+    said = pl.when(pl.col("verdict") == "good").then(pl.lit([], dtype=pl.List(pl.String))).otherwise(pl.lit([SAID_BAD]))
+    joined = quality.join(verdicts, on=["object_id", "candid", "image"], how="left")
+    return joined.with_columns(reasons=pl.when(pl.col("verdict").is_null()).then("reasons").otherwise(said)).drop("verdict")
+
+
+def bad_images(frames: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
+    """Every image of some objects that people called bad, sorted like the good ones; see :func:`with_verdicts`."""
+    quality = frames["core.stamp_quality"].filter(pl.col("reasons").list.contains(SAID_BAD))
+    called = set(zip(quality["object_id"], quality["candid"], quality["image"], strict=True))
+    images = ((stamp.object_id, stamp.candid, name, stamp.images[name]) for stamp in stamps_of(frames) for name in IMAGES)
+    return sorted((GoodImage(*found) for found in images if found[:3] in called), key=lambda entry: entry[:3])
 
 
 def good_images(frames: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
@@ -94,21 +120,19 @@ def good_images(frames: Mapping[str, pl.DataFrame]) -> list[GoodImage]:
     return sorted(found, key=lambda entry: entry[:3])
 
 
-def parts_of(good: Sequence[GoodImage], settings: Settings) -> Parts:
+def parts_of(good: Sequence[GoodImage], settings: Settings, bad: Sequence[GoodImage] = ()) -> Parts:
     """
-    Images by part: an object belongs to one part for ever, whatever other objects there are.
+    Images by part: an object belongs to one part for ever, whatever other objects there are. ``bad`` ones are trained on alone.
 
     Raises
     ------
     Rejection
         If there are too few good images in one of the three parts.
     """
-    half = settings.checker.held_out_fraction / 2 * 2**32
     names: list[set[str]] = [set(), set(), set()]
     images: list[list[NDArray[np.float32]]] = [[], [], []]
     for object_id, _, _, pixels in good:
-        draw = _draw(f"part of {object_id}", settings)
-        part = 1 if draw < half else 2 if draw < 2 * half else 0
+        part = _part(object_id, settings)
         names[part].add(object_id)
         images[part].append(pixels)
     if min(len(part) for part in images) < MIN_IMAGES:
@@ -118,23 +142,32 @@ def parts_of(good: Sequence[GoodImage], settings: Settings) -> Parts:
             n_images=len(good),
         )
     training, calibration, judging = (np.stack(part) for part in images)
-    return Parts(training, calibration, judging, (len(names[0]), len(names[1]), len(names[2])))
+    examples = [pixels for object_id, _, _, pixels in bad if _part(object_id, settings) == 0]
+    shown = np.stack(examples) if examples else np.empty((0, *training.shape[1:]), np.float32)
+    return Parts(training, calibration, judging, (len(names[0]), len(names[1]), len(names[2])), shown)
 
 
-def training_set_id(good: Sequence[GoodImage]) -> str:
+def _part(object_id: str, settings: Settings) -> int:
+    """0 to train on, 1 to set the threshold with, 2 to judge by."""
+    half = settings.checker.held_out_fraction / 2 * 2**32
+    draw = _draw(f"part of {object_id}", settings)
+    return 1 if draw < half else 2 if draw < 2 * half else 0
+
+
+def training_set_id(good: Sequence[GoodImage], bad: Sequence[GoodImage] = ()) -> str:
     """Hash of the images that training uses, whatever their order."""
     digest = hashlib.sha256()
-    for object_id, candid, name, pixels in sorted(good, key=lambda entry: entry[:3]):
+    ordered = [sorted(images, key=lambda entry: entry[:3]) for images in (good, bad)]
+    for object_id, candid, name, pixels in [*ordered[0], *(entry._replace(name=f"bad {entry.name}") for entry in ordered[1])]:
         digest.update(f"{object_id}|{candid}|{name}|".encode() + np.ascontiguousarray(pixels).tobytes())
     return digest.hexdigest()[:16]
 
 
 def fingerprint(training_set: str, model_kind: str, settings: Settings) -> str:
     """What decides whether a network has to be trained again: images, settings, seed and code."""
-    told = json.dumps(
-        [training_set, model_kind, settings.seed, asdict(settings.quality), asdict(settings.checker), CODE_VERSION],
-        sort_keys=True,
-    )
+    checker = asdict(settings.checker)
+    checker.pop("trains_on_verdicts")  # which images that makes is in the training set
+    told = json.dumps([training_set, model_kind, settings.seed, asdict(settings.quality), checker, CODE_VERSION], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -160,7 +193,7 @@ def train_network(task: Task) -> dict[str, Any]:
     started = time.monotonic()
     parts, settings = task.parts, task.settings
     trained = networks.train(
-        task.model_kind, parts.training, seed=settings.seed, settings=settings.checker, on_epoch=_teller(task.told)
+        task.model_kind, parts.training, seed=settings.seed, bad=parts.bad, settings=settings.checker, on_epoch=_teller(task.told)
     )
     weights = networks.to_bytes(networks.calibrated(trained.model, parts.calibration, threshold=settings.quality.good_threshold))
     return {

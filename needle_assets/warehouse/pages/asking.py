@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -80,8 +81,7 @@ class Asker:
         try:
             text, _ = process.communicate(json.dumps({"path": str(self.path), "query": query}), timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            _end([process])
             return Answer(problem=f"the query was ended after {SECONDS} s; ask for less, or ask `needle sql`, which waits.")
         if process.returncode == -signal.SIGALRM:  # it had waited long enough just then
             return self._asked(query)
@@ -94,8 +94,8 @@ class Asker:
 
 def _end(processes: list["subprocess.Popen[str]"]) -> None:
     for process in processes:
-        process.kill()
-        process.communicate()
+        with suppress(OSError), process:  # which closes its pipes
+            process.kill()
 
 
 def _started() -> "subprocess.Popen[str]":

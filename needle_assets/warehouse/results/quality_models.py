@@ -22,8 +22,19 @@ _STAMPS: Mapping[str, tuple[str, ...]] = {
 
 
 def judged_images(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Object, band and broken rules of every image in ``core.stamp_quality``, without its pixels."""
-    return _frame(connection, "select object_id, band, reasons from core.stamp_quality order by object_id, candid, image")
+    """Object, packet, name, band and broken rules of every image in ``core.stamp_quality``, without its pixels."""
+    order = "order by object_id, candid, image"
+    return _frame(connection, f"select object_id, candid, image, band, reasons from core.stamp_quality {order}")
+
+
+def verdicts_on_images(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The newest of what people said of each image: object, packet, name, and good or bad."""
+    newest = "partition by object_id, candid, image order by judged_at desc nulls last, verdict_id desc"
+    return _frame(
+        connection,
+        "select object_id, candid, image, verdict from raw.verdicts where candid is not null and verdict in ('good', 'bad') "
+        f"qualify row_number() over ({newest}) = 1 order by all",
+    )
 
 
 def stamps_of_objects(
