@@ -10,6 +10,9 @@ from needle_assets.explore.app import make_app
 from needle_assets.guard import NAMES, guarded
 from needle_assets.home import Home
 
+# Longer than people look at a page: who asks just when a connection is given up sees an error.
+KEEP_ALIVE_SECONDS = 75
+
 
 class PortError(NeedleError):
     """The port cannot be used; the message says what to do."""
@@ -34,5 +37,7 @@ def serve(home: Home, port: int) -> None:
         at = listening.getsockname()[1]
         sys.stdout.write(f"Pages on http://{NAMES[0]}:{at} for {home.path}; stop them with Ctrl-C.\n")
         sys.stdout.flush()
-        config = uvicorn.Config(guarded(make_app(home), at), log_level="warning", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            guarded(make_app(home), at), log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_SECONDS
+        )
         uvicorn.Server(config).run(sockets=[listening])

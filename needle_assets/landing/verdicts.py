@@ -27,6 +27,7 @@ OBJECT_VERDICTS = (*CLASSES, "follow_up", "comment")
 STAMP_VERDICTS = ("good", "bad")
 MAX_CHARACTERS = {"comment": 1000, "judged_by": 80}
 MAX_HEADER_BYTES = 4096
+LARGEST_CANDID = 2**63 - 1
 
 
 def new_id() -> str:
@@ -116,9 +117,16 @@ def _problem(row: Mapping[str, str], *, is_of_stamps: bool) -> str:
         return f"it has no {' and no '.join(missing)}, so it is no verdict; every line names an object and says something of it."
     if any(len(text) > MAX_LANDED_CHARACTERS or not text.isprintable() for text in row.values()):
         return f"a value is no printable text of at most {MAX_LANDED_CHARACTERS} characters."
-    if is_of_stamps and not (row.get("candid", "").isdigit() and len(row["candid"]) < 19 and row.get("image") in IMAGES):
+    if is_of_stamps and not _names_image(row):
         return "it names no packet (candid) and image, science or reference."
     return ""
+
+
+def _names_image(row: Mapping[str, str]) -> bool:
+    """Whether it says which image of which packet it is of."""
+    candid = row.get("candid", "")
+    is_number = candid.isascii() and candid.isdigit() and len(candid) < 20 and int(candid) <= LARGEST_CANDID
+    return is_number and row.get("image") in IMAGES
 
 
 def _time(text: str) -> dt.datetime | None:
@@ -142,7 +150,7 @@ def _checked(name: str, given: Mapping[str, object]) -> dict[str, str]:
             raise Rejection(f"{column} has {len(row[column])} characters; at most {most} are kept.")
     if not row["object_id"] or len(row["object_id"]) > 80:
         raise Rejection("no object was named; a verdict is of one object.")
-    if name == STAMP_FILE and not (row["candid"].isdigit() and row["image"] in IMAGES):
+    if name == STAMP_FILE and not _names_image(row):
         raise Rejection("a verdict on a stamp names its packet (candid) and the image, science or reference.")
     if row["verdict"] == "comment" and not row["comment"]:
         raise Rejection("the comment is empty; write something, or give another verdict.")

@@ -95,6 +95,14 @@ def test_a_home_without_a_warehouse_says_what_to_do(tmp_path: Path) -> None:
     assert "needle refresh" in answer.text
 
 
+def test_a_warehouse_that_other_code_published_says_what_to_do(filled: tuple[Path, Home], tmp_path: Path) -> None:
+    old = asker(edited(filled, tmp_path, "drop view results.candidate_ranking", "alter table core.hosts rename r_mag to host_r"))
+    for page in ("/", "/candidates", "/objects"):
+        answer = old(page)
+        assert answer.status_code == 503
+        assert "`needle refresh` publishes it anew" in answer.text
+
+
 def test_what_was_published_since_is_shown(filled: tuple[Path, Home], tmp_path: Path) -> None:
     home = edited(filled, tmp_path)
     ask, object_id = asker(home), an_object(filled[1], "raw.objects")

@@ -1,5 +1,6 @@
 """`needle train quality` from end to end on a small simulated home."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -112,7 +113,7 @@ def test_a_verdict_stands_in_place_of_the_rules_and_bad_images_are_trained_with(
     said = pl.DataFrame({"object_id": ids[:8], "candid": 1, "image": "science", "verdict": ["good", "bad"] * 4})
     heard = quality_models.with_verdicts(quality, said)
     assert heard["reasons"].to_list() == [[], [quality_models.SAID_BAD]] * 4 + [["dark"]] * 2
-    stamps = pl.DataFrame({"object_id": ids, "candid": 1, "science": [[1.0] * 3600] * 10, "reference": [[2.0] * 3600] * 10})
+    stamps = pl.DataFrame({"object_id": ids, "candid": 1, "science": np.ones((10, 3600)), "reference": np.ones((10, 3600))})
     frames = {"core.stamps": stamps, "core.stamp_quality": heard}
     assert [image.object_id for image in quality_models.good_images(frames)] == ids[:8:2]
     assert [image.object_id for image in quality_models.bad_images(frames)] == ids[1:8:2]

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from needle_assets.surveys.known import simulated_id_pattern
-from needle_assets.warehouse.pages.published import Condition, Published
+from needle_assets.warehouse.pages.published import Condition, Published, all_of
 
 PAGE_ROWS = 50
 RECENT_DAYS = 90.0
-MOST_NEIGHBOURS = 20_000
 P_OF = {"SN": "p_sn", "SLSN-I": "p_slsn", "TDE": "p_tde"}
 # Haversine: exact for the small distances that are asked for.
 _SEPARATION_DEG = (
@@ -69,11 +68,16 @@ def listed(published: Published, wanted: Wanted, *, offset: int = 0, limit: int 
 
 def neighbours(published: Published, wanted: Wanted, object_id: str) -> tuple[str | None, str | None]:
     """The objects before and after one in a list; None at its ends, and where it is not in it."""
-    ids = [row["object_id"] for row in listed(published, wanted, limit=MOST_NEIGHBOURS)[1]]
-    if object_id not in ids:
-        return None, (ids[0] if ids else None)
-    at = ids.index(object_id)
-    return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
+    order = ORDERS.get(wanted.order, ORDERS["id"])
+    where, values = all_of(_conditions(wanted))
+    window = f"window w as (order by {order})"
+    beside = (
+        f"select object_id, lag(object_id) over w as before, lead(object_id) over w as after from ({_LISTED}) {where} {window}"
+    )
+    found = published.first(f"select before, after from ({beside}) where object_id = $own_id", {**values, "own_id": object_id})
+    if not found:
+        found = {"after": next((row["object_id"] for row in listed(published, wanted, limit=1)[1]), None)}
+    return found.get("before"), found.get("after")
 
 
 def _conditions(wanted: Wanted) -> list[Condition]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import duckdb
 import polars as pl
 
 from needle_assets.warehouse.connection import Connection, WarehouseError, opened_reader
@@ -43,8 +44,8 @@ class Published:
         return f"{found.st_ino:x}-{found.st_mtime_ns:x}"
 
     def rows(self, query: str, values: Values = ()) -> list[dict[str, Any]]:
-        """The answer, one dictionary a row. Raises WarehouseError while nothing is published."""
-        found = self._cursor().execute(query, values)
+        """The answer, one dictionary a row. Raises WarehouseError while nothing is published, and where other code published it."""
+        found = self._asked(query, values)
         names = [column[0] for column in found.description or []]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -56,15 +57,14 @@ class Published:
         self, query: str, conditions: Sequence[Condition], *, order: str, limit: int, offset: int
     ) -> tuple[int, list[dict[str, Any]]]:
         """How many rows of ``query`` fulfil all conditions (0 beyond the last of them), and those from ``offset`` on."""
-        where = f"where {' and '.join(condition for condition, _ in conditions)}" if conditions else ""
-        values = {name: value for _, given in conditions for name, value in given.items()}
+        where, values = all_of(conditions)
         listed = f"with listed as ({query}) select *, count(*) over () as n_found from listed {where} order by {order}"
         rows = self.rows(f"{listed} limit {int(limit)} offset {int(offset)}", values)
         return (rows[0]["n_found"] if rows else 0), rows
 
     def frame(self, query: str, values: Values = ()) -> pl.DataFrame:
         """The answer as a frame."""
-        found = pl.from_arrow(self._cursor().execute(query, values).to_arrow_table())
+        found = pl.from_arrow(self._asked(query, values).to_arrow_table())
         assert isinstance(found, pl.DataFrame)
         return found
 
@@ -85,6 +85,14 @@ class Published:
                 self._connection.close()
             self._connection, self._version = None, ""
 
+    def _asked(self, query: str, values: Values) -> Connection:
+        try:
+            return self._cursor().execute(query, values)
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise WarehouseError(
+                f"{self.path} was published by another version of the code, which kept other tables; `needle refresh` publishes it anew."
+            ) from error
+
     def _cursor(self) -> Connection:
         with self._lock:
             version = self.version
@@ -96,3 +104,9 @@ class Published:
             cursor = self._connection.cursor()
         cursor.execute("use needle")
         return cursor
+
+
+def all_of(conditions: Sequence[Condition]) -> tuple[str, dict[str, object]]:
+    """A WHERE in which all conditions hold (nothing without any), and their values by name."""
+    where = f"where {' and '.join(condition for condition, _ in conditions)}" if conditions else ""
+    return where, {name: value for _, given in conditions for name, value in given.items()}
