@@ -1,7 +1,5 @@
 """The page for SQL: one question, asked by a process of its own with limits of time, memory and rows."""
 
-from typing import Any
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -46,22 +44,24 @@ async def ask(request: Request) -> Response:
 
 def _shown(request: Request, text: str, answer: asking.Answer | None, given: dict[str, str] | None = None) -> Response:
     published = request.app.state.published
+    axes = _axes(answer, given or {})
+    names = answer.columns if answer else []
     return page(
         request,
         "sql.html",
         text=text,
         answer=answer,
         most_shown=MOST_SHOWN,
-        plot=_plot(answer, given or {}),
-        chosen={"x": "", "y": ""} | (given or {}),
+        plot=plots.quick(names, answer.rows, *axes) if answer and axes else None,
+        chosen=dict(zip("xy", (names[k] for k in axes), strict=True)) if axes else {},
         tables=published.kept("tables", asking.tables),
         ready=asking.ready(),
         limits=asking.LIMITS,
     )
 
 
-def _plot(answer: asking.Answer | None, given: dict[str, str]) -> dict[str, Any] | None:
-    """The first two columns of numbers against each other, or the two that were chosen."""
+def _axes(answer: asking.Answer | None, given: dict[str, str]) -> tuple[int, int] | None:
+    """Which columns are plotted, x and y: the two that were chosen, or the first two of numbers."""
     if answer is None or answer.problem or not answer.rows:
         return None
     numbers = [
@@ -72,4 +72,4 @@ def _plot(answer: asking.Answer | None, given: dict[str, str]) -> dict[str, Any]
     x, y = (answer.columns.index(given[name]) if given.get(name) in answer.columns else None for name in ("x", "y"))
     if (x is None or y is None) and len(numbers) < 2:
         return None
-    return plots.quick(answer.columns, answer.rows, numbers[0] if x is None else x, numbers[1] if y is None else y)
+    return numbers[0] if x is None else x, numbers[1] if y is None else y

@@ -43,8 +43,15 @@ def date(mjd: float | None) -> str:
     return "–" if mjd is None else f"{MJD_DAY_0 + dt.timedelta(days=mjd):%Y-%m-%d}"
 
 
+def measured(value: float, name: str) -> str:
+    """A number to as many digits as its column can mean: positions and days to a fraction of an arcsec and minute, others to five."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.5f}" if name.endswith("_deg") else f"{value:.3f}" if name.endswith("mjd") else f"{value:.5g}"
+
+
 _ENVIRONMENT = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-_ENVIRONMENT.filters.update(number=number, date=date)
+_ENVIRONMENT.filters.update(number=number, date=date, measured=measured)
 _ENVIRONMENT.tests.update(object_id=is_object_id, simulated=is_simulated)
 
 

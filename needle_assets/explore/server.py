@@ -1,5 +1,6 @@
 """``needle explore``: the pages on this machine only, until a signal ends the process."""
 
+import os
 import socket
 import sys
 
@@ -12,6 +13,8 @@ from needle_assets.home import Home
 
 # Longer than people look at a page: who asks just when a connection is given up sees an error.
 KEEP_ALIVE_SECONDS = 75
+# Where processors are short, a refresh goes before those who look.
+GIVING_WAY = 5
 
 
 class PortError(NeedleError):
@@ -27,6 +30,7 @@ def serve(home: Home, port: int) -> None:
     PortError
         If the port is taken.
     """
+    os.nice(GIVING_WAY)
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
