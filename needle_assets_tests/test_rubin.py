@@ -97,3 +97,11 @@ def test_the_page_of_an_object_of_rubins_shows_its_stamps_and_what_they_reach(re
     assert "Small stamps" in page
     assert "No host is known" in page
     assert ask("/objects/313893023095193658/stamps/170094456248729605/turned_difference.png").content[:4] == b"\x89PNG"
+
+
+def test_real_forced_photometry_is_told_once_and_what_was_measured_off_the_object_is_suspect(real, rubin):
+    found = rows(
+        real, f"select object_id, count(*), count_if(is_suspect) from core.forced_photometry where {OURS} group by 1 order by 1"
+    )
+    assert [(n, n_suspect) for _, n, n_suspect in found] == [(401, 16), (408, 1), (340, 339)]
+    assert rows(real, "select count(*) from core.nightly_fluxes") == [(0,)], "a fit sees them where the settings say so"

@@ -13,6 +13,7 @@ from needle_assets.light_curves import features as table_1
 from needle_assets.light_curves.batched_fits import fit_many
 from needle_assets.light_curves.cleaning import CleanLightCurve, clean, is_usable
 from needle_assets.light_curves.extinction import deredden
+from needle_assets.light_curves.forced import Fluxes
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux_points
 from needle_assets.light_curves.light_curve import LightCurve, classification_mjd, n_rising, peak_mjd
 from needle_assets.light_curves.usability import daily_curve, judge
@@ -69,11 +70,12 @@ def gp_fits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """Two-dimensional Gaussian process of every light curve with its daily prediction (paper, section 4.2)."""
     product, process = Product(), settings.gaussian_process
     surveys = surveys_of(frames)
-    curves, objects = {}, {}
+    curves, objects, forced = {}, {}, _forced_of(frames.get("core.nightly_fluxes"))
     for (object_id,), frame in frames["core.light_curves"].partition_by("object_id", as_dict=True, maintain_order=True).items():
         curves[object_id] = _light_curve(frame, time="days_since_first")
         try:
-            objects[object_id] = flux_points(curves[object_id], process, surveys[object_id].fit_wavelength_angstrom)
+            wavelength = surveys[object_id].fit_wavelength_angstrom
+            objects[object_id] = flux_points(curves[object_id], process, wavelength, forced.get(object_id))
         except Rejection as why:
             product.rejections.append(why.also(object_id=object_id))
     fits = fit_many(
@@ -85,6 +87,13 @@ def gp_fits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         rise_end = peak_mjd(curves[object_id], surveys[object_id].fit_bands) + settings.epochs.days_after_peak
         product.rows.append({"object_id": object_id, **_fit_row(fit, rise_end, process, surveys[object_id])})
     return product
+
+
+def _forced_of(frame: pl.DataFrame | None) -> dict[str, Fluxes]:
+    """Nightly fluxes by object, on the clock of the light curve."""
+    columns = ("days_since_first", "band", "flux_microjansky", "flux_err_microjansky")
+    parts = frame.partition_by("object_id", as_dict=True).items() if frame is not None and len(frame) else ()
+    return {str(object_id): Fluxes.of(*(part[name].to_numpy() for name in columns)) for (object_id,), part in parts}
 
 
 def features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:

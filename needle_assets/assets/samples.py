@@ -23,7 +23,7 @@ from needle_assets.samples import splits as places
 from needle_assets.samples.crossmatch import Drawing, ImageParent, LightCurveParent, Recipe, draw_recipes
 from needle_assets.samples.identity import conflicts, groups
 from needle_assets.samples.realism import recognisability
-from needle_assets.settings import Settings
+from needle_assets.settings import Settings, as_fingerprinted
 from needle_assets.surveys.panstarrs import HOST_BANDS
 from needle_assets.surveys.survey import Survey
 
@@ -205,7 +205,9 @@ class _Parents:
         ids = wanted.select("object_id")
         own = {name: _by_object(frames[name].join(ids, on="object_id", how="semi")) for name in frames if name in PARENT_TABLES}
         names = wanted["object_id"].to_list()
-        sections = {name: asdict(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")}
+        sections = {
+            name: as_fingerprinted(settings)[name] for name in ("synthetic", "features", "epochs", "gaussian_process", "seed")
+        }
         identity = dict(wanted.select("object_id", "identity").iter_rows())
         surveys = surveys_of(frames)
         light_curves = {

@@ -60,7 +60,7 @@ _FLOATS = (
     *("extendedness", "raErr", "decErr"),
 )
 _TIMES = ("midpointMjdTai", "timeProcessedMjdTai", "timeWithdrawnMjdTai")
-_FORCED_FLOATS = ("psfFlux", "psfFluxErr", "scienceFlux", "scienceFluxErr")
+_FORCED_FLOATS = ("ra", "dec", "psfFlux", "psfFluxErr", "scienceFlux", "scienceFluxErr")
 
 _SOURCE = Wanted(
     dict.fromkeys(

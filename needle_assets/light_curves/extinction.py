@@ -19,6 +19,20 @@ def extinction_per_a_v(wavelength_angstrom: float) -> float:
     return float(dust_laws.fitzpatrick99(np.array([wavelength_angstrom]), 1.0, R_V)[0])
 
 
+def extinction_factors(
+    band: ArrayLike, a_v_mag: float | None, wavelength_angstrom: Mapping[str, float]
+) -> tuple[FloatArray, bool]:
+    """
+    What fluxes of these bands are multiplied by to be free of Milky Way extinction, and whether they are then.
+
+    1 and False where A_V is None or NaN: what is not known is not removed.
+    """
+    names = np.asarray(band)
+    nothing, never = np.zeros(names.shape), np.zeros(names.shape, dtype=bool)
+    mag, is_corrected = deredden(nothing, names, a_v_mag, never, wavelength_angstrom=wavelength_angstrom)
+    return 10.0 ** (-0.4 * mag), bool(is_corrected.all())
+
+
 def deredden(
     mag: ArrayLike,
     band: ArrayLike,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from needle_assets.errors import Rejection
+from needle_assets.light_curves.forced import Fluxes
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag
 from needle_assets.settings import GaussianProcessSettings
 from needle_assets.shapes import require_columns
@@ -20,6 +21,8 @@ START_LENGTH_SCALE_DAYS = 20.0
 LENGTH_SCALE_BOUNDS_DAYS = (1.0, 1000.0)
 LOG_VARIANCE_RANGE = 10.0
 MIN_POINTS = 2
+SEEN_SIGMA = 3.0
+SAME_NIGHT_DAYS = 0.5
 PRIOR_RESIDUALS = 5
 MAX_RESIDUAL = 3.0
 
@@ -43,6 +46,8 @@ class FluxPoints:
         What was subtracted in each band and is added back at prediction [microjansky].
     error_scale : float
         What the stated errors were multiplied by; ``flux_err`` includes it.
+    is_forced : ndarray, shape (n,), bool, optional
+        Which points are forced photometry; none, if left out.
     """
 
     days: FloatArray
@@ -52,9 +57,10 @@ class FluxPoints:
     flux_err: FloatArray
     background: Mapping[str, float]
     error_scale: float = 1.0
+    is_forced: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        require_columns(days=self.days, band=self.band, flux=self.flux, flux_err=self.flux_err)
+        require_columns(days=self.days, band=self.band, flux=self.flux, flux_err=self.flux_err, is_forced=self.is_forced)
 
     @cached_property
     def wavelength_angstrom(self) -> FloatArray:
@@ -64,6 +70,13 @@ class FluxPoints:
     def wavelengths_of(self, band: NDArray[np.str_]) -> FloatArray:
         """Mean wavelength of each of some bands [angstrom]."""
         return np.array([self.band_wavelength_angstrom[b] for b in band], dtype=float)
+
+    @property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Which points show the object, shape (n,): detections, and forced photometry of three times its error."""
+        if self.is_forced is None:
+            return np.ones(len(self.days), dtype=bool)
+        return ~self.is_forced | (self.flux > SEEN_SIGMA * self.flux_err)
 
     @property
     def scale(self) -> float:
@@ -109,10 +122,16 @@ class GaussianProcessFit:
 
 
 def flux_points(
-    light_curve: LightCurve, settings: GaussianProcessSettings, wavelength_angstrom: Mapping[str, float]
+    light_curve: LightCurve,
+    settings: GaussianProcessSettings,
+    wavelength_angstrom: Mapping[str, float],
+    forced: Fluxes | None = None,
 ) -> FluxPoints:
     """
     Fluxes to fit: points of the bands in ``wavelength_angstrom``, within the fitted span, background subtracted, error floor added.
+
+    With ``forced`` (one point a night and band, on the same clock, as free of extinction as the light curve) also fluxes of forced
+    photometry, from some time before the first point to the end of the span; they stand for a detection of the same night.
 
     Raises
     ------
@@ -131,16 +150,22 @@ def flux_points(
             f"{len(points)} epochs in {' and '.join(wavelength_angstrom)}, {MIN_POINTS} needed to fit; kept as observed, not resampled.",
             n_points=len(points),
         )
-    flux, flux_err = flux_from_mag(points.mag, points.mag_err)
-    bands = [band for band in wavelength_angstrom if np.any(points.band == band)]
-    background = {band: _typical(flux[points.band == band]) if settings.background == "biweight" else 0.0 for band in bands}
+    fluxes = Fluxes.of(points.mjd, points.band, *flux_from_mag(points.mag, points.mag_err))
+    is_forced = np.zeros(len(fluxes), dtype=bool)
+    if forced is not None and len(forced):
+        fluxes, is_forced = _joined(fluxes, _forced_in_span(forced, points, settings, tuple(wavelength_angstrom)))
+    bands = [band for band in wavelength_angstrom if np.any(fluxes.band == band)]
+    background = {
+        band: _typical(fluxes.flux[fluxes.band == band]) if settings.background == "biweight" else 0.0 for band in bands
+    }
     return FluxPoints(
-        days=points.mjd,
-        band=points.band,
+        days=fluxes.mjd,
+        band=fluxes.band,
         band_wavelength_angstrom=wavelength_angstrom,
-        flux=flux - np.array([background[band] for band in points.band]),
-        flux_err=np.hypot(flux_err, settings.flux_error_floor * flux),
+        flux=fluxes.flux - np.array([background[band] for band in fluxes.band]),
+        flux_err=np.hypot(fluxes.flux_err, settings.flux_error_floor * fluxes.flux),
         background=background,
+        is_forced=is_forced if is_forced.any() else None,
     )
 
 
@@ -148,6 +173,22 @@ def _typical(flux: FloatArray) -> float:
     from astropy.stats import biweight_location  # half a second, and the mean is zero unless the settings say otherwise
 
     return float(biweight_location(flux))
+
+
+def _forced_in_span(forced: Fluxes, points: LightCurve, settings: GaussianProcessSettings, bands: tuple[str, ...]) -> Fluxes:
+    start, end = points.mjd[0] - settings.forced_days_before, points.mjd[0] + settings.max_days_since_first
+    end = min(end, points.mjd[np.argmin(points.mag)] + settings.max_days_after_peak)
+    return forced[(forced.mjd >= start) & (forced.mjd <= end) & np.isin(forced.band, bands)]
+
+
+def _joined(detected: Fluxes, forced: Fluxes) -> tuple[Fluxes, NDArray[np.bool_]]:
+    """Both by time and band, without detections that have a forced point of their night; and which are forced."""
+    same = np.abs(detected.mjd[:, np.newaxis] - forced.mjd) <= SAME_NIGHT_DAYS
+    alone = detected[~(same & (detected.band[:, np.newaxis] == forced.band)).any(axis=1)]
+    both = [np.concatenate([getattr(alone, name), getattr(forced, name)]) for name in ("mjd", "band", "flux", "flux_err")]
+    order = np.lexsort((both[1], both[0]))
+    is_forced = np.arange(len(order)) >= len(alone)
+    return Fluxes.of(*both)[order], is_forced[order]
 
 
 def _in_span(points: LightCurve, settings: GaussianProcessSettings) -> NDArray[np.bool_]:

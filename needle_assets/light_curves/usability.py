@@ -84,7 +84,7 @@ def judge(fit: GaussianProcessFit, curve: DailyCurve, rise_end: float, settings:
     of 24 names. Here every criterion is a number, and every failed one a reason.
     """
     rising = fit.points.days <= rise_end
-    counts = {band: int(np.sum(rising & (fit.points.band == band))) for band in curve.mag}
+    counts = {band: int(np.sum(rising & fit.points.is_seen & (fit.points.band == band))) for band in curve.mag}
     sampled = [band for band in curve.mag if counts[band] > 0]
     residual, left_out = standardised_residuals(fit)
     chi2, left_out_chi2 = (float(np.mean(x[rising] ** 2)) if rising.any() else float("nan") for x in (residual, left_out))

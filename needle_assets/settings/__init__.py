@@ -1,12 +1,12 @@
 """Every scientific number a user may change, typed, with limits and presets. Reads one TOML file; nothing else."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from needle_assets.errors import NeedleError
-from needle_assets.settings.limits import Seed
+from needle_assets.settings.limits import IS_LATER, Seed
 from needle_assets.settings.presets import PRESETS
 from needle_assets.settings.sections import (
     CheckerSettings,
@@ -61,6 +61,7 @@ __all__ = [
     "SyntheticSettings",
     "TrainingSettings",
     "VettingSettings",
+    "as_fingerprinted",
     "as_nested_dict",
     "preset_settings",
     "read_settings",
@@ -132,6 +133,18 @@ def read_settings(path: Path, preset: str | None = None) -> Settings:
             f"use another NEEDLE_HOME for {preset!r}, or leave --preset out."
         )
     return _merged(preset_settings(str(stored)), given, where=str(path), section="")
+
+
+def as_fingerprinted(settings: Any) -> dict[str, Any]:
+    """Settings as plain nested dictionaries, without fields that came later and stand at their default (see ``limits.later``)."""
+    told = {}
+    for known in fields(settings):
+        value = getattr(settings, known.name)
+        if is_dataclass(value):
+            told[known.name] = as_fingerprinted(value)
+        elif not (known.metadata.get(IS_LATER) and value == known.default):
+            told[known.name] = value
+    return told
 
 
 def as_nested_dict(settings: Settings) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -30,6 +30,14 @@ class Must:
         if not self.hold(value):
             raise ValueError(f"it must {self.said}")
         return value
+
+
+IS_LATER = "is_later"
+
+
+def later(default: Any) -> Any:
+    """A field that came after homes were filled: at its default all is computed as before, and it enters no fingerprint."""
+    return field(default=default, metadata={IS_LATER: True})
 
 
 def _is_day(text: str) -> bool:

@@ -22,6 +22,7 @@ from needle_assets.settings.limits import (
     PositiveFraction,
     RadiusPx,
     Seed,
+    later,
     require_order,
 )
 
@@ -65,6 +66,8 @@ class EpochSettings:
 class GaussianProcessSettings:
     """What the Gaussian process is fitted to, and when a fit may be resampled (paper, section 4.2)."""
 
+    points: Literal["detections", "forced"] = later("detections")  # "forced": fluxes of forced photometry too, seen or not
+    forced_days_before: Days = later(60.0)  # how long before the first detection forced photometry counts
     background: Literal["zero", "biweight"] = "zero"  # "biweight": the authors' typical flux per band
     flux_error_floor: Fraction = 0.02
     is_error_scale_fitted: bool = True

@@ -72,6 +72,14 @@ STAGES: tuple[Stage, ...] = (
         group="detections",
     ),
     Stage(
+        table="core.forced_photometry",
+        compute="needle_assets.assets.forced_photometry:forced_photometry",
+        reads={"raw.alerts": ("candid", "jd", "ra", "dec", "prv_candidates", "fp_hists", "prvDiaForcedSources")},
+        group="detections",
+        is_bulk=True,
+        chunk_rows=512,
+    ),
+    Stage(
         table="core.hosts",
         compute="needle_assets.assets.detections:hosts",
         reads={

@@ -140,9 +140,25 @@ STAGES: tuple[Stage, ...] = (
         picture=Picture("needle_assets.assets.pictures.images:masked_stamps", {"core.masked_stamps": ("*",)}),
     ),
     Stage(
+        table="core.nightly_fluxes",
+        compute="needle_assets.assets.forced_photometry:nightly_fluxes",
+        reads={
+            "core.light_curves": ("mjd",),
+            "core.forced_photometry": ("mjd", "band", "flux_microjansky", "flux_err_microjansky", "is_suspect"),
+            "raw.objects": ("a_v_mag",),
+        },
+        settings=("gaussian_process", "light_curves"),
+        group="light_curves",
+        is_bulk=True,
+    ),
+    Stage(
         table="core.gp_fits",
         compute="needle_assets.assets.light_curves:gp_fits",
-        reads={"core.light_curves": ("band", "days_since_first", "mag", "mag_err")},
+        # No flux is there unless the settings say so, and what is not there makes nothing stale.
+        reads={
+            "core.light_curves": ("band", "days_since_first", "mag", "mag_err"),
+            "core.nightly_fluxes": ("band", "days_since_first", "flux_microjansky", "flux_err_microjansky"),
+        },
         settings=("gaussian_process", "epochs"),
         group="light_curves",
         is_bulk=True,

@@ -4,13 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from needle_assets.settings import Settings
+from needle_assets.settings import Settings, as_fingerprinted
 from needle_assets.stages import Stage
 from needle_assets.warehouse.schema import Table, bump_change, first_column, renamed_tables
 
@@ -55,7 +54,7 @@ class Plan(NamedTuple):
 
 def parameters_of(stage: Stage, settings: Settings) -> str:
     """The settings a stage reads, as JSON with sorted keys."""
-    everything = asdict(settings)
+    everything = as_fingerprinted(settings)
     return json.dumps({name: everything[name] for name in stage.settings}, sort_keys=True)
 
 

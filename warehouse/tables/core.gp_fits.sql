@@ -27,7 +27,7 @@ comment on column core.gp_fits.length_scale_days is 'Time scale of the kernel [d
 comment on column core.gp_fits.wavelength_scale_angstrom is 'Wavelength scale of the kernel, not fitted [angstrom].';
 comment on column core.gp_fits.error_scale is 'What the stated errors were multiplied by to agree with the scatter; 1 where that is switched off.';
 comment on column core.gp_fits.log_likelihood is 'Natural logarithm of the marginal likelihood of the fluxes in microjansky.';
-comment on column core.gp_fits.n_points is 'Cleaned g and r epochs that were fitted.';
+comment on column core.gp_fits.n_points is 'Points that were fitted: cleaned epochs in the bands of the survey, and with forced photometry its nights.';
 comment on column core.gp_fits.reduced_chi2 is 'Mean square residual of the rising epochs in units of their errors; null without any.';
 comment on column core.gp_fits.left_out_chi2 is 'Mean square of the leave-one-out residuals of the rising epochs in units of their predicted errors; null without any.';
 comment on column core.gp_fits.median_rise_err_mag is 'Median error of the predicted rise [mag]; null without rising epochs.';

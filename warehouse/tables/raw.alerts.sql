@@ -87,7 +87,7 @@ create table raw.alerts (
     observation_reason varchar, -- if absent: null
     target_name varchar, -- if absent: null
     flags varchar[], -- if absent: null
-    prvDiaForcedSources struct(diaForcedSourceId bigint, visit bigint, detector integer, band varchar, midpointMjdTai double, psfFlux float, psfFluxErr float, scienceFlux float, scienceFluxErr float, timeProcessedMjdTai double, timeWithdrawnMjdTai double)[], -- if absent: null
+    prvDiaForcedSources struct(diaForcedSourceId bigint, visit bigint, detector integer, band varchar, ra double, dec double, midpointMjdTai double, psfFlux float, psfFluxErr float, scienceFlux float, scienceFluxErr float, timeProcessedMjdTai double, timeWithdrawnMjdTai double)[], -- if absent: null
     path varchar not null,
     member varchar,
     sha256 varchar not null,

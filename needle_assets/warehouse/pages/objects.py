@@ -6,10 +6,8 @@ from typing import Any
 import polars as pl
 
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.light_curves.light_curve import ZEROPOINT_MAG
 from needle_assets.surveys.clock import MJD_OFFSET
-from needle_assets.surveys.known import survey_of_id
-from needle_assets.surveys.ztf import ZTF
+from needle_assets.surveys.known import SURVEYS, survey_of_id
 from needle_assets.warehouse.pages.published import Published
 
 Rows = list[dict[str, Any]]
@@ -17,7 +15,7 @@ Rows = list[dict[str, Any]]
 # What may be downloaded of an object.
 TABLES = (
     *("core.detections", "core.upper_limits", "core.light_curves", "core.gp_fits", "core.features", "core.hosts", "core.epochs"),
-    *("core.vetting", "core.turned_stamps"),
+    *("core.vetting", "core.turned_stamps", "core.forced_photometry"),
     *("core.stamp_quality", "core.stamps", "core.rejections", "raw.alerts", "raw.photometry", "results.candidates"),
     "results.predictions",
 )
@@ -25,17 +23,15 @@ _CATALOGUE_ALONE = (
     "select object_id, ra_deg, dec_deg, label, type, redshift, false as is_candidate, 0 as n_packets, 0 as n_detections, "
     "null as first_mjd, null as last_mjd, null as brightest_mag from raw.objects where object_id = $id"
 )
-_CASES_OF_BAND = " ".join(f"when {number} then '{band}'" for number, band in ZTF.band_of_number.items())
-_TO_MICROJANSKY = f"pow(10, -0.4 * (f.magzpsci - {ZEROPOINT_MAG}))"
+_CASES_OF_BAND = " ".join(
+    f"when {number} then '{band}'" for survey in SURVEYS.values() for number, band in survey.band_of_number.items()
+)
 _OF = {
     "catalogue": "select * from raw.objects where object_id = $id",
     "detections": "select mjd, band, mag, mag_err, is_positive, has_stamp, source from core.detections where object_id = $id order by mjd",
     "limits": "select mjd, band, mag_limit from core.upper_limits where object_id = $id order by mjd",
     "forced": (
-        "with newest as (select fp_hists from raw.alerts where object_id = $id and len(fp_hists) > 0 order by jd desc limit 1) "
-        f"select f.jd - {MJD_OFFSET} as mjd, case f.fid {_CASES_OF_BAND} end as band, "
-        f"f.forcediffimflux * {_TO_MICROJANSKY} as flux_microjansky, f.forcediffimfluxunc * {_TO_MICROJANSKY} as flux_err_microjansky "
-        "from (select unnest(fp_hists) as f from newest) where f.forcediffimflux is not null and f.magzpsci is not null order by 1"
+        "select mjd, band, flux_microjansky, flux_err_microjansky from core.forced_photometry where object_id = $id order by mjd"
     ),
     "cleaned": "select band, mjd, days_since_first, mag, mag_err, n_merged from core.light_curves where object_id = $id order by mjd",
     "epochs": "select * from core.epochs where object_id = $id",
