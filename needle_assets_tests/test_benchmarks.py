@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = {
     "orchestration": "--objects 12 --packets 2",
     "events": "--objects 20 --stock-objects 5",
+    "explore": "--objects 40 --models 8 --people 20 --rounds 1",
     "images": "--pairs 6 --stamps 12 --no-network",
     "images_truth": "--objects 6",
     "light_curves": "--single 5 --simulated 8",

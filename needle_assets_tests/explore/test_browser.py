@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from needle_assets.home import Home
 from needle_assets.landing import verdicts
+from needle_assets_tests.explore.conftest import edited
+from needle_assets_tests.folders import rows
 from needle_assets_tests.homes import environment_of
 
 pytestmark = pytest.mark.slow
@@ -27,11 +30,48 @@ def served(filled: tuple[Path, Home], tmp_path_factory: pytest.TempPathFactory) 
     (folder / "landing").mkdir()
     home = Home(folder / "home").prepare()
     home.remember_landing(folder / "landing")
+    with serving(home) as address:
+        yield address, folder / "landing"
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[str]:
+    """`needle explore` of a home, and its address."""
     command = [sys.executable, "-m", "needle_assets.cli", "explore", "--port", "0"]
     with subprocess.Popen(command, env=environment_of(home.path), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield process.stdout.readline().split()[2], folder / "landing"
+        yield process.stdout.readline().split()[2]
         process.terminate()
+
+
+OF_ONE = {
+    "no host": ("delete from core.hosts where object_id = $id", "Not looked for yet"),
+    "no stamps": ("delete from core.{table} where object_id = $id", "No packet with cutouts"),
+    "one detection": (
+        "delete from core.detections where object_id = $id and mjd > (select min(mjd) from core.detections where object_id = $id)",
+        "1 detections",
+    ),
+    "negative": ("update core.detections set is_positive = false where object_id = $id", "faded"),
+    "refused": (
+        "insert into core.rejections values ('core.masks', $id, 7, 'too <b>dark</b> to see', '{{}}', now()::timestamp)",
+        "too <b>dark</b> to see",
+    ),
+    "marked up": ("update raw.objects set type = '<script>alert(1)</script>' where object_id = $id", "<script>alert(1)</script>"),
+}
+
+
+@pytest.fixture(scope="module")
+def of_every_kind(filled: tuple[Path, Home], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """The address of pages on objects that each lack something, and which one lacks what."""
+    ids = [str(object_id) for (object_id,) in rows(filled[1], "select object_id from core.masked_stamps order by 1")]
+    kinds = {kind: ids[k % len(ids)] for k, kind in enumerate(OF_ONE)}
+    statements = [
+        change.format(table=table).replace("$id", f"'{kinds[kind]}'")
+        for kind, (change, _) in OF_ONE.items()
+        for table in (("stamps", "masked_stamps", "stamp_quality") if "{table}" in change else ("",))
+    ]
+    with serving(edited(filled, tmp_path_factory.mktemp("kinds"), *statements)) as address:
+        yield address, kinds
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +138,33 @@ def test_a_query_is_asked_plotted_and_downloaded(page: Any) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     assert Path(download.value.path()).read_text().startswith("days_since_first,mag\n")
+
+
+@pytest.mark.parametrize("kind", OF_ONE)
+def test_an_object_of_every_kind_is_shown_wide_and_narrow(
+    page: Any, of_every_kind: tuple[str, dict[str, str]], kind: str
+) -> None:
+    address, kinds = of_every_kind
+    page.on("dialog", lambda _: pytest.fail("a script of somebody's ran"))
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        page.goto(f"{address}/objects/{kinds[kind]}")
+        page.wait_for_function("() => document.querySelector('#light-curve .main-svg')")
+        assert OF_ONE[kind][1] in page.locator("body").inner_text()
+        assert page.get_by_text("simulated", exact=True).count() > 0
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_everything_that_can_be_done_can_be_reached_by_tab(page: Any) -> None:
+    page.goto("/objects?order=id")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert {"Candidates", "SQL", "search", "label", "min_p", "host", "verdict", "cone", "order", "Show"} <= reached
 
 
 @pytest.mark.parametrize("path", ["/", "/candidates", "/objects", "/gallery", "/sql", "/nights"])
