@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 
 from needle_assets.home import Home
+from needle_assets.landing import verdicts
 from needle_assets_tests.explore.conftest import Ask, asker, edited
 from needle_assets_tests.folders import rows
 
@@ -81,6 +82,21 @@ def test_markup_is_shown_as_text_everywhere(filled: tuple[Path, Home], tmp_path:
         f"/sql?text={HOSTILE}",
     ):
         assert "<script>alert" not in hostile(page).text, page
+    answered = hostile("/sql", "POST", data={"text": "select iau_name, type from raw.objects"}).text
+    assert "&lt;script&gt;alert(1)" in answered
+    assert "<script>alert" not in answered
+
+
+def test_markup_in_what_people_say_is_shown_as_text_wherever_it_is(judged: tuple[Path, Ask]) -> None:
+    landing, ask = judged
+    object_id = ask("/objects?order=id").text.split('data-object="')[1].split('"')[0]
+    given = {"object_id": object_id, "verdict": "TDE", "comment": HOSTILE, "judged_by": HOSTILE[:80]}
+    assert ask("/verdicts", "POST", data=given).status_code == 303
+    verdicts.append(landing, verdicts.STAMP_FILE, {**given, "verdict": "bad", "candid": 1, "image": "science"})
+    for page in ("/", "/candidates", "/objects", "/objects?verdict=any", "/gallery", f"/objects/{object_id}"):
+        text = ask(page).text
+        assert "<script>alert" not in text, page
+        assert "<img src=x" not in text, page
 
 
 def test_an_unknown_object_is_a_page_not_found(ask: Ask) -> None:

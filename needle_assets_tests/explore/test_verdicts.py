@@ -70,6 +70,17 @@ def test_a_stamp_is_judged_with_its_reason(judged: tuple[Path, Ask]) -> None:
     assert verdicts.read(landing, STAMP_FILE)[0] | given == verdicts.read(landing, STAMP_FILE)[0]
 
 
+def test_the_gallery_shows_what_people_said_of_a_stamp(judged: tuple[Path, Ask], filled: tuple[Path, Home]) -> None:
+    landing, ask = judged
+    object_id, candid, image = rows(filled[1], "select object_id, candid, image from core.stamp_quality order by all limit 1")[0]
+    verdicts.append(
+        landing, STAMP_FILE, {"object_id": object_id, "candid": candid, "image": image, "verdict": "bad", "comment": "trail"}
+    )
+    page = ask("/gallery").text
+    assert page.count('class="chip v-bad"') == 1
+    assert ": trail" in page
+
+
 @pytest.mark.parametrize("given", [{"verdict": "AGN"}, {"verdict": "comment"}, {"verdict": "SN", "comment": "x" * 1001}])
 def test_what_is_no_verdict_is_refused_in_a_sentence(judged: tuple[Path, Ask], given: dict[str, str]) -> None:
     landing, ask = judged
