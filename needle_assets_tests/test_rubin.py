@@ -105,3 +105,14 @@ def test_real_forced_photometry_is_told_once_and_what_was_measured_off_the_objec
     )
     assert [(n, n_suspect) for _, n, n_suspect in found] == [(401, 16), (408, 1), (340, 339)]
     assert rows(real, "select count(*) from core.nightly_fluxes") == [(0,)], "a fit sees them where the settings say so"
+
+
+def test_deep_field_objects_have_features_and_curves_in_every_band_they_were_seen_in(real):
+    columns = "features_from, list_transform(g.other_curves, lambda c: c.band), has_g and has_r"
+    found = rows(
+        real, f"select {columns} from core.features join core.gp_fits g using (object_id) where {OURS} and n_points > 20"
+    )
+    assert found == [("detections", ["i", "z"], True)] * 3
+    told = "select unnest(list_transform(other_curves, lambda c: c.mag)) from core.gp_fits"
+    curves = rows(real, f"{told} where {OURS} and n_points > 20")
+    assert all(math.isfinite(value) for (curve,) in curves for value in curve)

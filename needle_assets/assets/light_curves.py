@@ -12,6 +12,7 @@ from needle_assets.errors import Rejection
 from needle_assets.light_curves import features as table_1
 from needle_assets.light_curves.batched_fits import fit_many
 from needle_assets.light_curves.cleaning import CleanLightCurve, clean, is_usable
+from needle_assets.light_curves.completing import completed
 from needle_assets.light_curves.extinction import deredden
 from needle_assets.light_curves.forced import Fluxes
 from needle_assets.light_curves.gaussian_process import GaussianProcessFit, flux_points
@@ -20,6 +21,9 @@ from needle_assets.light_curves.usability import daily_curve, judge
 from needle_assets.settings import GaussianProcessSettings, Settings
 from needle_assets.surveys.panstarrs import HOST_BANDS
 from needle_assets.surveys.survey import FEATURE_COLUMNS, Survey
+from needle_assets.surveys.ztf import ZTF
+
+DETECTED = "detections"
 
 
 def light_curves(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -107,7 +111,13 @@ def features_as_of(frames: Mapping[str, pl.DataFrame], as_of: float, settings: S
     """The object's features from what was detected up to a time [MJD], cleaned as it stood then: a row of core.features."""
     survey = survey_of(frames)
     cleaned, _ = _cleaned(frames["core.detections"].filter(pl.col("mjd") <= as_of), frames["raw.objects"], settings, survey)
-    points, host, chosen = cleaned.points, _host(frames["core.hosts"]), settings.features
+    host, chosen = _host(frames["core.hosts"]), settings.features
+    points, from_fit = completed(
+        cleaned.points,
+        survey.feature_bands,
+        fit_wavelength_angstrom=survey.fit_wavelength_angstrom,
+        target_wavelength_angstrom=dict(zip(survey.feature_bands, ZTF.fit_wavelength_angstrom.values(), strict=True)),
+    )
     values = table_1.features(
         points,
         as_of,
@@ -122,8 +132,9 @@ def features_as_of(frames: Mapping[str, pl.DataFrame], as_of: float, settings: S
         "as_of_mjd": as_of,
         "bands": ",".join(survey.feature_bands),
         **{name: _null_if_nan(value) for name, value in values.items()},
-        **{f"n_det_{column}": len(points.in_band(band)) for column, band in _columns_of(survey)},
-        **{f"has_{column}": len(points.in_band(band)) > 0 for column, band in _columns_of(survey)},
+        "features_from": f"fit of {' and '.join(from_fit)}" if from_fit else DETECTED,
+        **{f"n_det_{column}": len(cleaned.points.in_band(band)) for column, band in _columns_of(survey)},
+        **{f"has_{column}": len(cleaned.points.in_band(band)) > 0 for column, band in _columns_of(survey)},
         "has_host": host != table_1.NO_HOST,
         "has_redshift": _first(frames["raw.objects"], "redshift") is not None,
         "has_mw_correction": bool(cleaned.is_mw_corrected.all()),
@@ -171,6 +182,12 @@ def _fit_row(fit: GaussianProcessFit, rise_end: float, settings: GaussianProcess
         "bands": ",".join(survey.feature_bands),
         **{f"mag_{column}": curve.mag.get(band) for column, band in _columns_of(survey)},
         **{f"mag_err_{column}": curve.mag_err.get(band) for column, band in _columns_of(survey)},
+        "other_curves": [
+            {"band": band, "mag": curve.mag[band].tolist(), "mag_err": curve.mag_err[band].tolist()}
+            for band in curve.mag
+            if band not in survey.feature_bands
+        ]
+        or None,
     }
 
 

@@ -82,7 +82,8 @@ def _mag(flux_microjansky: float) -> float:
 
 
 def _process(gp: dict[str, Any], cleaned: Rows, band: str, *, in_flux: bool) -> Iterable[dict[str, Any]]:
-    mags, errors = gp.get(f"mag_{band}"), gp.get(f"mag_err_{band}")
+    others = {row["band"]: (row["mag"], row["mag_err"]) for row in gp.get("other_curves") or ()}
+    mags, errors = others.get(band, (gp.get(f"mag_{band}"), gp.get(f"mag_err_{band}")))
     if not mags or not errors or not cleaned:
         return
     first = min(row["mjd"] - row["days_since_first"] for row in cleaned)

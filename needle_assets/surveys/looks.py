@@ -11,7 +11,14 @@ class Look(NamedTuple):
     is_full: bool = False
 
 
-LOOK_OF_BAND = {"g": Look("#2e8b57", "o", is_full=True), "r": Look("#b22222", "s"), "i": Look("#b8860b", "D")}
+LOOK_OF_BAND = {
+    "u": Look("#6a4fb3", "^"),
+    "g": Look("#2e8b57", "o", is_full=True),
+    "r": Look("#b22222", "s"),
+    "i": Look("#b8860b", "D"),
+    "z": Look("#8b5a2b", "P"),
+    "y": Look("#444444", "X"),
+}
 _OTHER = Look("#696969", "v")
 
 

@@ -68,7 +68,7 @@ TEXTLESS = (".top", "figure img", ".p-back")  # nothing is written on them, or i
 def test_bars_marks_and_frames_can_be_seen() -> None:
     known = rules()
     on_white = [known[s]["fill"] for s in (".p-sn", ".p-slsn", ".p-tde", ".here")] + list(plots.CLASS_COLOURS.values())
-    on_white += [re.findall("#\\w+", known["input"]["border"])[0], *(look_of(band).colour for band in "gri")]
+    on_white += [re.findall("#\\w+", known["input"]["border"])[0], *(look_of(band).colour for band in "ugrizy")]
     assert {c: round(contrast(c, WHITE), 2) for c in on_white if contrast(c, WHITE) < SHAPES} == {}
     bars = [contrast(known[s]["fill"], known[".p-back"]["fill"]) for s in (".p-sn", ".p-slsn", ".p-tde")]
     assert min(bars) >= SHAPES

@@ -2,6 +2,7 @@ create table core.features (
     object_id varchar primary key, -- formerly ztf_id
     as_of_mjd double not null,
     bands varchar not null, -- if absent: 'g,r'
+    features_from varchar not null, -- if absent: 'detections'
     peak_mag_g double,
     discovery_mag_g double,
     rise_mag_g double,
@@ -47,6 +48,7 @@ comment on table core.features is 'The features of Table 1 as of the classificat
 comment on column core.features.object_id is 'Object id.';
 comment on column core.features.as_of_mjd is 'Classification epoch: nothing later was used [MJD].';
 comment on column core.features.bands is 'The bluer and the redder band of the survey that the features are of, such as g,r: columns named g hold the first, those named r the second.';
+comment on column core.features.features_from is 'detections; or fit of g, fit of r, fit of g and r: the object was not seen in that band up to as_of_mjd, and its features there are those of the Gaussian process through at least two other bands, at ZTF''s wavelengths.';
 comment on column core.features.peak_mag_g is 'Brightest g magnitude so far [AB mag].';
 comment on column core.features.discovery_mag_g is 'First g magnitude [AB mag].';
 comment on column core.features.rise_mag_g is 'Current minus first g magnitude, negative while rising [mag].';

@@ -12,6 +12,7 @@ create table core.gp_fits (
     median_rise_err_mag double,
     is_usable boolean not null,
     reasons varchar[] not null,
+    other_curves struct(band varchar, mag double[], mag_err double[])[], -- if absent: null
     days_since_first double[] not null,
     mag_g double[],
     mag_r double[],
@@ -38,3 +39,4 @@ comment on column core.gp_fits.mag_g is 'Predicted g magnitude on these days, at
 comment on column core.gp_fits.mag_r is 'Predicted r magnitude on these days, at most the faintest magnitude of the settings [AB mag]; null without r epochs.';
 comment on column core.gp_fits.mag_err_g is 'Error of mag_g, 1 sigma, without the noise of a measurement [mag].';
 comment on column core.gp_fits.mag_err_r is 'Error of mag_r, 1 sigma, without the noise of a measurement [mag].';
+comment on column core.gp_fits.other_curves is 'Prediction on the same days in the other bands of the survey that were fitted [AB mag]; null for ZTF.';

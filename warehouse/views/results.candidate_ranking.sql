@@ -5,12 +5,13 @@ with trained as (
 ), newest as (
     select c.*, l.survey,
         not exists (select 1 from trained t where t.ablation = c.ablation and t.survey = l.survey)
-            and exists (select 1 from trained t where t.ablation = c.ablation) as is_transferred, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
+            and exists (select 1 from trained t where t.ablation = c.ablation) as is_transferred, f.features_from, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
         exists (select 1 from results.metrics m where m.ablation = c.ablation and m.warning is not null) as is_confounded
     from results.candidates c
     left join raw.objects o using (object_id)
     left join core.vetting v using (object_id)
     left join lineage.objects l using (object_id)
+    left join core.features f using (object_id)
     where o.type is null
     qualify row_number() over (partition by c.object_id order by c.as_of_mjd desc) = 1
 )
@@ -21,7 +22,8 @@ select row_number() over (order by len(reasons), p_rare desc, object_id) as rank
         if(is_transferred, 'the models were trained on no object of its survey', null),
         if(is_confounded, 'class and source of photometry went together in training', null),
         if(n_det_g + n_det_r < 5, (n_det_g + n_det_r) || ' epochs only', null),
-        if(n_det_g = 0 or n_det_r = 0, 'one band only', null),
+        if((n_det_g = 0 or n_det_r = 0) and features_from is not distinct from 'detections', 'one band only', null),
+        if(features_from <> 'detections', 'features are those of a ' || features_from || ' through other bands', null),
         if(len(outside_range) > 0, 'outside the training range: ' || array_to_string(outside_range, ', '), null)
     ], lambda told: told is not null) as warnings
 from newest;
