@@ -46,6 +46,7 @@ schedule = "early_stopping"
 batch_size = 32
 class_weights = "focal_alpha"
 feature_scaling = "standard"
+missing_features = "median"
 n_members = 1
 """
 

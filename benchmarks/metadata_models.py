@@ -40,37 +40,40 @@ BEFORE = {
     "learning_rate": 3e-4,
     "class_weights": "focal_alpha",
     "feature_scaling": "standard",
+    "missing_features": "median",
     "n_members": 1,
 }
+MEDIAN = {"missing_features": "median"}
 ARMS: dict[str, tuple[str, dict[str, object]]] = {
     "before": ("metadata", BEFORE),
     "before_upsampled": ("metadata_upsampled", BEFORE),
     "metadata": ("metadata", {}),
     "metadata_upsampled": ("metadata_upsampled", {}),
-    "metadata_mask": ("metadata", {"missing_features": "mask"}),
     "metadata_fast": ("metadata", {"learning_rate": 3e-3}),
-    "metadata_mask_fast": ("metadata", {"missing_features": "mask", "learning_rate": 3e-3}),
     "metadata_hidden": ("metadata", {}),
-    "metadata_standard": ("metadata", {"feature_scaling": "standard"}),
-    "metadata_alone": ("metadata", {"n_members": 1}),
+    "median": ("metadata", MEDIAN),
+    "median_fast": ("metadata", {**MEDIAN, "learning_rate": 3e-3}),
+    "median_standard": ("metadata", {**MEDIAN, "feature_scaling": "standard"}),
+    "median_alone": ("metadata", {**MEDIAN, "n_members": 1}),
+    "median_upsampled": ("metadata_upsampled", MEDIAN),
     "trees": ("trees", {}),
     "trees_hidden": ("trees", {}),
 }
 STACKED = {"stacked": ("metadata", "trees"), "stacked_hidden": ("metadata_hidden", "trees_hidden")}
 QUESTIONS = (
     *(("metadata", "before"), ("metadata_upsampled", "before_upsampled"), ("metadata", "trees_hidden"), ("metadata", "trees")),
-    *(("metadata_upsampled", "metadata"), ("metadata_mask", "metadata"), ("metadata", "metadata_standard")),
-    *(("metadata", "metadata_alone"), ("metadata_hidden", "trees_hidden"), ("stacked", "trees"), ("stacked", "metadata")),
+    *(("metadata_upsampled", "metadata"), ("metadata", "median"), ("median", "median_standard"), ("median", "median_alone")),
+    *(("median_upsampled", "median"), ("metadata_hidden", "trees_hidden"), ("stacked", "trees"), ("stacked", "metadata")),
 )
 # What --nested chooses among: arms, whose probabilities are averaged where there are several.
 WAYS: dict[str, tuple[str, ...]] = {
-    "median": ("metadata",),
-    "median, rate 0.003": ("metadata_fast",),
-    "mask": ("metadata_mask",),
-    "mask, rate 0.003": ("metadata_mask_fast",),
+    "median": ("median",),
+    "median, rate 0.003": ("median_fast",),
+    "mask": ("metadata",),
+    "mask, rate 0.003": ("metadata_fast",),
     "trees": ("trees",),
-    "mask and trees": ("metadata_mask", "trees"),
-    "mask, rate 0.003, and trees": ("metadata_mask_fast", "trees"),
+    "mask and trees": ("metadata", "trees"),
+    "mask, rate 0.003, and trees": ("metadata_fast", "trees"),
 }
 N_INNER = 3
 

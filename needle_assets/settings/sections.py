@@ -287,7 +287,7 @@ class TrainingSettings:
     focal_alpha: tuple[NotNegative, NotNegative, NotNegative] = (0.02, 0.49, 0.49)
     focal_gamma: tuple[NotNegative, NotNegative, NotNegative] = (0.0, 2.0, 2.5)
     feature_scaling: Literal["rank", "standard"] = "rank"  # normal scores of ranks; "standard": Equation 1
-    missing_features: Literal["median", "mask"] = "median"  # "mask": the median, and a column that says so
+    missing_features: Literal["median", "mask"] = "mask"  # the median, and a column that says so beside it, or not
     feature_weights: Literal["mean_one", "sum_one", "none"] = (
         "mean_one"  # importances scaled to mean 1, "sum_one" as the authors, or "none"
     )

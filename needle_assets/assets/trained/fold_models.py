@@ -13,7 +13,7 @@ from needle_assets.samples.ablations import Ablation
 from needle_assets.samples.splits import groups_of_folds
 from needle_assets.settings import Settings, TrainingSettings
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 MIN_OF_CLASS = 2
 
 
