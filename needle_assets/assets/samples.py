@@ -1,4 +1,4 @@
-"""Glue of the sample stages: splits, synthetic samples, and whether these are told from real ones. No arithmetic, no SQL."""
+"""Glue of the sample stages: splits and synthetic samples. No arithmetic, no SQL."""
 
 import hashlib
 import json
@@ -22,7 +22,6 @@ from needle_assets.randomness import rng_for
 from needle_assets.samples import splits as places
 from needle_assets.samples.crossmatch import Drawing, ImageParent, LightCurveParent, Recipe, draw_recipes
 from needle_assets.samples.identity import conflicts, groups
-from needle_assets.samples.realism import recognisability
 from needle_assets.settings import Settings, as_fingerprinted
 from needle_assets.surveys.panstarrs import HOST_BANDS
 from needle_assets.surveys.survey import Survey
@@ -333,34 +332,6 @@ def _recipe_row(part: _Part, sample: int, recipe: Recipe, survey: Survey, parent
         "parents_hash": parents_hash,
         **recipe.features,
     }
-
-
-def realism(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
-    """Whether a classifier tells synthetic samples from real ones of their class; from an area of 0.65 on they have failed."""
-    product = Product()
-    real = frames["core.splits"].filter(~pl.col("is_untouched")).join(frames["core.features"], on="object_id")
-    identity = frames["core.splits"].select("identity", image_parent="object_id")
-    synthetic = (
-        frames["core.synthetic_samples"].filter(pl.col("fold") == 0).join(identity, on="image_parent", maintain_order="left")
-    )
-    for (kind, label), drawn in sorted(synthetic.partition_by("model_kind", "label", as_dict=True).items(), key=str):
-        trained = real.filter((pl.col("label") == label) & usable_by(str(kind)) & ~pl.col("validation_of").list.contains(0))
-        try:
-            product.rows.append(_realism_row(str(kind), str(label), trained, drawn, settings))
-        except Rejection as why:
-            product.rejections.append(why.also(f"NEEDLE-{kind}, {label}: {why.reason}"))
-    return product
-
-
-def _realism_row(kind: str, label: str, real: pl.DataFrame, drawn: pl.DataFrame, settings: Settings) -> dict[str, Any]:
-    found = recognisability(
-        feature_matrix(real),
-        feature_matrix(drawn),
-        (real["identity"].to_numpy(), drawn["identity"].to_numpy()),
-        HOSTED_FEATURES,
-        rng_for(settings.seed, "results.realism", kind, label),
-    )
-    return {"model_kind": kind, "label": label, "fold": 0, **asdict(found), "is_failed": found.is_failed}
 
 
 def feature_matrix(frame: pl.DataFrame) -> np.ndarray:

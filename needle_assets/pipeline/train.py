@@ -6,29 +6,24 @@ so. A run that was killed goes on with the models that are missing.
 
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from needle_assets.assets.models import stamp_pair
-from needle_assets.assets.stored_stamps import square
+from needle_assets.assets.synthetic_pairs import synthetic_pairs
 from needle_assets.assets.trained.fold_models import Job, TrainingError, TrainingSet, plan
 from needle_assets.assets.trained.fold_tasks import task_of, together, train_tasks
-from needle_assets.assets.trained.pixels import Frozen, KeyedPixels, Recipe, stamp_file
+from needle_assets.assets.trained.pixels import Frozen, KeyedPixels, stamp_file
 from needle_assets.errors import Rejection
-from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.pipeline.plan import may_train
 from needle_assets.pipeline.session import Session, told_every_second
 from needle_assets.processes.workers import DIED, GIVEN_UP
 from needle_assets.samples.ablations import Ablation, ablation_named
-from needle_assets.samples.crossmatch import rendered_pair
-from needle_assets.samples.scaling import normalised_pair
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import models
 from needle_assets.warehouse.rows import replace_rejections
@@ -145,7 +140,8 @@ def _freeze(session: Session, frozen: TrainingSet, jobs: Sequence[Job]) -> Froze
                 if row["object_id"] in pixels.row_of:
                     pixels.put(row["object_id"], stamp_pair(row, is_masked=is_masked))
             if (row["object_id"],) in by_parent:
-                _render(row, by_parent[(row["object_id"],)], rendered)
+                for recipe, pair in synthetic_pairs(row, by_parent[(row["object_id"],)]):
+                    rendered.put(tuple(recipe[name] for name in RECIPE), pair)
     rows = [pixels.complete() for pixels in stored.values()]
     return Frozen(folder, rows[0] if rows else {}, rendered.complete())
 
@@ -158,16 +154,6 @@ def _rendered_recipes(frozen: TrainingSet, jobs: Sequence[Job]) -> pl.DataFrame:
     wanted = {(job.model_kind, job.folds[0], *recipe) for job in jobs for recipe in job.synthetic}
     keys = frozen.synthetic.select(RECIPE).rows()
     return frozen.synthetic.filter(pl.Series([key in wanted for key in keys], dtype=pl.Boolean))
-
-
-def _render(row: Mapping[str, Any], recipes: pl.DataFrame, into: KeyedPixels[Recipe]) -> None:
-    host = None if row["host_x_px"] is None else (row["host_x_px"], row["host_y_px"])
-    science, reference, mask = square(row["science"]), square(row["reference"]), square(row["mask"], bool)
-    pair = Pair(science, reference, mask, (row["target_x_px"], row["target_y_px"]), host)
-    noise = {name: row[name] for name in ("science_noise", "reference_noise")}
-    for recipe in recipes.iter_rows(named=True):
-        turned = rendered_pair(pair, Orientation(recipe["rotation_deg"], recipe["flip"]), recipe["seed"], **noise)
-        into.put(tuple(recipe[name] for name in RECIPE), np.moveaxis(normalised_pair(turned.science, turned.reference), 0, -1))
 
 
 # -- all models ----------------------------------------------------------------------------------------------------

@@ -236,7 +236,7 @@ def _recognisability(warehouse: Warehouse) -> Iterator[Piece]:
         "Can a classifier tell synthetic samples from real ones of their class? 0.5 = not at all; from 0.65 on they have failed."
     )
     told = warehouse.frame(questions.REALISM)
-    areas = {f"{row[0]} {row[1]}": row[2:5] for row in told.iter_rows()}
+    areas = {" ".join(row[:3]): row[3:6] for row in told.iter_rows()}
     if areas:
         yield picture(sample_pictures.recognisability_bars(areas, FAILED_FROM))
     yield table(told)

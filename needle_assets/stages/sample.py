@@ -84,13 +84,17 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         table="results.realism",
-        compute="needle_assets.assets.samples:realism",
+        compute="needle_assets.assets.realism:realism",
         reads={
             "core.features": _FEATURES,
             "core.splits": ("label", "is_hosted", "has_good_pair", "is_untouched", "validation_of", "identity"),
-            "core.synthetic_samples": ("model_kind", "fold", "label", "image_parent", *_FEATURES),
+            "core.synthetic_samples": (
+                *("model_kind", "fold", "label", "image_parent", "rotation_deg", "flip", "seed", *_FEATURES),
+            ),
+            "core.masked_stamps": ("science", "reference", "mask", "science_noise", "reference_noise", *POSITIONS),
         },
         settings=("seed",),
+        code_version="2",
         group="samples",
         is_per_object=False,
         is_on_demand=True,

@@ -81,8 +81,8 @@ CALIBRATION = (
     "where metric in ('temperature', 'calibration_error', 'calibration_error_with_temperature') order by all"
 )
 REALISM = (
-    "select model_kind, label, auc, ci_low, ci_high, n_real, n_synthetic, is_failed, array_to_string(telling, ', ') as telling "
-    "from results.realism order by 1, 2"
+    "select model_kind, label, compared, auc, ci_low, ci_high, n_real, n_synthetic, is_failed, array_to_string(telling, ', ') as telling "
+    "from results.realism order by 1, 2, 3"
 )
 _MOST_POINTS = (
     "with chosen as (select object_id from core.gp_fits join core.splits using (object_id) "

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from needle_assets.assets.samples import feature_matrix, realism
+from needle_assets.assets.realism import realism
+from needle_assets.assets.samples import feature_matrix
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.settings import SplitSettings
 from needle_assets.stages import stage_named

@@ -11,11 +11,11 @@ from needle_assets.errors import Rejection
 from needle_assets.images.augmentation import Pair
 from needle_assets.light_curves.features import NO_HOST
 from needle_assets.samples.crossmatch import ImageParent, _orientation, rendered_pair
+from needle_assets.samples.pixel_statistics import PIXEL_STATISTICS, pixel_statistics
 from needle_assets.samples.realism import area, recognisability
 from needle_assets.samples.scaling import LARGEST_SIGMA, Scaler, feature_weights, normalised_pair
 from needle_assets.settings import SyntheticSettings
 from needle_assets.surveys.ztf import ZTF
-from needle_assets_tests.samples.pixel_statistics import PIXEL_STATISTICS, pixel_statistics
 
 NAMES = ("a", "b")
 
