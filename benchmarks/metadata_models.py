@@ -61,7 +61,14 @@ ARMS: dict[str, tuple[str, dict[str, object]]] = {
 }
 STACKED = {"stacked": ("metadata", "trees"), "stacked_hidden": ("metadata_hidden", "trees_hidden")}
 QUESTIONS = (
-    *(("metadata", "before"), ("metadata_upsampled", "before_upsampled"), ("metadata", "trees_hidden"), ("metadata", "trees")),
+    *(
+        ("stacked", "before"),
+        ("stacked", "trees_hidden"),
+        ("metadata", "before"),
+        ("metadata_upsampled", "before_upsampled"),
+        ("metadata", "trees_hidden"),
+        ("metadata", "trees"),
+    ),
     *(("metadata_upsampled", "metadata"), ("metadata", "median"), ("median", "median_standard"), ("median", "median_alone")),
     *(("median_upsampled", "median"), ("metadata_hidden", "trees_hidden"), ("stacked", "trees"), ("stacked", "metadata")),
 )

@@ -11,7 +11,6 @@ and no bogus detections.
 import argparse
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +77,10 @@ def as_of_a_moment(whole: Frames, settings: Settings, fold_models: pl.DataFrame)
         "results.fold_models": fold_models,
         "core.masked_stamps": pl.DataFrame(schema={"object_id": pl.String, "candid": int}),
     }
-    deployed = replace(settings, training=replace(settings.training, deployed=("metadata_upsampled", "metadata")))
-    for row in candidates(frames, deployed).rows:
+    for row in candidates(frames, settings).rows:
         rare = max(row["p_slsn"], row["p_tde"])
-        yield {"object_id": object_id, "p_rare": rare, "n_reasons": len(told["reasons"]), "n_epochs": told["n_epochs"]}
+        n_against = len(told["reasons"]) - told["is_past_peak"]
+        yield {"object_id": object_id, "p_rare": rare, "n_reasons": len(told["reasons"]), "n_against": n_against}
 
 
 def _until(whole: Frames, moment: float) -> dict[str, pl.DataFrame]:
@@ -104,7 +103,11 @@ def tell(seen: pl.DataFrame) -> None:
     """Counts, and the precision of both rankings."""
     counts = ", ".join(f"{n} {label}" for label, n in seen["population"].value_counts().sort("population").rows())
     print(f"{len(seen)} objects ({counts}) in the mix {dict(DEFAULT_MIX)}; {(seen['n_reasons'] > 0).sum()} have reasons")
-    orders = {"scores alone": -seen["p_rare"].to_numpy(), "vetted first": _vetted_first(seen)}
+    orders = {
+        "scores alone": -seen["p_rare"].to_numpy(),
+        "fewest reasons first, as candidates are": _fewest_first(seen, "n_against"),
+        "the same with being past the peak for a reason": _fewest_first(seen, "n_reasons"),
+    }
     for name, order in orders.items():
         ranked = seen[np.argsort(order, kind="stable")]
         is_rare = ranked["label"].is_in(["SLSN-I", "TDE"]).to_numpy()
@@ -113,9 +116,9 @@ def tell(seen: pl.DataFrame) -> None:
             print(f"{name}: {found.metric} {found.value:.2f} ({found.ci_low:.2f} to {found.ci_high:.2f}), {first}")
 
 
-def _vetted_first(seen: pl.DataFrame) -> np.ndarray:
-    """What candidates are sorted by: fewer reasons, then the larger probability."""
-    return seen["n_reasons"].to_numpy() - seen["p_rare"].to_numpy() * 0.999
+def _fewest_first(seen: pl.DataFrame, reasons: str) -> np.ndarray:
+    """Smaller with fewer reasons, then with the larger probability."""
+    return seen[reasons].to_numpy() - seen["p_rare"].to_numpy() * 0.999
 
 
 if __name__ == "__main__":

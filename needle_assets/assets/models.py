@@ -86,10 +86,23 @@ def _prediction_rows(
 
 def probabilities(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     """Probabilities of SN, SLSN-I, TDE, shape (n, 3), of objects by one stored model; 0 for a class it does not know."""
-    known = _tree_scores(model, objects) if ablation_named(model["ablation"]).is_trees else _scores(model, objects, stamps)
+    known = _known_scores(model, objects, stamps)
     p = np.zeros((len(objects), len(LABELS)))
     p[:, [LABELS.index(label) for label in model["classes"]]] = known
     return p
+
+
+def _known_scores(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """Probabilities of the classes that a model knows."""
+    ablation = ablation_named(model["ablation"])
+    if ablation.is_trees:
+        return _tree_scores(model, objects)
+    if not ablation.is_stacked:
+        return _scores(model, objects, stamps)
+    from needle_assets.classifiers.trees import parted
+
+    network, trees = ({**model, "weights": part} for part in parted(model["weights"]))
+    return (_scores(network, objects, stamps) + _tree_scores(trees, objects)) / 2.0
 
 
 def _scores(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray:

@@ -77,6 +77,17 @@ def score_trees(trees: bytes, features: FloatArray) -> NDArray[np.float64]:
     return np.round(raised / raised.sum(axis=1, keepdims=True), SCORE_DECIMALS)
 
 
+def joined(network: bytes, trees: bytes) -> bytes:
+    """A network and trees as one, whose parts :func:`parted` gives back."""
+    return len(network).to_bytes(8, "little") + network + trees
+
+
+def parted(weights: bytes) -> tuple[bytes, bytes]:
+    """The network and the trees of :func:`joined`."""
+    end = 8 + int.from_bytes(weights[:8], "little")
+    return weights[8:end], weights[end:]
+
+
 def _leaves(arrays: dict[str, NDArray], first: int, features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Value of the leaf that each row of features falls into, of the tree whose nodes begin at ``first``."""
     node, rows = np.full(len(features), first), np.arange(len(features))

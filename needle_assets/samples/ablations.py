@@ -27,6 +27,8 @@ class Ablation:
         Focal loss, or class-weighted cross-entropy.
     is_trees : bool
         Gradient-boosted trees instead of a network: what the features allow, as the measure of every network.
+    is_stacked : bool
+        The mean of a network and of trees on the same features.
     is_early : bool
         Trained on objects as of several moments of their rise, instead of their classification epoch alone.
     """
@@ -38,6 +40,7 @@ class Ablation:
     n_synthetic: int | None = None
     is_focal: bool = True
     is_trees: bool = False
+    is_stacked: bool = False
     is_early: bool = False
 
 
@@ -52,6 +55,8 @@ ABLATIONS = (
     Ablation("trees", has_images=False, is_masked=False, is_upsampled=False, is_trees=True),
     Ablation("trees_upsampled", has_images=False, is_masked=False, is_upsampled=True, is_trees=True),
     Ablation("trees_early", has_images=False, is_masked=False, is_upsampled=False, is_trees=True, is_early=True),
+    Ablation("stacked", has_images=False, is_masked=False, is_upsampled=False, is_stacked=True),
+    Ablation("stacked_early", has_images=False, is_masked=False, is_upsampled=False, is_stacked=True, is_early=True),
 )
 _BY_NAME = {ablation.name: ablation for ablation in ABLATIONS}
 

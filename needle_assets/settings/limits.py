@@ -115,13 +115,15 @@ ObjectId = Annotated[str, Must(is_object_id, f"be an id like {id_examples()}")]
 Cron = Annotated[str, Must(is_cron, 'be five fields of cron that come to pass, such as "0 13 * * *"')]
 Timezone = Annotated[str, Must(_is_timezone, 'be a name of the time zone database, such as "UTC" or "America/Los_Angeles"')]
 Label = Literal["SN", "SLSN-I", "TDE"]
-_ABLATIONS = r"unmasked|masked|(metadata|trees)(_early)?|(masked_upsampled(_ce)?|metadata_upsampled|trees_upsampled)(_[0-9]+)?"
+_ABLATIONS = (
+    r"unmasked|masked|(metadata|trees|stacked)(_early)?|(masked_upsampled(_ce)?|metadata_upsampled|trees_upsampled)(_[0-9]+)?"
+)
 AblationName = Annotated[
     str,
     Must(
         lambda name: bool(re.fullmatch(_ABLATIONS, name)),
         "be an ablation: unmasked, masked, masked_upsampled, masked_upsampled_ce, metadata, metadata_upsampled, "
-        "metadata_early, trees, trees_upsampled or trees_early, or with a number as in masked_upsampled_50",
+        "metadata_early, trees, trees_upsampled, trees_early, stacked or stacked_early, or with a number as in masked_upsampled_50",
     ),
 ]
 

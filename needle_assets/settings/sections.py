@@ -266,8 +266,11 @@ class TrainingSettings:
         "metadata",
         "metadata_upsampled",
         "trees",
+        "stacked",
+        "stacked_early",
     )
-    deployed: tuple[AblationName, ...] = ("masked_upsampled", "metadata_upsampled")
+    # of each kind of model the first that is trained; candidates come at any age, so without stamps it is one trained early
+    deployed: tuple[AblationName, ...] = ("masked_upsampled", "stacked_early", "metadata_upsampled")
     schedule: Literal["one_cycle", "early_stopping"] = (
         "one_cycle"  # all epochs, the rate rising and falling once; "early_stopping": the rate decays, the best epoch is kept
     )

@@ -202,6 +202,17 @@ def test_an_object_in_both_parts_stops_the_training(tmp_path):
         train_tasks([replace(task, job=replace(task.job, validated=task.job.trained[:1]))])
 
 
+def test_a_stacked_model_says_the_mean_of_its_network_and_its_trees(tmp_path):
+    task = planted(tmp_path)
+    names = ("metadata", "trees", "stacked")
+    tasks = [replace(task, job=replace(task.job, ablation=ablation_named(name))) for name in names]
+    seen = pl.DataFrame(task.features[1], schema=list(HOSTED_FEATURES))
+    network, trees, both = (
+        glue.probabilities({**train_tasks([one])[0], "ablation": name}, seen, {}) for name, one in zip(names, tasks, strict=True)
+    )
+    np.testing.assert_allclose(both, (network + trees) / 2.0, atol=1e-9)
+
+
 def test_the_alpha_of_a_model_follows_its_real_and_synthetic_counts_and_in_preset_paper_stays_table_4(tmp_path):
     task = planted(tmp_path)
     counts = np.bincount(task.y[0])

@@ -15,6 +15,8 @@ COMPARED = {
     "metadata_early": (False, False, False, True),
     "trees": (False, False, False, True),
     "trees_early": (False, False, False, True),
+    "stacked": (False, False, False, True),
+    "stacked_early": (False, False, False, True),
     "trees_upsampled": (False, False, True, True),
 }
 

@@ -5,7 +5,9 @@ with trained as (
 ), newest as (
     select c.*, l.survey,
         not exists (select 1 from trained t where t.ablation = c.ablation and t.survey = l.survey)
-            and exists (select 1 from trained t where t.ablation = c.ablation) as is_transferred, f.features_from, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
+            and exists (select 1 from trained t where t.ablation = c.ablation) as is_transferred,
+        f.features_from, greatest(c.p_slsn, c.p_tde) as p_rare, coalesce(v.reasons, []) as reasons,
+        coalesce(len(v.reasons) - v.is_past_peak::int, 0) as n_against,
         exists (select 1 from results.metrics m where m.ablation = c.ablation and m.warning is not null) as is_confounded
     from results.candidates c
     left join raw.objects o using (object_id)
@@ -15,7 +17,7 @@ with trained as (
     where o.type is null
     qualify row_number() over (partition by c.object_id order by c.as_of_mjd desc) = 1
 )
-select row_number() over (order by len(reasons), p_rare desc, object_id) as rank,
+select row_number() over (order by n_against, p_rare desc, object_id) as rank,
     if(p_slsn >= p_tde, 'SLSN-I', 'TDE') as best_rare_class, * exclude (is_confounded),
     list_filter([
         if(is_simulated, 'simulated', null),
@@ -27,4 +29,4 @@ select row_number() over (order by len(reasons), p_rare desc, object_id) as rank
         if(len(outside_range) > 0, 'outside the training range: ' || array_to_string(outside_range, ', '), null)
     ], lambda told: told is not null) as warnings
 from newest;
-comment on view results.candidate_ranking is 'Unclassified objects as of their newest epoch: those with the fewest reasons against them first (core.vetting), among these the most likely SLSN-I or TDE. One row per candidate.';
+comment on view results.candidate_ranking is 'Unclassified objects as of their newest epoch: those with the fewest reasons against them first (n_against counts those of core.vetting but is_past_peak, which says that it is late and not that it is something else), among these the most likely SLSN-I or TDE. One row per candidate.';

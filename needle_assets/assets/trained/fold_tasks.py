@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,7 @@ def train_tasks(tasks: Sequence[Task]) -> list[dict[str, Any]]:
     ready = [_ready(task) for task in tasks]
     ablation, settings = tasks[0].job.ablation, tasks[0].settings
     if ablation.is_trees:
-        done = [_grown(one) for one in ready]
+        done = [_grown(one, one.training.features) for one in ready]
     elif ablation.has_images or settings.schedule != "one_cycle":
         from needle_assets.classifiers.fitting import train
 
@@ -129,6 +129,8 @@ def train_tasks(tasks: Sequence[Task]) -> list[dict[str, Any]]:
         from needle_assets.classifiers.replicas import train_committees
 
         done = train_committees(*([getattr(one, name) for one in ready] for name in ("training", "validation", "plan")))
+    if ablation.is_stacked:
+        done = [_stacked(network, one) for network, one in zip(done, ready, strict=True)]
     for one in ready:
         one.plan.tell(1, 1)
     seconds = (time.monotonic() - started) / len(tasks)
@@ -177,12 +179,20 @@ def _ready(task: Task) -> _Ready:
     return _Ready(task, part, scaler, training, validation, plan, reading)
 
 
-def _grown(ready: _Ready) -> "Trained":
+def _stacked(network: "Trained", ready: _Ready) -> "Trained":
+    """The same with trees on the features as they are, whose probabilities are averaged with the network's."""
+    from needle_assets.classifiers.trees import joined
+
+    trees = _grown(ready, np.concatenate([ready.task.features[0], ready.task.features[2]]))
+    return replace(network, weights=joined(network.weights, trees.weights), n_shown=network.n_shown + trees.n_shown)
+
+
+def _grown(ready: _Ready, features: np.ndarray) -> "Trained":
     from needle_assets.classifiers.fitting import Trained
     from needle_assets.classifiers.trees import N_ITERATIONS, fit_trees
 
     training, plan = ready.training, ready.plan
-    trees = fit_trees(training.features, training.y, plan.loss.alpha, plan.seed % 2**31)
+    trees = fit_trees(features, training.y, plan.loss.alpha, plan.seed % 2**31)
     return Trained(trees, N_ITERATIONS - 1, [], N_ITERATIONS * len(training), is_bit_exact=True)
 
 
