@@ -54,7 +54,8 @@ def epochs(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
         return Product()
     points, days_after_peak, survey = _light_curve(frame), settings.epochs.days_after_peak, survey_of(frames)
     peak = peak_mjd(points, survey.fit_bands)
-    is_training = _first(frames["raw.objects"], "label") is not None
+    served = frames.get("core.identities", pl.DataFrame({"label": []}))["label"].drop_nulls()
+    is_training = _first(frames["raw.objects"], "label") is not None or len(served) > 0
     newest = _light_curve(frame, time="last_mjd").sorted().mjd[-1]
     row = {
         "object_id": frame["object_id"][0],

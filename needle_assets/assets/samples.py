@@ -38,7 +38,8 @@ def splits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     in the settings (folds, window, ids, ``deal``) is a request to give all places anew. Ids of one object have one place; where
     they have two labels, they have none.
     """
-    same_as = _same_as(frames["raw.objects"])
+    frames = {**frames, "raw.objects": _with_served_labels(frames)}
+    same_as = _same_as(frames)
     labels = dict(frames["raw.objects"].filter(pl.col("label").is_not_null()).select("object_id", "label").iter_rows())
     disputed = conflicts(labels, same_as)
     everyone, surveys = _labelled(frames), surveys_of(frames)
@@ -69,10 +70,22 @@ def splits(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     return product
 
 
-def _same_as(objects: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    """All ids of the object that each id of the catalogue names."""
+def _with_served_labels(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The catalogue, with the label that an id of another survey hands on; its redshift is not handed on, so it is no parent twice."""
+    objects, identities = frames["raw.objects"], frames.get("core.identities")
+    if identities is None or identities.is_empty():
+        return objects
+    served = identities.drop_nulls("label").group_by("object_id").agg(served=pl.col("label").first())
+    both = objects.join(served, on="object_id", how="full", coalesce=True)
+    return both.with_columns(label=pl.coalesce("label", "served")).select(objects.columns)
+
+
+def _same_as(frames: Mapping[str, pl.DataFrame]) -> dict[str, tuple[str, ...]]:
+    """All ids of the object that each id of the catalogue names, or that another survey gave it."""
+    objects, identities = frames["raw.objects"], frames.get("core.identities")
+    pairs = [] if identities is None else list(identities.select("object_id", "other_id").iter_rows())
     ra_deg, dec_deg = (objects[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in ("ra_deg", "dec_deg"))
-    return groups(objects["object_id"].to_list(), objects["iau_name"].to_list(), ra_deg, dec_deg)
+    return groups(objects["object_id"].to_list(), objects["iau_name"].to_list(), ra_deg, dec_deg, joined_ids=pairs)
 
 
 def _others(object_id: str, same_as: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ def groups(
     dec_deg: NDArray[np.floating],
     *,
     radius_arcsec: float = SAME_PLACE_ARCSEC,
+    joined_ids: Sequence[tuple[str, str]] = (),
 ) -> dict[str, tuple[str, ...]]:
     """
     All ids of the object that each id names.
@@ -36,6 +37,8 @@ def groups(
         Position [deg]; an object without one (NaN) is known by its name alone.
     radius_arcsec : float
         Ids that lie at most this far apart on the sphere are one object.
+    joined_ids : sequence of (str, str)
+        Pairs of ids that are known to be one object; those with an id that is not among ``object_ids`` join nothing.
 
     Returns
     -------
@@ -52,6 +55,7 @@ def groups(
     pairs = [
         _same_name([iau_names[k] for k in order]),
         _same_place(np.asarray(ra_deg, dtype=float)[order], np.asarray(dec_deg, dtype=float)[order], radius_arcsec),
+        _known_pairs(ids, joined_ids),
     ]
     first, second = np.concatenate(pairs).T
     joined = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(ids), len(ids)))
@@ -61,6 +65,12 @@ def groups(
         members.setdefault(number, []).append(object_id)
     together = [tuple(found) for found in members.values()]
     return {object_id: found for found in together for object_id in found}
+
+
+def _known_pairs(ids: Sequence[str], joined_ids: Sequence[tuple[str, str]]) -> NDArray[np.intp]:
+    row_of = {object_id: k for k, object_id in enumerate(ids)}
+    pairs = [(row_of[one], row_of[other]) for one, other in joined_ids if one in row_of and other in row_of]
+    return np.array(pairs, dtype=np.intp).reshape(-1, 2)
 
 
 def iau_designation(name: str | None) -> str | None:

@@ -16,6 +16,7 @@ from needle_assets.settings.sections import (
     FeatureSettings,
     GaussianProcessSettings,
     HostSettings,
+    IdentitySettings,
     LandingSettings,
     LightCurveSettings,
     MaskSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "FetchSettings",
     "GaussianProcessSettings",
     "HostSettings",
+    "IdentitySettings",
     "LandingSettings",
     "LightCurveSettings",
     "MaskSettings",
@@ -80,6 +82,7 @@ class Settings:
     landing: LandingSettings = field(default_factory=LandingSettings)
     detections: DetectionSettings = field(default_factory=DetectionSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
+    identities: IdentitySettings = field(default_factory=IdentitySettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     checker: CheckerSettings = field(default_factory=CheckerSettings)
     restoration: RestorationSettings = field(default_factory=RestorationSettings)

@@ -218,6 +218,14 @@ class VettingSettings:
 
 
 @dataclass(frozen=True)
+class IdentitySettings:
+    """Which ids of two surveys are one object: so close on the sky, and within so many errors of both positions."""
+
+    radius_arcsec: Positive = 1.5
+    largest_sigma: Positive = 5.0
+
+
+@dataclass(frozen=True)
 class SplitSettings:
     """Which labelled objects are kept aside, and how the others are divided (paper, sections 6.2 and 6.3)."""
 

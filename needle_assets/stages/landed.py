@@ -94,4 +94,13 @@ STAGES: tuple[Stage, ...] = (
         code_version="3",
         group="detections",
     ),
+    Stage(
+        table="core.identities",
+        compute="needle_assets.assets.identities:identities",
+        reads={"raw.objects": ("ra_deg", "dec_deg", "label"), "raw.alerts": ("ra", "dec")},
+        settings=("identities",),
+        group="detections",
+        is_per_object=False,
+        has_objects_below=True,
+    ),
 )

@@ -68,7 +68,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         table="core.epochs",
         compute="needle_assets.assets.light_curves:epochs",
-        reads={"core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err"), "raw.objects": ("label",)},
+        # In a home of one survey no identity is there, and what is not there makes nothing stale.
+        reads={
+            "core.light_curves": ("band", "mjd", "last_mjd", "mag", "mag_err"),
+            "raw.objects": ("label",),
+            "core.identities": ("label",),
+        },
         settings=("epochs",),
         group="light_curves",
     ),

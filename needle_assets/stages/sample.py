@@ -26,6 +26,7 @@ STAGES: tuple[Stage, ...] = (
         compute="needle_assets.assets.samples:splits",
         reads={
             "raw.objects": ("label", "redshift", "iau_name", "ra_deg", "dec_deg"),
+            "core.identities": ("other_id", "label"),
             "core.detections": ("source",),
             "core.hosts": ("is_hosted",),
             "core.epochs": ("first_mjd", "n_rising_g", "n_rising_r"),

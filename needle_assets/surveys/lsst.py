@@ -37,5 +37,6 @@ LSST = Survey(
     detector_shape_px=(4096, 4096),
     detection_limit_mag=DETECTION_LIMIT_MAG,
     has_turned_stamps=True,
+    position_err_arcsec=0.1,
     same_exposure_days=1e-4,
 )

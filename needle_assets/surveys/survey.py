@@ -47,6 +47,8 @@ class Survey:
     has_turned_stamps : bool
         Its cutouts lie on the sky as the camera did, each with its own orientation, and are small: they are kept in
         ``core.turned_stamps``, and no network trained on stamps of ``core.stamps`` sees them.
+    position_err_arcsec : float
+        Error per axis of the position of one detection.
     same_exposure_days : float
         Entries of one band that are no farther apart are one exposure: less than the shortest one and its readout.
     """
@@ -68,6 +70,7 @@ class Survey:
     detector_shape_px: tuple[int, int]
     detection_limit_mag: float
     has_turned_stamps: bool = False
+    position_err_arcsec: float = 0.3
     same_exposure_days: float = 3e-4  # 30 s of exposure and 8 s of readout; sources round or give mid-exposure
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ comment on column core.splits.is_hosted is 'Whether a host is known: NEEDLE-TH u
 comment on column core.splits.has_good_pair is 'Whether it has a masked pair of stamps: needed by every model that looks at images.';
 comment on column core.splits.has_redshift is 'Whether its redshift is known: needed of the parents of synthetic samples. Never a feature.';
 comment on column core.splits.main_source is 'Where most of its detections come from. Never a feature: where it goes with the class, scores say so.';
-comment on column core.splits.identity is 'The object it is: the smallest of all ids with the same IAU name or within 1.5 arcsec, and its own id where there is no other. Ids of one object have one place.';
+comment on column core.splits.identity is 'The object it is: the smallest of all ids with the same IAU name or within 1.5 arcsec, or that another survey gave it (core.identities), and its own id where there is no other. Ids of one object have one place.';
 comment on column core.splits.other_ids is 'Other ids of the same object in the catalogue, labelled or not; empty for most.';
 comment on column core.splits.is_untouched is 'Kept out of everything that fits, chooses or stops a model.';
 comment on column core.splits.fold is 'Fold whose model validates on it, from 0; null if untouched, or if repeated hold-outs are used.';

@@ -14,7 +14,7 @@ with trained as (
     left join core.vetting v using (object_id)
     left join lineage.objects l using (object_id)
     left join core.features f using (object_id)
-    where o.type is null
+    where o.type is null and c.object_id not in (select object_id from core.identities where label is not null)
     qualify row_number() over (partition by c.object_id order by c.as_of_mjd desc) = 1
 )
 select row_number() over (order by n_against, p_rare desc, object_id) as rank,

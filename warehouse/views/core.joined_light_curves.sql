@@ -1,0 +1,15 @@
+create or replace view core.joined_light_curves as
+select
+    coalesce(i.identity, l.object_id) as identity,
+    l.object_id,
+    o.survey,
+    l.band,
+    l.mjd,
+    l.mag,
+    l.mag_err,
+    l.n_merged,
+    l.is_mw_corrected
+from core.light_curves l
+join lineage.objects o using (object_id)
+left join (select object_id, min(identity) as identity from core.identities where not is_ambiguous group by 1) i using (object_id);
+comment on view core.joined_light_curves is 'Cleaned light curves under the name of the object, whichever surveys saw it; bands are those of the survey that measured them. One row per epoch, band and object id.';
