@@ -293,7 +293,7 @@ def _area_measures(p: FloatArray, y: IntArray, weights: FloatArray) -> Iterator[
 
 def closest_to_mean(scores: FloatArray) -> tuple[int, FloatArray]:
     """
-    Which model performs most like the average one, and how far each is (section 6.2: that one is deployed).
+    Which model performs most like the average one, and how far each is (section 6.2 deploys that one; here all score together).
 
     Parameters
     ----------
