@@ -97,7 +97,7 @@ document.querySelectorAll("details.lazy").forEach((part) => part.addEventListene
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
 document.querySelectorAll(".plot").forEach((place) => {
   const figure = JSON.parse(document.getElementById(place.dataset.figure).textContent);
-  const legend = place.clientWidth < 600 ? { orientation: "h", y: -0.25 } : {};  // beside a narrow plot it would fill half of it
+  const legend = place.clientWidth < 600 ? { orientation: "h", y: -0.42 } : {};  // beside a narrow plot it would fill half of it
   const draw = (shown) => Plotly.newPlot(place, shown.data, { ...shown.layout, legend: { ...shown.layout.legend, ...legend } }, CONFIG);
   draw(figure.mag || figure);
   const buttons = place.parentElement.querySelectorAll("[data-show]");
