@@ -47,16 +47,16 @@ def main() -> None:
 def measure(folder: Path, n_objects: int, n_packets: int) -> None:
     """Print every figure."""
     many, few = folder / "many", folder / "few"
-    models = _models(folder / "models", n_packets)
-    _fill(many, models, range(n_objects))
+    models = models_of(folder / "models", n_packets)
+    fill(many, models, range(n_objects), n_packets)
     first, peak_mib = _filled_in_a_process(folder / "home", many)
     print(f"first refresh: {n_objects} objects of {n_packets} packets in {first['seconds']:.0f} s")
     print(f"peak memory of that process: {peak_mib:.0f} MiB (limit 1536)")
     idle = min(_timed_refresh(folder / "home", many)[0] for _ in range(3))
     print(f"refresh with nothing to do, process included: {idle:.2f} s (limit 3.00)")
-    _fill(few, models, range(n_objects, n_objects + N_NEW))
+    fill(few, models, range(n_objects, n_objects + N_NEW), n_packets)
     alone, _ = _timed_refresh(folder / "alone", few)
-    _fill(many, models, range(n_objects, n_objects + N_NEW))
+    fill(many, models, range(n_objects, n_objects + N_NEW), n_packets)
     among, result = _timed_refresh(folder / "home", many)
     assert result["new_objects"] == N_NEW, result
     limit = 1.5 * alone + 3
@@ -107,7 +107,7 @@ def _needle(home: Path, *arguments: str) -> str:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
-def _models(folder: Path, n_packets: int) -> list[tuple[dict, list[dict], pl.DataFrame, dict]]:
+def models_of(folder: Path, n_packets: int) -> list[tuple[dict, list[dict], pl.DataFrame, dict]]:
     """Some simulated objects: schema, packets, photometry, catalogue row."""
     simulate(folder, objects=N_MODELS, seed=7)
     packets: dict[str, list[dict]] = {}
@@ -124,23 +124,28 @@ def _models(folder: Path, n_packets: int) -> list[tuple[dict, list[dict], pl.Dat
     return [(schema, packets[n][:n_packets], photometry.filter(pl.col("ztf_id") == n), catalogue[n]) for n in chosen]
 
 
-def _fill(landing: Path, models: list, numbers: range) -> None:
-    """Add objects ``numbers`` to a landing folder: copies of the models under new ids."""
+def fill(landing: Path, models: list, numbers: range, n_packets: int) -> None:
+    """Add objects ``numbers`` to a landing folder, or packets to those that are there: copies of the models under new ids."""
     (landing / "alerts").mkdir(parents=True, exist_ok=True)
     photometry, rows = [], []
     for number in numbers:
         schema, packets, light_curve, row = models[number % len(models)]
         name = _name(number)
-        for k, data in enumerate(_copies(schema, packets, name, number)):
+        for k, data in enumerate(_copies(schema, packets[:n_packets], name, number)):
             folder = landing / "alerts" / f"{number // PER_NIGHT:05d}"
             folder.mkdir(exist_ok=True)
-            (folder / f"{number}_{k}.avro").write_bytes(data)
+            path = folder / f"{number}_{k}.avro"
+            if not path.exists():
+                path.write_bytes(data)
         photometry.append(light_curve.with_columns(ztf_id=pl.lit(name)))
         rows.append({**row, "ZTFID": name})
+    catalogue = landing / "bts.csv"
+    before = pl.read_csv(catalogue, infer_schema=False) if catalogue.exists() else None
+    if before is not None and before["ZTFID"].is_in([row["ZTFID"] for row in rows]).any():
+        return
     _append(landing / "photometry.parquet", pl.concat(photometry))
-    before = pl.read_csv(landing / "bts.csv", infer_schema=False) if (landing / "bts.csv").exists() else None
     frame = pl.DataFrame(rows)
-    (frame if before is None else pl.concat([before, frame])).write_csv(landing / "bts.csv")
+    (frame if before is None else pl.concat([before, frame])).write_csv(catalogue)
 
 
 def _append(path: Path, frame: pl.DataFrame) -> None:

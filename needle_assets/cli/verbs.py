@@ -15,6 +15,7 @@ from needle_assets.pipeline.plan import needed_by
 from needle_assets.pipeline.session import Progress, RefreshError, Session
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring, questions
+from needle_assets.warehouse.connection import kept_open
 from needle_assets.warehouse.copies import backups
 from needle_assets.warehouse.results.quality_models import CHECKERS
 
@@ -151,12 +152,9 @@ def _asked(options: RefreshOptions) -> list[Stage]:
 def _work(session: Session, stages: Sequence[Stage], options: RefreshOptions) -> None:
     folder = read_landing.landing_folder(session, options.landing)
     session.home.remember_landing(folder)
-    if (
-        options.recompute
-        or read_landing.changed_files(session, folder)
-        or read_landing.is_doubtful(session)
-        or plan.needs_work(session, stages)
-    ):
+    changed = read_landing.changed_files(session, folder)
+    read_landing.prepare_workers(session, len(changed))
+    if options.recompute or changed or read_landing.is_doubtful(session) or plan.needs_work(session, stages):
         from needle_assets.orchestration.local import run_job  # an idle refresh does without Dagster
 
         run_job(session, stages, landing=folder, recompute=options.recompute, accept_shrunken=options.accept_shrunken)
@@ -281,7 +279,11 @@ def _opened(
     home: Home, options: RefreshOptions | TrainOptions, *, what: str = "refresh", accept_loss: bool = False, show: bool
 ) -> "Iterator[Session]":
     """A session in a home that is held, and bound to its preset, until the end."""
-    with home.prepare().lock(wait_seconds=options.wait_seconds, what=what), _progress(show) as progress:
+    with (
+        home.prepare().lock(wait_seconds=options.wait_seconds, what=what),
+        kept_open(home.working),
+        _progress(show) as progress,
+    ):
         settings = home.settings(options.preset)
         home.remember_preset(settings.preset)
         session = Session(home, settings, workers=options.workers, progress=progress, accept_loss=accept_loss).open()

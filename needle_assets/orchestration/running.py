@@ -17,6 +17,7 @@ from needle_assets.pipeline.session import Progress, Session, StageReport, no_pr
 from needle_assets.pipeline.tell import Told, Versions
 from needle_assets.stages import Stage
 from needle_assets.warehouse import questions
+from needle_assets.warehouse.connection import kept_open
 
 LOCK_WAIT_SECONDS = 6 * 3600.0
 WRITE_ID_TAG = "needle/write_id"
@@ -51,7 +52,7 @@ def working_session(
     accept_loss: bool = False,
 ) -> Iterator[Session]:
     """Hold the home, work, publish what was written; not while a claim is broken, which the steps of a run have told."""
-    with home.prepare().lock(wait_seconds=wait_seconds, what=what):
+    with home.prepare().lock(wait_seconds=wait_seconds, what=what), kept_open(home.working):
         session = Session(home, home.settings(), workers=workers, progress=progress, accept_loss=accept_loss).open()
         try:
             yield session

@@ -8,7 +8,7 @@ from needle_assets.errors import Rejection
 from needle_assets.landing import folder as landing
 from needle_assets.landing.found import FileReport
 from needle_assets.landing.scanning import RESCUE_FILES, RESCUE_SNAPSHOT, read_file, read_snapshot
-from needle_assets.pipeline.session import RefreshError, Session
+from needle_assets.pipeline.session import POOL_FROM_OBJECTS, RefreshError, Session
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.landed import manifest, snapshots
 from needle_assets.warehouse.landed.files import FilesTold, standing
@@ -38,6 +38,12 @@ def changed_files(session: Session, folder: Path) -> list[landing.LandingFile]:
     return [file for file in changed if file.kind != "unknown" or file.problem or file.notice]
 
 
+def prepare_workers(session: Session, n_files: int) -> None:
+    """Begin to make workers ready if so many files hold work for them."""
+    if n_files > POOL_FROM_OBJECTS:
+        session.pool.prepare()
+
+
 def is_doubtful(session: Session) -> bool:
     """Whether a snapshot of the landing folder was not believed when it was last looked at."""
     with writing(session.home.working) as connection:
@@ -55,6 +61,7 @@ def scan(session: Session, folder: Path, *, accept_shrunken: bool = False) -> in
         manifest.forget_vanished(connection, there, session.stages)
         files = manifest.changed(connection, there)
         vanished = snapshots.vanished(connection, there)
+    prepare_workers(session, len(files))
     session.claims.written()
     session.home.remember_landing(folder)
     _scan_packets(session, folder, [file for file in files if file.kind not in snapshots.SOURCES])

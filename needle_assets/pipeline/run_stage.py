@@ -4,24 +4,28 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
+from math import ceil
 from pathlib import Path
 
 from needle_assets.assets.objects import OBJECTS
 from needle_assets.errors import Rejection
 from needle_assets.landing.unpacking import unpack
 from needle_assets.pipeline.compute import RESCUE, UNREADABLE, Computed, Task, run_task
-from needle_assets.pipeline.session import Session, StageReport
+from needle_assets.pipeline.session import POOL_FROM_OBJECTS, Session, StageReport
 from needle_assets.pipeline.tell import Tell, Told
 from needle_assets.processes.workers import GIVEN_UP
 from needle_assets.stages import Stage
 from needle_assets.surveys.known import survey_of_id
 from needle_assets.warehouse import ledger, rows, schema
-from needle_assets.warehouse.connection import Connection, writing
+from needle_assets.warehouse.connection import Connection, let_go, writing
 from needle_assets.warehouse.landed import manifest
 from needle_assets.warehouse.rows import Writer, Written
 
-# Starting workers takes two seconds; fewer objects, or less to read, is done sooner without.
-POOL_FROM_OBJECTS = 100
+# So long at most the warehouse stays open over what is done in this process; opening it anew takes 30 to 60 ms.
+KEPT_SECONDS = 1.0
+# So few chunks for each worker are made of one size, that none is idle while another has all the work.
+FEW_CHUNKS = 4
 
 
 def refresh_stage(
@@ -79,8 +83,9 @@ def _run(
     report = session.reports.setdefault(stage.table, StageReport())
     started = time.monotonic()
     tasks = _after_closing(opened, _tasks(session, stage, keys))
-    in_pool = len(keys) > POOL_FROM_OBJECTS
-    for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table):
+    in_pool = _in_pool(keys)
+    before = None if in_pool else partial(let_go, session.home.working, after_seconds=KEPT_SECONDS)
+    for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table, before=before):
         _store(session, stage, task, computed, plans, writer, tell, report)
         session.progress(stage.table, report.computed + report.failed, len(keys))
     report.seconds += time.monotonic() - started
@@ -97,7 +102,7 @@ def _tasks(session: Session, stage: Stage, keys: Sequence[str | None]) -> Iterat
         weights = rows.weights(connection, list(stage.reads), objects)
     if "landing.packets" in stage.reads:
         _unpack(session, [name for name in objects if not stage.surveys or _survey_name(name) in stage.surveys])
-    for chunk in _chunks(objects, weights, stage):
+    for chunk in _chunks(objects, weights, stage, session.pool.count if _in_pool(keys) else 1):
         yield _task(session, stage, chunk)
 
 
@@ -180,15 +185,27 @@ def _after_closing(opened: ExitStack, tasks: Iterator[Task]) -> Iterator[Task]:
         yield task
 
 
-def _chunks(objects: Sequence[str], weights: Mapping[str, int], stage: Stage) -> Iterator[tuple[str, ...]]:
-    """Objects in the given order, as many together as their rows allow."""
+def _in_pool(keys: Sequence[str | None]) -> bool:
+    return len(keys) > POOL_FROM_OBJECTS
+
+
+def _chunks(objects: Sequence[str], weights: Mapping[str, int], stage: Stage, n_workers: int = 1) -> Iterator[tuple[str, ...]]:
+    """Objects in the given order, as many together as their rows allow; few chunks are as many as keep all workers busy."""
+    most_objects = _objects_of_a_chunk(len(objects), sum(weights.get(object_id, 0) for object_id in objects), stage, n_workers)
     chunk: list[str] = []
     n_rows = 0
     for object_id in objects:
-        if chunk and (len(chunk) >= stage.chunk_objects or n_rows + weights.get(object_id, 0) > stage.chunk_rows):
+        if chunk and (len(chunk) >= most_objects or n_rows + weights.get(object_id, 0) > stage.chunk_rows):
             yield tuple(chunk)
             chunk, n_rows = [], 0
         chunk.append(object_id)
         n_rows += weights.get(object_id, 0)
     if chunk:
         yield tuple(chunk)
+
+
+def _objects_of_a_chunk(n_objects: int, n_rows: int, stage: Stage, n_workers: int) -> int:
+    n_chunks = ceil(max(n_objects / stage.chunk_objects, n_rows / stage.chunk_rows))
+    if n_workers == 1 or n_chunks > FEW_CHUNKS * n_workers:
+        return stage.chunk_objects
+    return min(stage.chunk_objects, ceil(n_objects / (n_workers * max(ceil(n_chunks / n_workers), 1))))

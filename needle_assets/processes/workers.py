@@ -57,10 +57,13 @@ class Workers:
     marks : Path, optional
         A file that remembers, when this process is gone, what was being computed in it or killed a worker: from then on that
         is left to workers until it succeeds, so that what kills its process is found instead of killing every run.
+    before
+        Called before each task is computed here, or its result is waited for.
     """
 
-    def __init__(self, count: int, marks: Path | None = None) -> None:
+    def __init__(self, count: int, marks: Path | None = None, before: Callable[[], None] = lambda: None) -> None:
         self.count = count
+        self._before = before
         self._marks = _Marks(marks)
         self._pool: Executor | None = None
         self._lone: Executor | None = None
@@ -74,12 +77,13 @@ class Workers:
         in_pool: bool = True,
         rescue: Rescue[T, R] | None = None,
         name: str = "",
+        before: Callable[[], None] | None = None,
     ) -> Iterator[tuple[T, R]]:
         """
         Results in the order of the tasks, with only a few tasks in memory at a time.
 
         A task whose worker dies is tried again in a fresh one, then part by part, and only a part that kills its worker again
-        is given up, as ``rescue`` says.
+        is given up, as ``rescue`` says. ``before`` is called in place of what is called before the tasks of others.
 
         Raises
         ------
@@ -89,24 +93,32 @@ class Workers:
         name = name or function.__name__
         is_marked = name in self._marks.read()
         if is_marked or (in_pool and self.count > 1):
-            yield from self._in_pool(function, tasks, rescue, name)
+            yield from self._in_pool(function, tasks, rescue, name, before or self._before)
         else:
-            yield from self._here(function, tasks, name)
+            yield from self._here(function, tasks, name, before or self._before)
 
-    def _here(self, function: Callable[[T], R], tasks: Iterable[T], name: str) -> Iterator[tuple[T, R]]:
+    def _here(
+        self, function: Callable[[T], R], tasks: Iterable[T], name: str, before: Callable[[], None]
+    ) -> Iterator[tuple[T, R]]:
         is_marked = False
         try:
             for task in tasks:
                 if not is_marked:
                     self._marks.add(name)
                     is_marked = True
+                before()
                 yield task, function(task)
         finally:
             if is_marked:
                 self._marks.remove(name)
 
     def _in_pool(
-        self, function: Callable[[T], R], tasks: Iterable[T], rescue: Rescue[T, R] | None, name: str
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        rescue: Rescue[T, R] | None,
+        name: str,
+        before: Callable[[], None],
     ) -> Iterator[tuple[T, R]]:
         waiting: deque[tuple[T, Future[R]]] = deque()
         n_deaths, has_work = self._n_deaths, False
@@ -114,8 +126,12 @@ class Workers:
             has_work = True
             waiting.append((task, self._submitted(function, task)))
             if len(waiting) >= IN_FLIGHT_PER_WORKER * self.count:
+                if not waiting[0][1].done():
+                    before()
                 yield self._finished(function, *waiting.popleft(), rescue, name)
         while waiting:
+            if not waiting[0][1].done():
+                before()
             yield self._finished(function, *waiting.popleft(), rescue, name)
         if has_work and self._n_deaths == n_deaths:
             self._marks.remove(name)
@@ -167,6 +183,11 @@ class Workers:
             self._pool = _new_pool(self.count)
         return self._pool
 
+    def prepare(self) -> None:
+        """Let everything be imported for workers that will be needed, while other work is done here."""
+        if self.count > 1:
+            self._started()
+
     def close(self) -> None:
         """End the workers."""
         for pool in (self._pool, self._lone):
@@ -176,7 +197,7 @@ class Workers:
 
 
 def _new_pool(count: int) -> Executor:
-    return process_pool(count, preload=["needle_assets.pipeline.compute"])
+    return process_pool(count, preload=["needle_assets.pipeline.preloaded"])
 
 
 class _Marks:

@@ -1,4 +1,4 @@
-"""Opens the database. Nothing else in the project does. Connections are short: nobody holds one while computing."""
+"""Opens the database. Nothing else in the project does. Nobody holds it while something long is computed."""
 
 import re
 import shutil
@@ -33,6 +33,9 @@ REMEDY = {
 
 Connection = duckdb.DuckDBPyConnection
 
+# Files that stay open from one use to the next: the connection that keeps them so, if there was a use, and when it was made.
+_kept: dict[Path, tuple[Connection | None, float]] = {}
+
 
 class WarehouseError(NeedleError):
     """The database cannot be used; the message says why and what to do."""
@@ -60,12 +63,43 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         signals_held()
     ):  # raised within DuckDB, what a handler raises aborts the process, or leaves a file that nobody can open again
         connection = _open(path, read_only=False)
+        _keep(path)
         try:
             yield connection
         except duckdb.Error as error:
+            let_go(path)  # after some errors DuckDB refuses everything until the file has been closed
             raise _explained(error, path) from error
         finally:
             _close(connection, path)
+
+
+@contextmanager
+def kept_open(path: Path) -> Iterator[None]:
+    """
+    Keep a working database open from one use to the next, until the block ends: opening one costs as much as fifty small queries.
+
+    Other processes cannot open it meanwhile, so whoever begins something long says :func:`let_go`.
+    """
+    _kept[path] = (None, 0.0)
+    try:
+        yield
+    finally:
+        let_go(path)
+        del _kept[path]
+
+
+def let_go(path: Path, *, after_seconds: float = 0.0) -> None:
+    """Close a file that is kept open, if it has been for so long; the next use opens it again."""
+    connection, since = _kept.get(path, (None, 0.0))
+    if connection is not None and time.monotonic() - since >= after_seconds:
+        _kept[path] = (None, 0.0)
+        with signals_held():
+            _close(connection, path)
+
+
+def _keep(path: Path) -> None:
+    if path in _kept and _kept[path][0] is None:
+        _kept[path] = (_open(path, read_only=False), time.monotonic())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from needle_assets.settings import Settings, as_fingerprinted
 from needle_assets.stages import Stage
+from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.schema import Table, bump_change, first_column, renamed_tables
 
 ALL_COLUMNS = "*"
@@ -189,10 +190,11 @@ def data_versions(
 
 def mark_told(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
     """Remember that the events of these writes are recorded."""
-    connection.execute(
-        "update lineage.ledger set is_told = true where asset = ? and list_contains(?, write_id)", [asset, list(write_ids)]
-    )
-    bump_change(connection)
+    with transaction(connection):
+        connection.execute(
+            "update lineage.ledger set is_told = true where asset = ? and list_contains(?, write_id)", [asset, list(write_ids)]
+        )
+        bump_change(connection)
 
 
 def hash_rows(connection: duckdb.DuckDBPyConnection, source: str, asset: str, columns: str, *, has_objects: bool) -> None:

@@ -20,6 +20,7 @@ from needle_assets.warehouse.connection import (
     MIN_FREE_BYTES,
     DamagedWarehouseError,
     WarehouseError,
+    let_go,
     reading,
     writing,
 )
@@ -32,6 +33,7 @@ _ACCOUNT = struct.Struct("<QQqqQQ")  # checksum, number, two places, number of b
 
 def copy_whole(source: Path, target: Path, *, mode: int = 0o444) -> None:
     """Make ``target`` a copy of ``source``, whole or not at all; shares the disk's blocks where the file system can. Raises OSError."""
+    let_go(source)  # DuckDB's lock of a file ends when any handle of this process to it is closed
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     for left_over in target.parent.glob(f".{target.name}.*.partial"):
         left_over.unlink(missing_ok=True)
@@ -184,6 +186,7 @@ def _check_working(working: Path, known: Sequence[Path]) -> None:
 
 def _announced_bytes(path: Path) -> int:
     """How long a database is by its own account, which stands twice behind its first block of 4096 bytes; 0 if it is none."""
+    let_go(path)  # as above
     with path.open("rb") as file:
         head = file.read(3 * HEADER_BYTES)
     if len(head) < 3 * HEADER_BYTES or head[8:12] != b"DUCK":
@@ -269,6 +272,7 @@ def _number(published: Path) -> int:
 
 def _set_aside(working: Path, folder: Path) -> Path | None:
     """Move a working file with its log, the log first: a log must never lie beside a file it does not belong to."""
+    let_go(working)
     log = _log(working)
     if not working.exists() and not log.exists():
         return None
