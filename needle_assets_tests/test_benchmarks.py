@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
+    "refresh": "--first 4 --among 8",
     "orchestration": "--objects 12 --packets 2",
     "events": "--objects 20 --stock-objects 5",
     "explore": "--objects 40 --models 8 --people 20 --rounds 1",

@@ -7,7 +7,6 @@ from pathlib import Path
 from needle_assets.errors import Rejection
 from needle_assets.landing import folder as landing
 from needle_assets.landing.found import FileReport
-from needle_assets.landing.scanning import RESCUE_FILES, RESCUE_SNAPSHOT, read_file, read_snapshot
 from needle_assets.pipeline.session import POOL_FROM_OBJECTS, RefreshError, Session
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.landed import manifest, snapshots
@@ -56,6 +55,8 @@ def scan(session: Session, folder: Path, *, accept_shrunken: bool = False) -> in
 
     A snapshot that lost too much is believed only with ``accept_shrunken``; else it is told as a problem of the run.
     """
+    from needle_assets.landing.scanning import RESCUE_SNAPSHOT, read_snapshot  # polars, which an idle refresh does without
+
     there = list(landing.scan(folder))
     with writing(session.home.working) as connection:
         manifest.forget_vanished(connection, there, session.stages)
@@ -89,6 +90,8 @@ def _take_snapshots(session: Session, found: Sequence[tuple[FileReport, dict[str
 
 
 def _scan_packets(session: Session, folder: Path, files: list[landing.LandingFile]) -> None:
+    from needle_assets.landing.scanning import RESCUE_FILES, read_file  # as above
+
     tasks = [(folder, tuple(files[i : i + FILES_PER_TASK])) for i in range(0, len(files), FILES_PER_TASK)]
     waiting: list[FileReport] = []
     done = 0

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
 import duckdb
@@ -55,8 +56,8 @@ class Plan(NamedTuple):
 
 def parameters_of(stage: Stage, settings: Settings) -> str:
     """The settings a stage reads, as JSON with sorted keys."""
-    everything = as_fingerprinted(settings)
-    return json.dumps({name: everything[name] for name in stage.settings}, sort_keys=True)
+    read = {name: getattr(settings, name) for name in stage.settings}
+    return json.dumps({name: as_fingerprinted(v) if is_dataclass(v) else v for name, v in read.items()}, sort_keys=True)
 
 
 def columns_key(table: str, columns: Iterable[str]) -> str:

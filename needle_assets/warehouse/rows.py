@@ -5,10 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
 import pyarrow as pa
 
 from needle_assets.errors import Rejection, as_json
@@ -16,6 +15,9 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, transaction
 from needle_assets.warehouse.schema import Table, bump_change, primary_key
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # DuckDB keeps 2,048 rows of each column at hand, 28 MiB of a stamp column, several times in one query.
 PIXEL_COLUMN = re.compile(r"^\s*(\w+)\s+\w+\[3600\]", re.MULTILINE)
@@ -66,7 +68,7 @@ def load(
     tables: Mapping[str, Table],
     keys: Sequence[str] | None,
     folders: Mapping[str, str],
-) -> dict[str, pl.DataFrame]:
+) -> "dict[str, pl.DataFrame]":
     """
     Exactly the columns in ``reads`` (parent to columns, * for all), of the objects in ``keys`` (None: of all).
 
@@ -77,6 +79,8 @@ def load(
     if keys is not None:
         connection.register("wanted_keys", pa.table({"object_id": pa.array(keys, pa.string())}))
     frames = {parent: _frame(connection, parent, columns, tables, keys) for parent, columns in reads.items()}
+    import polars as pl  # a third of an idle refresh, which reads no rows
+
     for parent in frames.keys() & LANDING_QUERIES.keys():
         frames[parent] = frames[parent].with_columns(**{name: pl.lit(path) for name, path in folders.items()})
     if keys is not None:
@@ -90,7 +94,7 @@ def _frame(
     columns: tuple[str, ...],
     tables: Mapping[str, Table],
     keys: Sequence[str] | None,
-) -> pl.DataFrame:
+) -> "pl.DataFrame":
     if parent in LANDING_QUERIES:
         source, wanted = f"({LANDING_QUERIES[parent]})", ["*"]
         key = ["object_id", "path", "member"] if parent == "landing.packets" else ["object_id"]
@@ -109,8 +113,10 @@ def _frame(
     return frame.select(wanted) if "*" not in wanted else frame
 
 
-def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
+def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str]) -> "pl.DataFrame":
     """These columns and those of the key, by which parts read apart are put together."""
+    import polars as pl
+
     names = "*" if "*" in wanted else ", ".join(dict.fromkeys((*wanted, *key)))
     frame = pl.from_arrow(connection.execute(f"select {names} from {source}").to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
@@ -216,6 +222,8 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
 
 def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
     """Raise WarehouseError if two rows have the same ``key``; an empty one tells nothing apart."""
+    import polars as pl
+
     if not key:
         return
     keys = pl.from_arrow(rows.select(list(key)))

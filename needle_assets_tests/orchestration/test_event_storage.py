@@ -327,3 +327,16 @@ def test_processes_that_open_an_empty_home_at_once_all_succeed(tmp_path, in_chil
     start = time.time() + 0.2
     children = [in_child(open_and_read, tmp_path, start) for _ in range(4)]
     assert [exit_code(child) for child in children] == [0, 0, 0, 0]
+
+
+def test_the_migrations_are_read_once_for_all_files_of_a_process(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(event_storage, "_migrations", {})
+    monkeypatch.setattr(
+        event_storage, "_read_migrations", lambda config, ask=event_storage._read_migrations: read.append(1) or ask(config)
+    )
+    storages = [WalEventLogStorage(str(tmp_path / name)) for name in ("first", "second")]
+    assert len(read) == 1
+    for storage in storages:
+        assert storage.get_logs_for_run("nobody's") == []
+        storage.dispose()

@@ -3,11 +3,10 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from needle_assets.stages import Stage
@@ -15,6 +14,9 @@ from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.rows import arrow_schema, now, to_arrow
 from needle_assets.warehouse.schema import note_removed
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TABLE, SNAPSHOTS = "results.fold_models", "results.training_sets"
 PREDICTIONS = "results.predictions"
@@ -33,7 +35,7 @@ class Behind:
     removed: int
 
 
-def training_rows(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> pl.DataFrame:
+def training_rows(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> "pl.DataFrame":
     """
     Every object that may train or validate a model, sorted by id: splits with ``row_hash``, which changes with its label, place,
     features or stamps. Nothing else of the warehouse is read for it, so it is cheap.
@@ -55,7 +57,7 @@ def _columns_read(stages: Sequence[Stage], parent: str) -> str:
     return ledger.columns_key(parent, reader.reads[parent]) if reader and parent in reader.reads else ledger.ALL_COLUMNS
 
 
-def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> pl.DataFrame:
+def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> "pl.DataFrame":
     """Features under ``names`` of every object in core.splits, sorted by id."""
     columns = ", ".join(f"f.{name}" for name in names)
     table = connection.execute(
@@ -64,7 +66,7 @@ def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> 
     return _frame(table)
 
 
-def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> pl.DataFrame:
+def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> "pl.DataFrame":
     """Features under ``names`` of every object in core.splits as of several moments, sorted by object and time."""
     columns = ", ".join(f"f.{name}" for name in ("object_id", "moment", "as_of_mjd", *names))
     return _frame(
@@ -74,7 +76,7 @@ def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> p
     )
 
 
-def synthetic_rows(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def synthetic_rows(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """All recipes, sorted by their key."""
     return _frame(
         connection.execute("select * from core.synthetic_samples order by model_kind, fold, label, sample").to_arrow_table()
@@ -104,7 +106,7 @@ def _pixels(column: pa.Array) -> Sequence[np.ndarray]:
     return [np.asarray(values.values.to_numpy(zero_copy_only=False)) for values in column]
 
 
-def known_models(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def known_models(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """Every stored model without its weights and without the objects that had a part in it."""
     left_out = "weights, trained_ids, validated_ids, parent_ids, scaled_ids"
     return _frame(
@@ -113,7 +115,7 @@ def known_models(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def store_snapshot(
-    connection: duckdb.DuckDBPyConnection, training_set_id: str, rows: pl.DataFrame, stages: Sequence[Stage]
+    connection: duckdb.DuckDBPyConnection, training_set_id: str, rows: "pl.DataFrame", stages: Sequence[Stage]
 ) -> None:
     """Keep who is in a training set; ``rows`` from :func:`training_rows`, untouched ones left out."""
     connection.register(
@@ -171,6 +173,8 @@ def remove_models(connection: duckdb.DuckDBPyConnection, model_ids: Sequence[str
 
 def behind(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> Behind:
     """How far the stored models are behind: objects that are new, changed or gone since the newest snapshot."""
+    import polars as pl
+
     rows = training_rows(connection, stages).filter(~pl.col("is_untouched"))
     models = known_models(connection)
     if models.is_empty():
@@ -191,7 +195,7 @@ def behind(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> Be
     )
 
 
-def training_set_id(rows: pl.DataFrame) -> str:
+def training_set_id(rows: "pl.DataFrame") -> str:
     """Hash of a snapshot's rows, from :func:`training_rows` without untouched ones."""
     text = "\n".join(f"{object_id} {row_hash}" for object_id, row_hash in rows.select("object_id", "row_hash").iter_rows())
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
@@ -203,7 +207,9 @@ def _rehash(connection: duckdb.DuckDBPyConnection, table: str, stages: Sequence[
         ledger.hash_rows(connection, table, table, columns, has_objects=has_objects)
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
+def _frame(table: pa.Table) -> "pl.DataFrame":
+    import polars as pl  # an idle refresh asks for no models
+
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame

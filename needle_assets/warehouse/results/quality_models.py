@@ -1,15 +1,17 @@
 """Quality checkers in and out of the warehouse: the stamps that train them, the networks, and which one is chosen."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
 
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger, rows
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.schema import Table, bump_change, note_removed
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TABLE = "results.quality_models"
 # All of them without the networks, for those who show them.
@@ -21,13 +23,13 @@ _STAMPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def judged_images(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def judged_images(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """Object, packet, name, band and broken rules of every image in ``core.stamp_quality``, without its pixels."""
     order = "order by object_id, candid, image"
     return _frame(connection, f"select object_id, candid, image, band, reasons from core.stamp_quality {order}")
 
 
-def verdicts_on_images(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def verdicts_on_images(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """The newest of what people said of each image: object, packet, name, and good or bad."""
     newest = "partition by object_id, candid, image order by judged_at desc nulls last, verdict_id desc"
     return _frame(
@@ -39,13 +41,13 @@ def verdicts_on_images(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def stamps_of_objects(
     connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], ids: Sequence[str]
-) -> Iterator[dict[str, pl.DataFrame]]:
+) -> "Iterator[dict[str, pl.DataFrame]]":
     """Stamps of some objects and what the rules say of them, a few objects at a time."""
     for start in range(0, len(ids), OBJECTS_PER_BATCH):
         yield rows.load(connection, _STAMPS, tables, ids[start : start + OBJECTS_PER_BATCH], {})
 
 
-def known_models(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def known_models(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """Every stored checker without its weights."""
     return _frame(connection, f"select * exclude (weights) from {TABLE} order by model_kind, trained_at")
 
@@ -80,7 +82,9 @@ def _changed(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> 
     bump_change(connection)
 
 
-def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pl.DataFrame":
+    import polars as pl  # an idle refresh asks for no models
+
     frame = pl.from_arrow(connection.execute(query).to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     return frame
