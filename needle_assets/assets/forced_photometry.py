@@ -57,7 +57,8 @@ def nightly_fluxes(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Pr
     if settings.gaussian_process.points != "forced" or light_curves.is_empty():
         return product
     first_mjd = dict(light_curves.group_by("object_id").agg(pl.col("mjd").min()).iter_rows())
-    a_v_mag = dict(frames["raw.objects"].select("object_id", "a_v_mag").iter_rows())
+    known = [frames[name].select("object_id", "a_v_mag") for name in ("core.identities", "raw.objects")]
+    a_v_mag = dict(pl.concat(known, how="vertical_relaxed").drop_nulls().iter_rows())
     usable = frames["core.forced_photometry"].filter(~pl.col("is_suspect") & pl.col("object_id").is_in(list(first_mjd)))
     window, surveys = settings.light_curves.merge_window_days, surveys_of(frames)
     for (object_id,), part in usable.partition_by("object_id", as_dict=True, maintain_order=True).items():

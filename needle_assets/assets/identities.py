@@ -25,7 +25,8 @@ def identities(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
     found = matches(named, *columns, radius_arcsec=chosen.radius_arcsec, largest_sigma=chosen.largest_sigma)
     objects = frames["raw.objects"].filter(pl.col("label").is_not_null())
     labels = dict(objects.select("object_id", "label").iter_rows())
-    return Product([row for match in found for row in _rows(match, ids, named, labels)])
+    extinction = dict(frames["raw.objects"].drop_nulls("a_v_mag").select("object_id", "a_v_mag").iter_rows())
+    return Product([row for match in found for row in _rows(match, ids, named, {"label": labels, "a_v_mag": extinction})])
 
 
 def _survey(object_id: str, surveys: Mapping[str, str]) -> str:
@@ -47,7 +48,8 @@ def _places(frames: Mapping[str, pl.DataFrame], surveys: Mapping[str, str]) -> d
     return {object_id: place for object_id, place in found.items() if not any(math.isnan(value) for value in place)}
 
 
-def _rows(match: Match, ids: list[str], surveys: list[str], labels: Mapping[str, str]) -> list[dict[str, object]]:
+def _rows(match: Match, ids: list[str], surveys: list[str], known: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
+    """The pair in both directions, with what the other id is known by and this one is not."""
     pair = (match.first, match.second)
     common = {
         "identity": min(ids[k] for k in pair),
@@ -62,7 +64,10 @@ def _rows(match: Match, ids: list[str], surveys: list[str], labels: Mapping[str,
             "other_id": ids[other],
             "other_survey": surveys[other],
             **common,
-            "label": None if match.is_ambiguous or ids[one] in labels else labels.get(ids[other]),
+            **{
+                name: None if match.is_ambiguous or ids[one] in values else values.get(ids[other])
+                for name, values in known.items()
+            },
         }
         for one, other in (pair, pair[::-1])
     ]

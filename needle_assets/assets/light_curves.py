@@ -31,20 +31,27 @@ def light_curves(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Prod
     detections = frames["core.detections"]
     if detections.is_empty():
         return Product()
-    cleaned, unusable = _cleaned(detections, frames["raw.objects"], settings, survey_of(frames))
+    cleaned, unusable = _cleaned(detections, frames, settings, survey_of(frames))
     return Product(rows=_light_curve_rows(detections, cleaned), rejections=_removals(unusable, cleaned))
 
 
 def _cleaned(
-    detections: pl.DataFrame, objects: pl.DataFrame, settings: Settings, survey: Survey
+    detections: pl.DataFrame, frames: Mapping[str, pl.DataFrame], settings: Settings, survey: Survey
 ) -> tuple[CleanLightCurve, LightCurve]:
     landed = _light_curve(detections)
     usable = is_usable(landed, detections["is_positive"].fill_null(value=False).to_numpy(), survey.bands)
     points, is_corrected = landed[usable], detections["is_mw_corrected"].fill_null(value=False).to_numpy()[usable]
-    a_v_mag, wavelength = _first(objects, "a_v_mag"), survey.extinction_wavelength_angstrom
+    a_v_mag, wavelength = a_v_of(frames), survey.extinction_wavelength_angstrom
     mag, is_corrected = deredden(points.mag, points.band, a_v_mag, is_corrected, wavelength_angstrom=wavelength)
     cleaned = clean(LightCurve(points.mjd, points.band, mag, points.mag_err), is_corrected, settings.light_curves)
     return cleaned, landed[~usable]
+
+
+def a_v_of(frames: Mapping[str, pl.DataFrame]) -> float | None:
+    """A_V towards the object: the catalogue's, else that which it gives under the id of another survey."""
+    own: float | None = _first(frames["raw.objects"], "a_v_mag")
+    served = frames.get("core.identities", pl.DataFrame({"a_v_mag": []}))["a_v_mag"].drop_nulls()
+    return own if own is not None or served.is_empty() else float(served[0])
 
 
 def epochs(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -111,7 +118,7 @@ def features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
 def features_as_of(frames: Mapping[str, pl.DataFrame], as_of: float, settings: Settings) -> dict[str, Any]:
     """The object's features from what was detected up to a time [MJD], cleaned as it stood then: a row of core.features."""
     survey = survey_of(frames)
-    cleaned, _ = _cleaned(frames["core.detections"].filter(pl.col("mjd") <= as_of), frames["raw.objects"], settings, survey)
+    cleaned, _ = _cleaned(frames["core.detections"].filter(pl.col("mjd") <= as_of), frames, settings, survey)
     host, chosen = _host(frames["core.hosts"]), settings.features
     points, from_fit = completed(
         cleaned.points,

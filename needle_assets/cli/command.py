@@ -44,13 +44,15 @@ def simulate(
     mix: Annotated[
         str | None, typer.Option(help="default, demo (rare classes enriched), or shares such as SN=0.8,TDE=0.2.")
     ] = None,
+    survey: Annotated[str, typer.Option(help="Who looks: ztf, lsst, or both at the same transients.")] = "ztf",
     workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Write a simulated survey: a landing folder, with the truth beside it."""
     from needle_assets.cli.verbs import run_simulate
 
-    result = run_simulate(folder, objects=objects, seed=seed, nights=nights, mix=mix, workers=workers, show=not as_json)
+    asked = {"objects": objects, "seed": seed, "nights": nights, "mix": mix, "survey": survey}
+    result = run_simulate(folder, **asked, workers=workers, show=not as_json)  # type: ignore[arg-type]
     typer.echo(json.dumps(result) if as_json else said.simulated(result))
 
 

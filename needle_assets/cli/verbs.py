@@ -38,7 +38,15 @@ class RefreshOptions:
 
 
 def run_simulate(
-    folder: Path, *, objects: int, seed: int, nights: int | None, mix: str | None, workers: int, show: bool = False
+    folder: Path,
+    *,
+    objects: int,
+    seed: int,
+    nights: int | None,
+    mix: str | None,
+    workers: int,
+    survey: str = "ztf",
+    show: bool = False,
 ) -> dict[str, Any]:
     """Write a simulated survey; returns what ``--json`` prints. Raises SimulationError for a request that makes no sense."""
     from needle_assets.simulation import simulate
@@ -50,6 +58,7 @@ def run_simulate(
             seed=seed,
             nights=nights,
             mix=_mix(mix),
+            survey=survey,
             workers=workers,
             progress=lambda done, total: progress("simulation", done, total),
         )

@@ -4,7 +4,6 @@ A folder grows: packets that exist are left alone, other files are replaced as a
 seed, the mix, its index and the last night alone.
 """
 
-import csv
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,9 +25,14 @@ from needle_assets.simulation.artefacts import draw_missing_pixels, draw_stuck_c
 from needle_assets.simulation.cadence import FIRST_NIGHT_MJD, N_NIGHTS
 from needle_assets.simulation.objects import DEFAULT_MIX, QUADRANT_SHAPE_PX, SimulatedObject, draw_object
 from needle_assets.simulation.packets import draw_style, packet_bytes, target_offset_px
+from needle_assets.simulation.rubin.folder import write_rubin
 from needle_assets.simulation.stamps import BandScene, Exposure, Stamp, build_band, build_scene, render
+from needle_assets.simulation.written import CsvTable, Table
+from needle_assets.surveys.lsst import LSST
+from needle_assets.surveys.ztf import ZTF
 
 SIMULATOR_VERSION = 2
+SEEN_BY = (ZTF.name, LSST.name, "both")
 OBJECTS_PER_CHUNK = 25
 CHUNKS_IN_FLIGHT_PER_WORKER = 3
 
@@ -42,7 +46,11 @@ truth/objects.parquet         class, redshift, peak, host of every object; one r
 truth/light_curves.parquet    noiseless daily magnitudes in g and r; one row per object
 truth/stamps/*.parquet        noiseless images (63 x 63, row-major) and masks (bits: 1 transient, 2 host, 4 neighbours,
                               8 damaged); one row per packet
+truth/rubin.parquet           where Rubin looks too (--survey lsst or both): class, place, peak and noiseless daily magnitudes in
+                              ugrizy of every object, and the ZTF object that is the same transient
 truth/simulation.json         what made it
+
+Rubin's objects have ids that begin with 999; its survey is moved to the nights of ZTF's, so that both see the same transients.
 """
 
 
@@ -60,6 +68,7 @@ class Survey:
     from_mjd: float
     until_mjd: float
     has_packets: bool = True
+    seen_by: str = ZTF.name
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ def simulate(
     mix: Mapping[str, float] | None = None,
     first_object: int = 0,
     has_packets: bool = True,
+    survey: str = ZTF.name,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulationSummary:
@@ -122,8 +132,11 @@ def simulate(
         Index of the first object; the tables hold objects from this one on.
     has_packets : bool
         Without packets a sky of many thousand objects takes a minute: photometry, hosts and catalogue alone.
+    survey : str
+        Who looks: 'ztf'; 'lsst', a sky of Rubin's own, four magnitudes deeper; or 'both', ZTF's sky with the packets that Rubin sends
+        of the same transients.
     workers : int
-        Processes; 1 computes in this one.
+        Processes; 1 computes in this one. Rubin's part is computed in this one.
     progress : callable, optional
         Called with (objects done, objects asked for).
 
@@ -137,10 +150,35 @@ def simulate(
     SimulationError
         If the request makes no sense or the folder belongs to another survey.
     """
-    survey = replace(_checked_survey(Path(folder), objects, seed, nights, mix or DEFAULT_MIX), has_packets=has_packets)
-    _claim(survey)
+    if survey not in SEEN_BY:
+        raise SimulationError(f"the survey {survey!r} was asked for; choose among {', '.join(SEEN_BY)}.")
+    if survey != ZTF.name and (nights is not None or first_object or not has_packets):
+        raise SimulationError("nights, first_object and has_packets are for ZTF's survey alone; leave them out.")
+    checked = _checked_survey(Path(folder), objects, seed, nights, mix or DEFAULT_MIX)
+    asked = replace(checked, has_packets=has_packets, seen_by=survey)
+    _claim(asked)
+    if survey == LSST.name:
+        return _with_rubin(asked, objects, None, progress)
     chunks = _chunks(first_object, first_object + objects)
-    return _write_tables(survey, _computed(survey, chunks, workers), objects, progress)
+    ztf = _write_tables(asked, _computed(asked, chunks, workers), objects, progress)
+    return ztf if survey == ZTF.name else _with_rubin(asked, objects, ztf, progress)
+
+
+def _with_rubin(
+    survey: Survey, objects: int, ztf: SimulationSummary | None, progress: Callable[[int, int], None] | None
+) -> SimulationSummary:
+    """Write Rubin's part, beside ZTF's or alone; both counted together."""
+    asked: dict[str, Any] = {"objects": objects, "seed": survey.seed, "mix": survey.mix, "is_twin": ztf is not None}
+    counts = write_rubin(survey.folder, **asked, write=_write_atomically, progress=progress)
+    if ztf is None:
+        labels = counts.pop("labels")
+        return SimulationSummary(survey.folder, catalogue_rows=counts["objects"], detections=0, labels=labels, **counts)
+    return replace(
+        ztf,
+        objects=ztf.objects + counts["objects"],
+        packets=ztf.packets + counts["packets"],
+        new_packets=ztf.new_packets + counts["new_packets"],
+    )
 
 
 def _chunks(first: int, last: int) -> list[range]:
@@ -165,7 +203,8 @@ def _checked_survey(
 
 def _claim(survey: Survey) -> None:
     """Make the folder, or check that it is this survey's."""
-    claim = {"simulator_version": SIMULATOR_VERSION, "seed": survey.seed, "mix": dict(survey.mix)}
+    claim: dict[str, Any] = {"simulator_version": SIMULATOR_VERSION, "seed": survey.seed, "mix": dict(survey.mix)}
+    claim |= {} if survey.seen_by == ZTF.name else {"survey": survey.seen_by}
     path = survey.folder / "truth" / "simulation.json"
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -311,11 +350,11 @@ def _write_tables(
     labels: dict[str, int] = {}
     done = 0
     with (
-        _Table(folder / "photometry.parquet", catalogues.PHOTOMETRY_SCHEMA) as photometry,
-        _Table(folder / "truth" / "light_curves.parquet", catalogues.LIGHT_CURVE_SCHEMA) as light_curves,
-        _Table(folder / "truth" / "objects.parquet", catalogues.OBJECT_SCHEMA) as truth,
-        _CsvTable(folder / "bts.csv", catalogues.BTS_COLUMNS) as bts,
-        _CsvTable(folder / "hosts.csv", catalogues.HOST_COLUMNS) as hosts,
+        Table(folder / "photometry.parquet", catalogues.PHOTOMETRY_SCHEMA) as photometry,
+        Table(folder / "truth" / "light_curves.parquet", catalogues.LIGHT_CURVE_SCHEMA) as light_curves,
+        Table(folder / "truth" / "objects.parquet", catalogues.OBJECT_SCHEMA) as truth,
+        CsvTable(folder / "bts.csv", catalogues.BTS_COLUMNS) as bts,
+        CsvTable(folder / "hosts.csv", catalogues.HOST_COLUMNS) as hosts,
     ):
         for chunk in chunks:
             photometry.write(chunk.photometry)
@@ -335,44 +374,3 @@ def _write_tables(
             if progress is not None:
                 progress(done, objects)
     return SimulationSummary(folder=folder, labels=labels, **counts)
-
-
-class _Table:
-    """A Parquet file under a scratch name that takes its place when closed without an error."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path, self.scratch = path, path.with_name(f".{path.name}.part")
-        self._writer = pq.ParquetWriter(self.scratch, schema, compression="zstd")
-
-    def __enter__(self) -> "_Table":
-        return self
-
-    def write(self, table: pa.Table) -> None:
-        """Append one row group."""
-        if len(table):
-            self._writer.write_table(table)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._writer.close()
-        self.scratch.replace(self.path) if kind is None else self.scratch.unlink()
-
-
-class _CsvTable:
-    """A CSV file under a scratch name that takes its place when closed without an error."""
-
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path, self.scratch = path, path.with_name(f".{path.name}.part")
-        self._file = self.scratch.open("w", encoding="utf-8", newline="")
-        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
-        self._writer.writeheader()
-
-    def __enter__(self) -> "_CsvTable":
-        return self
-
-    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append rows."""
-        self._writer.writerows(rows)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._file.close()
-        self.scratch.replace(self.path) if kind is None else self.scratch.unlink()

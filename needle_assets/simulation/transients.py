@@ -210,14 +210,16 @@ class Transient:
         ndarray, shape (n,)
             Magnitude [mag], at most ``FAINTEST_MAG``.
         """
+        return self.mag_at(days_from_peak, ZTF.extinction_wavelength_angstrom[band])
+
+    def mag_at(self, days_from_peak: FloatArray, wavelength_angstrom: float) -> FloatArray:
+        """The same at any wavelength, for the bands of other surveys."""
         phase = np.asarray(days_from_peak, dtype=float) / (1.0 + self.redshift)
         kind = POPULATIONS[self.population]
-        wavelength = ZTF.extinction_wavelength_angstrom[band] / (1.0 + self.redshift)
-        colour = _black_body_ratio(wavelength, self._kelvin(phase, kind))
+        colour = _black_body_ratio(wavelength_angstrom / (1.0 + self.redshift), self._kelvin(phase, kind))
         flux = np.maximum(_shape(phase, self, kind) * colour, 1e-12)
         return np.minimum(
-            self.zero_mag - 2.5 * np.log10(flux) + self.a_v_mag * extinction_per_a_v(ZTF.extinction_wavelength_angstrom[band]),
-            FAINTEST_MAG,
+            self.zero_mag - 2.5 * np.log10(flux) + self.a_v_mag * extinction_per_a_v(wavelength_angstrom), FAINTEST_MAG
         )
 
     def _kelvin(self, phase: FloatArray, kind: Population) -> FloatArray:
@@ -241,7 +243,7 @@ def _black_body_ratio(wavelength_angstrom: float, kelvin: FloatArray) -> FloatAr
     return ratio**3 * at_reference / np.expm1(_HC_OVER_K_ANGSTROM_KELVIN / (wavelength_angstrom * kelvin))
 
 
-def draw_transient(label: str, a_v_mag: float, rng: np.random.Generator) -> Transient:
+def draw_transient(label: str, a_v_mag: float, rng: np.random.Generator, *, deeper_mag: float = 0.0) -> Transient:
     """
     Draw one catalogued transient of a class.
 
@@ -253,6 +255,8 @@ def draw_transient(label: str, a_v_mag: float, rng: np.random.Generator) -> Tran
         Milky Way A_V towards it [mag].
     rng : Generator
         Source of randomness.
+    deeper_mag : float
+        How much fainter the catalogue reaches than the Bright Transient Survey's [mag].
 
     Returns
     -------
@@ -264,7 +268,7 @@ def draw_transient(label: str, a_v_mag: float, rng: np.random.Generator) -> Tran
     name = _choice(rng, {n: POPULATIONS[n].weight for n in names})
     kind = POPULATIONS[name]
     abs_mag = rng.normal(*kind.abs_mag)
-    peak_mag = max(kind.faintest_mag - rng.gamma(*kind.depth_mag), 13.5)
+    peak_mag = max(kind.faintest_mag + deeper_mag - rng.gamma(*kind.depth_mag), 13.5)
     hot = np.exp(rng.normal(0.0, 0.12))
     transient = Transient(
         population=name,

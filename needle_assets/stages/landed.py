@@ -97,7 +97,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         table="core.identities",
         compute="needle_assets.assets.identities:identities",
-        reads={"raw.objects": ("ra_deg", "dec_deg", "label"), "raw.alerts": ("ra", "dec")},
+        reads={"raw.objects": ("ra_deg", "dec_deg", "label", "a_v_mag"), "raw.alerts": ("ra", "dec")},
         settings=("identities",),
         group="detections",
         is_per_object=False,

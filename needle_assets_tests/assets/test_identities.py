@@ -3,7 +3,7 @@
 import polars as pl
 
 from needle_assets.assets.identities import identities
-from needle_assets.assets.light_curves import epochs
+from needle_assets.assets.light_curves import a_v_of, epochs
 from needle_assets.assets.objects import OBJECTS
 from needle_assets.assets.samples import splits
 from needle_assets.settings import Settings
@@ -12,7 +12,7 @@ ZTF_ID, OTHER_ZTF_ID, LSST_ID, FAR_ID = "ZTF20abcdefg", "ZTF20abcdefh", "3138930
 ARCSEC = 1.0 / 3600.0
 OBJECT_SCHEMA = {
     **dict.fromkeys(("object_id", "label", "iau_name"), pl.String),
-    **dict.fromkeys(("ra_deg", "dec_deg", "redshift"), pl.Float64),
+    **dict.fromkeys(("ra_deg", "dec_deg", "redshift", "a_v_mag"), pl.Float64),
 }
 
 
@@ -46,6 +46,16 @@ def test_a_pair_stands_in_both_directions_under_one_name():
 def test_a_label_of_one_serves_the_other_and_only_the_other():
     rows = identities(both(**{ZTF_ID: "TDE"}), Settings()).rows
     assert {row["object_id"]: row["label"] for row in rows} == {LSST_ID: "TDE", ZTF_ID: None}
+
+
+def test_the_extinction_of_one_serves_the_other():
+    given = both(**{ZTF_ID: "SN"})
+    given["raw.objects"] = given["raw.objects"].with_columns(a_v_mag=pl.lit(0.3))
+    rows = identities(given, Settings()).rows
+    assert {row["object_id"]: row["a_v_mag"] for row in rows} == {LSST_ID: 0.3, ZTF_ID: None}
+    frame = {"raw.objects": pl.DataFrame({"a_v_mag": []}), "core.identities": pl.DataFrame({"a_v_mag": [0.3]})}
+    assert a_v_of(frame) == 0.3
+    assert a_v_of({**frame, "raw.objects": pl.DataFrame({"a_v_mag": [0.1]})}) == 0.1
 
 
 def test_no_label_is_handed_on_where_another_id_is_as_near():
