@@ -15,7 +15,7 @@ from needle_assets.figures import samples as sample_pictures
 from needle_assets.figures.stamps import stretched
 from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.report import paper_numbers
+from needle_assets.report import paper_numbers, processing
 from needle_assets.report.pieces import Heading, Note, Piece, picture, rendered, table
 from needle_assets.samples.realism import FAILED_FROM
 from needle_assets.warehouse import exploring, questions
@@ -351,6 +351,10 @@ SECTIONS: Sequence[tuple[str, Callable[[Warehouse], Iterator[Piece]]]] = (
     ("Table 3: images of the quality checker", _query("table_3", "No quality checker has been trained.")),
     ("Figures 5 and 6: the quality checkers", _checkers),
     ("Table 5: the untouched set", _untouched),
+    ("Figure 1: features that go together", processing.features),
+    ("Figure 7: repaired images", processing.repairs),
+    ("Figures 8 to 11: masked pairs", processing.masks),
+    ("Figures 13 and 14: light curves seen from other redshifts", processing.resampled),
     ("Light curves of the classes", _light_curves),
     ("Table 7: confidence of the ablations", _table_7),
     ("Figures 17 and 18: against the threshold", _curves),

@@ -60,6 +60,43 @@ CROWDED_STAMPS = (
 
 # -- the report's page -------------------------------------------------------------------------------------------------
 
+# What the picture of the features reads (Figure 1).
+FEATURE_OVERVIEW: Mapping[str, str] = {
+    "results.feature_importance": "from results.feature_importance",
+    "core.splits": "select object_id, is_untouched from core.splits",
+    "core.features": "from core.features order by object_id",
+}
+# An accepted repair of each of those objects that have most of them (Figure 7), and the stamps it is of and comes from.
+_REPAIRED = "(select object_id from core.restored_stamps where is_accepted group by 1 order by count(*) desc, object_id limit 6)"
+REPAIRS: Mapping[str, str] = {
+    "core.restored_stamps": (
+        f"from core.restored_stamps where is_accepted and object_id in {_REPAIRED} "
+        "qualify row_number() over (partition by object_id order by candid, image) = 1"
+    ),
+    "core.stamps": f"from core.stamps where object_id in {_REPAIRED}",
+}
+# Of SLSN-I, TDE, SN Ia and SN II the hosted object in the most crowded field (Figures 8 to 11).
+_CROWDED_OF_TYPES = (
+    "select p.object_id, if(p.label = 'SN', o.type, p.label) as shown_type from core.splits p "
+    "join core.masked_stamps s using (object_id) join core.masks m using (object_id, candid) join raw.objects o using (object_id) "
+    "where p.is_hosted and m.n_kept between 60 and 400 and (p.label <> 'SN' or o.type in ('SN Ia', 'SN II')) "
+    "qualify row_number() over (partition by shown_type order by m.n_sources_removed desc, p.object_id) = 1"
+)
+MASKED_OF_TYPES = (
+    f"select s.* replace (shown_type || ' ' || s.object_id as object_id) from ({_CROWDED_OF_TYPES}) c "
+    "join core.masked_stamps s using (object_id) order by list_position(['SLSN-I', 'TDE', 'SN Ia', 'SN II'], shown_type)"
+)
+# Of both rare classes those with most points whose fit may be resampled and whose redshift is known (Figures 13 and 14).
+RESAMPLED = (
+    "select p.object_id, p.label from core.gp_fits g join core.splits p using (object_id) join raw.objects o using (object_id) "
+    "where p.label <> 'SN' and g.is_usable and o.redshift > 0 "
+    "qualify row_number() over (partition by p.label order by g.n_points desc, p.object_id) <= 2 order by p.label, p.object_id"
+)
+RESAMPLED_ROWS: Mapping[str, str] = {
+    name: f"from {name} where object_id in (select object_id from ({RESAMPLED})) order by all"
+    for name in ("core.light_curves", "core.gp_fits", "raw.objects")
+}
+
 WARNINGS_BY_SET = 'select distinct ablation, "set", warning from results.metrics where warning is not null order by all'
 NOT_TRAINED = "select distinct reason from core.rejections where stage = 'results.fold_models' order by 1"
 PRECISION_RECALL = (

@@ -9,6 +9,7 @@ import pytest
 
 from needle_assets.pipeline import run_stage
 from needle_assets.pipeline import train as training
+from needle_assets.report import processing
 from needle_assets.report.page import SECTIONS, Warehouse, _matrix, _table_7, page, write_report
 from needle_assets.report.pieces import Heading, Note, Piece, Table, rendered, table
 from needle_assets.stages import stage_named
@@ -142,3 +143,10 @@ def test_markup_in_a_title_or_a_source_is_shown_as_text() -> None:
 def test_a_cell_is_a_dash_where_nothing_is_known_and_a_float_has_four_digits() -> None:
     shown = table(pl.DataFrame({"a": [None, 0.123456], "b": [123456.789, 2.0]}))
     assert shown.rows == [["–", "123456.8"], ["0.1235", "2"]]
+
+
+@pytest.mark.parametrize("draw", [processing.features, processing.repairs, processing.masks, processing.resampled])
+def test_pictures_of_the_processing_are_drawn_where_there_is_something_and_else_left_out(draw, filled, empty):
+    drawn = [piece.kind for piece in draw(Warehouse.opened(filled[1].published))]
+    assert drawn.count("picture") >= (0 if draw is processing.features else 1)
+    assert list(draw(Warehouse.opened(empty))) == []
