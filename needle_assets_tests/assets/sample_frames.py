@@ -88,6 +88,7 @@ def store(session: Session, frame: pl.DataFrame, splits_now: pl.DataFrame) -> No
         *HOSTED_FEATURES,
         as_of_mjd=pl.lit(58520.0),
         bands=pl.lit("g,r"),
+        features_from=pl.lit("detections"),
         n_det_g=pl.lit(2),
         n_det_r=pl.lit(1),
         **{name: pl.lit(value=True) for name in ("has_g", "has_r", "has_host", "has_redshift", "has_mw_correction")},
