@@ -67,6 +67,11 @@ class Home:
         return self.state / "unpacked"
 
     @property
+    def imported(self) -> Path:
+        """Names the training set that was imported here; there is no such file in a home that is filled from packets."""
+        return self.state / "imported"
+
+    @property
     def settings_file(self) -> Path:
         """The user's settings."""
         return self.path / "settings.toml"

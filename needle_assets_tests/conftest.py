@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from needle_assets.home import Home
+from needle_assets_tests.exports import exported
 from needle_assets_tests.folders import filled, own
 
-__all__ = ["filled", "own"]
+__all__ = ["exported", "filled", "own"]
 
 # Property tests try the same inputs in every run; `make test-random` draws others, from a seed that it prints.
 # How fast inputs are made or a test runs is a matter of the machine: no run may fail by it.

@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 _state = {"debug": False}
 
+export = typer.Typer(no_args_is_help=True, help="Write what others can load: a training set, or the deployed models.")
+app.add_typer(export, name="export")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Preset = Annotated[str | None, typer.Option(help="default, paper, needle2 or demo; fixed by the first refresh of a home.")]
 
@@ -208,6 +211,31 @@ def restore(
         return
     result = run_restore(home, file)
     typer.echo(json.dumps(result) if as_json else said.restored(result))
+
+
+@export.command("training-set")
+def export_training_set(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made, or put in the place of an earlier export.")],
+    licence: Annotated[str | None, typer.Option(help="Under which others may use it, such as CC-BY-4.0.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the training set as Parquet with checksums and a data card."""
+    from needle_assets.cli.exporting import run_export_training_set
+
+    result = run_export_training_set(Home.from_environment(), folder, licence)
+    typer.echo(json.dumps(result) if as_json else said.exported_training_set(result))
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An exported training set.")],
+    as_json: Json = False,
+) -> None:
+    """Make a new home of an exported training set, which trains and reports."""
+    from needle_assets.cli.exporting import run_import
+
+    result = run_import(Home.from_environment(), folder)
+    typer.echo(json.dumps(result) if as_json else said.imported(result))
 
 
 @app.command()

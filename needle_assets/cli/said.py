@@ -116,3 +116,15 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in nested.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
+
+
+def exported_training_set(result: dict[str, Any]) -> str:
+    """What was written, and where."""
+    rows = ", ".join(f"{n} {name}" for name, n in result["rows"].items())
+    return f"{result['folder']}: {rows} in {result['n_files']} files ({result['n_bytes'] / 1e6:.1f} MB). Its README.md is the data card."
+
+
+def imported(result: dict[str, Any]) -> str:
+    """What a new home holds now."""
+    n, identity = result["rows"]["objects"], result["training_set_id"][:12]
+    return f"{result['home']} holds {n} labelled objects of training set {identity}; `needle train` trains on them."

@@ -234,7 +234,7 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
 
     with _opened(home, options, what="training", show=show) as session:
         report = train_folds(session, options.ablations or None)
-        _work(session, SCORING, RefreshOptions())
+        _score(session)
         session.publish()
         with _only_showing(session):
             record(home, models_trained(report))
@@ -244,6 +244,16 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
         )
         told = {"warnings": warnings, "problems": list(session.problems)}
         return {**asdict(report), "assets": scored, **told, "published": _published(session)}
+
+
+def _score(session: Session) -> None:
+    """Bring up to date what is computed from models; a home whose training set was imported has no landing folder to look at."""
+    if not session.home.imported.exists():
+        _work(session, SCORING, RefreshOptions())
+    elif plan.needs_work(session, session.stages):
+        from needle_assets.orchestration.local import run_job
+
+        run_job(session, session.stages, landing=session.home.path)
 
 
 @contextmanager

@@ -18,7 +18,9 @@ FILES_PER_COMMIT = 1024
 
 
 def landing_folder(session: Session, given: Path | None = None) -> Path:
-    """The folder to read: the one given, else the one used before. Raises RefreshError if there is none."""
+    """The folder to read: the one given, else the one used before. Raises RefreshError if there is none, or nothing may land."""
+    if session.home.imported.exists():
+        raise RefreshError(session.why_nothing_lands)
     folder = given or session.home.landing()
     if folder is None:
         raise RefreshError(f"{session.home.path} has no landing folder yet; name one with --landing FOLDER.")

@@ -38,6 +38,7 @@ def refresh_stage(
     recompute: bool = False,
 ) -> StageReport:
     """Compute what is stale of a stage (or everything, with ``recompute``), of the objects in ``only`` or of all."""
+    session.require_computable(stage)
     with ExitStack() as opened:
         # Opening a warehouse of 8,000 objects takes 50 ms: once, from the plan to the first rows to compute from.
         opened.enter_context(writing(session.home.working))
@@ -53,6 +54,7 @@ def compute_stage(
     session: Session, stage: Stage, *, tell: Tell, run_id: str, request_id: str, only: Iterable[str | None]
 ) -> StageReport:
     """Compute what somebody asked for, stale or not; what the same request already computed is left alone."""
+    session.require_computable(stage)
     with ExitStack() as opened:
         connection = opened.enter_context(writing(session.home.working))
         plans = _plans(session, stage)

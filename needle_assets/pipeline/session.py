@@ -15,7 +15,7 @@ from needle_assets.home import Home
 from needle_assets.pipeline.claims import Claims
 from needle_assets.processes.workers import Workers
 from needle_assets.settings import Settings
-from needle_assets.stages import STAGES, Stage
+from needle_assets.stages import IMPORTED_STAGES, STAGES, Stage
 from needle_assets.warehouse import ledger, schema
 from needle_assets.warehouse.connection import let_go, writing
 from needle_assets.warehouse.copies import backups, publish
@@ -77,7 +77,7 @@ class Session:
     workers : int
         Processes that compute.
     stages
-        The pipeline; tests give their own.
+        The pipeline; tests give their own. In a home whose training set was imported, only what can be computed there.
     progress
         Called with (stage, done, total) while working.
     problems
@@ -99,6 +99,8 @@ class Session:
     files: FilesTold = field(default_factory=FilesTold)
 
     def __post_init__(self) -> None:
+        if self.home.imported.exists():
+            self.stages = IMPORTED_STAGES
         self.tables = schema.read_tables()
         self.claims = Claims(self.home.working, self.stages, self.tables, self.settings)
         self.pool = Workers(self.workers, self.home.state / "computing", before=partial(let_go, self.home.working))
@@ -123,6 +125,19 @@ class Session:
     def stage(self, table: str) -> Stage | None:
         """The stage of a table in this pipeline; None for files of the landing folder."""
         return next((stage for stage in self.stages if stage.table == table), None)
+
+    def require_computable(self, stage: Stage) -> None:
+        """Raise RefreshError where a training set was imported and this stage would compute from what is not there."""
+        if self.home.imported.exists() and stage not in self.stages:
+            raise RefreshError(f"{stage.table} is not computed. {self.why_nothing_lands}")
+
+    @property
+    def why_nothing_lands(self) -> str:
+        """Why nothing lands in a home whose training set was imported."""
+        return (
+            f"{self.home.path} holds an imported training set: it trains and reports, but packets are not read into it; "
+            "set NEEDLE_HOME to another folder to refresh one from packets."
+        )
 
     def publish(self) -> bool:
         """

@@ -15,6 +15,8 @@ from needle_assets.stages import landed, objects, sample
 from needle_assets.stages.stage import Picture, Stage
 
 __all__ = [
+    "IMPORTED",
+    "IMPORTED_STAGES",
     "REFRESHED",
     "SCORING",
     "STAGES",
@@ -59,6 +61,25 @@ TRAINED_FROM: Mapping[str, tuple[str, ...]] = {
         *("core.splits", "core.features", "core.early_features", "core.masked_stamps", "core.synthetic_samples"),
     ),
 }
+
+
+# What `needle import` brings into a home that has no packets, and what can be computed there.
+IMPORTED = (
+    *("raw.objects", "core.splits", "core.light_curves", "core.epochs", "core.features", "core.early_features"),
+    *("core.masked_stamps", "core.synthetic_samples"),
+)
+
+
+def _computable() -> tuple[Stage, ...]:
+    there, found = {*IMPORTED, *TRAINED_FROM}, []
+    for stage in SCORING:
+        if there.issuperset(stage.reads):
+            there.add(stage.table)
+            found.append(stage)
+    return tuple(found)
+
+
+IMPORTED_STAGES = _computable()
 
 
 @cache

@@ -9,6 +9,8 @@ import pytest
 
 from needle_assets.cli import command as cli
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
+from needle_assets.exports.importing import import_training_set
+from needle_assets.exports.training_set import export_training_set
 from needle_assets.home import Home
 from needle_assets.orchestration.jobs.training import train_job
 from needle_assets.orchestration.records import pictures
@@ -192,3 +194,15 @@ def test_the_job_train_trains_what_is_asked_for_and_tells_dagster(folder, monkey
         told = next(e for e in result.all_events if e.is_step_materialization and "fold_models" in str(e.asset_key))
         assert told.materialization.metadata["trained"].value == 2
     assert rows(home, "select count(*) from results.predictions where ablation = 'metadata_upsampled'")[0][0] > 0
+
+
+@pytest.mark.slow
+def test_a_home_of_the_exported_training_set_trains_to_the_same_metrics(trained, tmp_path):
+    home, other = Home(trained[0] / "home"), Home(tmp_path / "imported")
+    export_training_set(home.published, home.settings(), tmp_path / "set")
+    import_training_set(other, tmp_path / "set")
+    said = train(other.path)
+    assert (said["trained"], said["training_set_id"]) == (trained[1]["trained"], trained[1]["training_set_id"])
+    for query in (SCORES, "select * from results.metrics order by all", "select model_id from results.fold_models order by 1"):
+        assert str(rows(other, query)) == str(rows(home, query))
+    assert train(other.path)["trained"] == 0

@@ -49,15 +49,18 @@ def refresh_job(
 def landing_step(context: dg.OpExecutionContext) -> None:
     """Read new files into the manifest and make their objects partitions."""
     session: Session = context.resources.needle.session
-    given = context.resources.request.landing
-    folder = read_landing.landing_folder(session, Path(given) if given else None)
-    n_files = read_landing.scan(session, folder, accept_shrunken=context.resources.request.accept_shrunken)
+    n_files = 0 if session.home.imported.exists() else _read(session, context.resources.request)
     known = set(context.instance.get_dynamic_partitions(PARTITIONS))
     new = [object_id for object_id in read_landing.objects(session) if object_id not in known]
     if new:
         context.instance.add_dynamic_partitions(PARTITIONS, new)
     tell_landing(context, session, LANDED)
     context.log.info(f"{n_files} files read, {len(new)} new objects, {len(session.files.refused)} refused in files")
+
+
+def _read(session: Session, request: RefreshRequest) -> int:
+    folder = read_landing.landing_folder(session, Path(request.landing) if request.landing else None)
+    return read_landing.scan(session, folder, accept_shrunken=request.accept_shrunken)
 
 
 def stage_steps(stages: Sequence[Stage], *, after: Any) -> list[Any]:

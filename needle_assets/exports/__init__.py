@@ -1,0 +1,1 @@
+"""What leaves the warehouse: folders that others load without this package."""
