@@ -180,7 +180,8 @@ def apply(connection: duckdb.DuckDBPyConnection) -> list[str]:
     # The ledger before others: a table that gets another name is told of there, in today's columns.
     first = {name: tables[name] for name in sorted(tables, key=lambda name: not name.startswith("lineage."))}
     changed = [table for table in first.values() if known.get(table.name) != table.form]
-    emptied = [table.name for table in changed if _migrate(connection, table, tables)]
+    stored = _stored_tables(connection)
+    emptied = [table.name for table in changed if _made(connection, table, tables, stored)]
     _finish(connection, tables, views, stamp)
     connection.execute("checkpoint")  # DuckDB cannot read back every change of a schema in whatever way the file is opened
     return emptied
@@ -206,6 +207,21 @@ def _known_forms(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
         return {}
     rows = connection.execute("select name, value from lineage.state where starts_with(name, 'schema:')").fetchall()
     return {name.removeprefix("schema:"): value for name, value in rows}
+
+
+def _stored_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    found = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    return {name for (name,) in found}
+
+
+def _made(connection: duckdb.DuckDBPyConnection, table: Table, tables: Mapping[str, Table], stored: set[str]) -> bool:
+    """Make one table as described; True if rows it held could not be kept."""
+    if stored & {table.name, *table.formerly}:
+        return _migrate(connection, table, tables)
+    connection.execute(table.statement)
+    return False
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, table: Table, tables: Mapping[str, Table]) -> bool:
@@ -314,8 +330,9 @@ def _finish(connection: duckdb.DuckDBPyConnection, tables: dict[str, Table], vie
         for view in views:
             connection.execute(view)
         forms = {**{name: table.form for name, table in tables.items()}, "all": stamp}
-        for name, value in forms.items():
-            _remember(connection, f"schema:{name}", value)
+        names = [f"schema:{name}" for name in forms]
+        connection.execute("delete from lineage.state where list_contains(?, name)", [names])
+        connection.execute("insert into lineage.state select unnest(?), unnest(?)", [names, list(forms.values())])
         if not connection.execute("select 1 from lineage.state where name = 'branch'").fetchone():
             begin_branch(connection)
         bump_change(connection)
@@ -368,7 +385,11 @@ def note_removed(connection: duckdb.DuckDBPyConnection, table: str, keys: Iterab
 
 def bump_change(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that the content changed, so that it is published again."""
-    _remember(connection, "change", str(change_number(connection) + 1))
+    found = connection.execute(
+        "update lineage.state set value = (value::bigint + 1)::varchar where name = 'change' returning value"
+    ).fetchall()
+    if not found:
+        _remember(connection, "change", "1")
 
 
 def _remember(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:

@@ -37,7 +37,7 @@ def score(mjd: float, object_id: str = "ZTF18abcdefg") -> str:
         f"insert into results.candidates by name select '{object_id}' as object_id, {mjd} as as_of_mjd, 'masked' as ablation, "
         "'TH' as model_kind, 1 as n_models, 'x' as model_set, 1 as p_sn, 0 as p_slsn, 0 as p_tde, "
         "0 as p_slsn_std, 0 as p_tde_std, 1 as days_since_first, "
-        "1 as n_det_g, 1 as n_det_r, false as is_simulated"
+        "1 as n_det_g, 1 as n_det_r, [] as outside_range, false as is_simulated"
     )
 
 

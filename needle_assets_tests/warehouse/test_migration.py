@@ -271,6 +271,7 @@ CHANGES = {
             "n_joined" + (found[1] or "").replace("n_merged", "n_joined") + (" -- formerly n_merged" if found[1] else "")
         ),
     ),
+    "core__joined_light_curves": (r"l\.n_merged", "l.n_joined"),
     "lineage__nights": (r"    seconds double,", "    seconds double,\n    weather varchar not null, -- if absent: 'unknown'"),
     "core__stamps": (r"(?s)^(.*?)\n\);", "\\1,\n    extra boolean\n);"),
 }
