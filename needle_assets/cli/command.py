@@ -151,7 +151,7 @@ def sql(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
 ) -> None:
     """Query the published warehouse, read-only."""
-    from needle_assets.cli.verbs import interactive_sql, run_sql
+    from needle_assets.cli.querying import interactive_sql, run_sql
 
     home = Home.from_environment()
     if file and query is not None:

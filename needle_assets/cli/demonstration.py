@@ -9,13 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
+from needle_assets.cli.querying import run_sql
 from needle_assets.cli.verbs import (
     RefreshOptions,
     TrainOptions,
     run_refresh,
     run_report,
     run_simulate,
-    run_sql,
     run_train,
     run_train_quality,
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from needle_assets.cli.verbs import interactive_sql
+from needle_assets.cli.querying import interactive_sql
 from needle_assets.home import Home
 from needle_assets.warehouse.connection import WarehouseError
 from needle_assets_tests.homes import environment_of, fill, needle

@@ -18,7 +18,8 @@ from typer import _click as click
 
 from needle_assets import simulation
 from needle_assets.cli import command as cli
-from needle_assets.cli.verbs import RefreshOptions, run_refresh, run_sql
+from needle_assets.cli.querying import run_sql
+from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
 from needle_assets.orchestration.jobs.refresh import refresh_job
 from needle_assets.orchestration.records import pictures

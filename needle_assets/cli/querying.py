@@ -1,0 +1,42 @@
+"""``needle sql``: one query, or a conversation."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from needle_assets.warehouse import exploring
+
+
+def run_sql(published: Path, query: str, *, style: str = "table") -> str:
+    """The answer of the published warehouse as a table, CSV or JSON."""
+    columns, rows = exploring.ask(published, query)
+    if style == "json":
+        return exploring.as_json(columns, rows)
+    if style == "csv":
+        return exploring.as_csv(columns, rows)
+    return exploring.as_table(columns, rows)
+
+
+def interactive_sql(published: Path) -> None:
+    """Ask for queries until the end of the input. Raises WarehouseError at once if there is nothing to ask."""
+    exploring.require(published)
+    sys.stdout.write(f"{published} (read-only). End a query with ; and leave with Ctrl-D.\n")
+    for query in _queries():
+        try:
+            sys.stdout.write(run_sql(published, query) + "\n")
+        except exploring.QueryError as error:
+            sys.stdout.write(f"{error}\n")
+
+
+def _queries() -> Iterator[str]:
+    text = ""
+    while True:
+        try:
+            text += input("needle> " if not text.strip() else "   ...> ") + "\n"
+        except EOFError:
+            if text.strip():
+                yield text
+            return
+        if text.rstrip().endswith(";"):
+            yield text
+            text = ""
