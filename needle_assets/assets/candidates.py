@@ -35,7 +35,7 @@ def candidates(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
 def _candidate_rows(waiting: pl.DataFrame, frames: Mapping[str, pl.DataFrame], settings: Settings) -> Iterator[dict[str, Any]]:
     stamps = stamps_by_object(frames["core.masked_stamps"])
     hosted = set(frames["core.hosts"].filter(pl.col("is_hosted"))["object_id"])
-    ensembles, trees = _ensembles(frames["results.fold_models"], settings), _trees(frames["results.fold_models"])
+    ensembles, trees = ensembles_of(frames["results.fold_models"], settings), _trees(frames["results.fold_models"])
     kinds = [_kind_for(object_id, stamps.keys(), hosted, ensembles.keys()) for object_id in waiting["object_id"]]
     known = _Known.of(frames)
     for kind in sorted({k for k in kinds if k}):
@@ -105,7 +105,7 @@ def _places(alerts: pl.DataFrame) -> dict[str, tuple[float, float]]:
     return {str(key[0]): mean_position_deg(part["ra"].to_numpy(), part["dec"].to_numpy()) for key, part in grouped.items()}
 
 
-def _ensembles(models: pl.DataFrame, settings: Settings) -> dict[str, list[dict[str, Any]]]:
+def ensembles_of(models: pl.DataFrame, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The models that score candidates, by kind: those of the first deployed ablation that has been trained."""
     chosen: dict[str, list[dict[str, Any]]] = {}
     for name in settings.training.deployed:

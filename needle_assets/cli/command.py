@@ -226,6 +226,18 @@ def export_training_set(
     typer.echo(json.dumps(result) if as_json else said.exported_training_set(result))
 
 
+@export.command("model")
+def export_model(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made, or put in the place of an earlier export.")],
+    as_json: Json = False,
+) -> None:
+    """Write the deployed models as ONNX and safetensors, with their card and an example."""
+    from needle_assets.cli.exporting import run_export_model
+
+    result = run_export_model(Home.from_environment(), folder)
+    typer.echo(json.dumps(result) if as_json else said.exported_model(result))
+
+
 @app.command("import")
 def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An exported training set.")],

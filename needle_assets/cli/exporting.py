@@ -14,6 +14,13 @@ def run_export_training_set(home: Home, folder: Path, licence: str | None) -> di
     return asdict(export_training_set(home.published, home.settings(), folder, licence))
 
 
+def run_export_model(home: Home, folder: Path) -> dict[str, Any]:
+    """Write the deployed models to a folder; returns what ``--json`` prints. Raises ExportError and WarehouseError."""
+    from needle_assets.exports.model import export_model
+
+    return asdict(export_model(home.published, home.settings(), folder))
+
+
 def run_import(home: Home, folder: Path) -> dict[str, Any]:
     """Fill a new home from an exported training set; returns what ``--json`` prints. Raises ExportError and WarehouseError."""
     from needle_assets.exports.importing import import_training_set

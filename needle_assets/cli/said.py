@@ -124,6 +124,12 @@ def exported_training_set(result: dict[str, Any]) -> str:
     return f"{result['folder']}: {rows} in {result['n_files']} files ({result['n_bytes'] / 1e6:.1f} MB). Its README.md is the data card."
 
 
+def exported_model(result: dict[str, Any]) -> str:
+    """What was written, and where."""
+    models = ", ".join(f"{n} of {kind}" for kind, n in result["models"].items())
+    return f"{result['folder']}: models {models}. Its README.md is the model card."
+
+
 def imported(result: dict[str, Any]) -> str:
     """What a new home holds now."""
     n, identity = result["rows"]["objects"], result["training_set_id"][:12]

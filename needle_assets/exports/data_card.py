@@ -12,7 +12,7 @@ JD_OF_UNIX_EPOCH = 2440587.5
 
 def data_card(manifest: Mapping[str, Any]) -> str:
     """Markdown, with the header by which Hugging Face ``datasets`` finds the tables."""
-    return _page("data_card.md.jinja").render(
+    return page("data_card.md.jinja").render(
         manifest=manifest,
         header=_header(manifest),
         nights=_nights(manifest["origins"]),
@@ -20,7 +20,8 @@ def data_card(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _page(name: str) -> Any:
+def page(name: str) -> Any:
+    """A page of ``templates``, to be rendered."""
     pages = Environment(
         loader=PackageLoader("needle_assets.exports"),
         undefined=StrictUndefined,

@@ -87,16 +87,20 @@ def require_whole(folder: Path, kind: str) -> dict[str, Any]:
         raise ExportError(
             f"{folder} is {what}; give the folder of an exported {kind} (`needle export {kind.replace(' ', '-')} DIR`)."
         )
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ExportError(f"{folder / SUMS} cannot be read ({error.strerror}); get the folder again.") from error
-    wrong = [path for digest, _, path in (line.partition("  ") for line in lines) if not _has_sum(folder / path, digest)]
+    wrong = [path for digest, path in _sums(folder) if not _has_sum(folder / path, digest)]
     if wrong:
         raise ExportError(
             f"{folder}: {', '.join(wrong[:5])} is missing or was changed since it was exported; get the folder again."
         )
     return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+
+
+def _sums(folder: Path) -> list[tuple[str, str]]:
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ExportError(f"{folder / SUMS} cannot be read ({error.strerror}); get the folder again.") from error
+    return [(digest, path) for digest, _, path in (line.partition("  ") for line in lines)]
 
 
 def _has_sum(path: Path, digest: str) -> bool:

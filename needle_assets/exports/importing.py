@@ -1,11 +1,12 @@
 """`needle import`: a new home from an exported training set. It trains and reports; nothing lands there."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from needle_assets.exports.folder import ExportError, require_whole
@@ -81,12 +82,7 @@ def _fill(home: Home, folder: Path, manifest: Mapping[str, Any]) -> None:
     with writing(home.working) as connection:
         schema.apply(connection)
         for name in TAKEN:
-            files = [folder / file["path"] for file in manifest["tables"][name]["files"]]
-            exported.take_in(
-                connection,
-                name,
-                ds.dataset(files).scanner(batch_size=ROWS_PER_BATCH, batch_readahead=1, fragment_readahead=1).to_reader(),
-            )
+            exported.take_in(connection, name, _rows(folder, manifest["tables"][name]["files"]))
         exported.settle(connection)
         rows = models.training_rows(connection, IMPORTED_STAGES).filter(~pl.col("is_untouched"))
     if models.training_set_id(rows) != manifest["training_set_id"]:
@@ -94,6 +90,12 @@ def _fill(home: Home, folder: Path, manifest: Mapping[str, Any]) -> None:
             f"{folder}: what was stored is not the training set that was exported; please report it. Nothing was kept."
         )
     publish(home.working, home.published, backups=home.backups)
+
+
+def _rows(folder: Path, files: Sequence[Mapping[str, Any]]) -> pa.RecordBatchReader:
+    """The rows of a table, few at a time."""
+    table = ds.dataset([folder / file["path"] for file in files])
+    return table.scanner(batch_size=ROWS_PER_BATCH, batch_readahead=1, fragment_readahead=1).to_reader()
 
 
 def as_toml(settings: Mapping[str, Any]) -> str:

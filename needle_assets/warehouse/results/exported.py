@@ -16,6 +16,7 @@ from needle_assets.warehouse.rows import now
 from needle_assets.warehouse.schema import columns_of, read_tables
 
 ROWS_PER_BATCH = 256
+FOLD_MODELS = "results.fold_models"
 _LABELLED = "semi join core.splits using (object_id)"
 # What an object is: its catalogue row (with the source of its label) beside its place in the splits.
 _OBJECTS = "select o.*, s.* exclude (object_id, label) from raw.objects o join core.splits s using (object_id) order by object_id"
@@ -155,3 +156,35 @@ def settle(connection: duckdb.DuckDBPyConnection) -> None:
                 ledger.hash_rows(connection, table, table, columns, has_objects="object_id" in tables[table].create)
         ledger.bump_change(connection)
     connection.unregister("told_objects")
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def models_of(connection: duckdb.DuckDBPyConnection, ablations: Sequence[str]) -> list[dict[str, Any]]:
+    """Every stored model of some ablations, with its weights, sorted."""
+    return _records(
+        connection,
+        "select * exclude (trained_ids, validated_ids, parent_ids, scaled_ids, history_training_loss, history_validation_loss) "
+        f"from {FOLD_MODELS} where ablation in ({', '.join(repr(name) for name in ablations)}) order by ablation, model_kind, fold",
+    )
+
+
+def measured(connection: duckdb.DuckDBPyConnection, ablation: str, model_kind: str) -> list[dict[str, Any]]:
+    """What stands in results.metrics of an ensemble, for its card; the temperature among it."""
+    chosen = "metric in ('pr_area', 'temperature') or metric in ('purity', 'completeness_all') and threshold = 0.5 and class is not null"
+    return _records(
+        connection,
+        'select "set", metric, class, threshold, value, ci_low, ci_high, n, reason, warning, is_simulated from results.metrics '
+        f"where ablation = '{ablation}' and model_kind = '{model_kind}' and aggregate = 'ensemble' and ({chosen}) order by all",
+    )
+
+
+def an_object(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    """Features and masked stamps of the first labelled hosted object that has both."""
+    found = _records(
+        connection,
+        "select f.*, m.science, m.reference from core.features f join core.masked_stamps m using (object_id) "
+        "join core.splits s using (object_id) where is_hosted order by object_id limit 1",
+    )
+    return found[0] if found else None
