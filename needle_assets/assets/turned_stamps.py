@@ -107,14 +107,20 @@ def _keep_before(product: Product, frames: Mapping[str, pl.DataFrame], vanished:
         if (row["object_id"], row["candid"]) in vanished:
             missing.discard((row["object_id"], row["candid"]))
             product.rows.append(row)
-    for row in frames["core.rejections"].iter_rows(named=True) if vanished else ():
-        if row["stage"] == TABLE and (row["object_id"], row["candid"]) in vanished:
-            missing.discard((row["object_id"], row["candid"]))
-            measured = json.loads(row["measured"])
-            given = {**measured, "object_id": row["object_id"]}
-            product.rejections.append(Rejection(row["reason"], candid=row["candid"], **given))
+    missing -= _keep_refusals(product, frames["core.rejections"], vanished) if vanished else set()
     if missing:
         object_id, candid = min(missing)
         raise FileNotFoundError(
             f"the file of packet {candid} of {object_id} vanished or changed before its stamp was stored; put it back and refresh again"
         )
+
+
+def _keep_refusals(product: Product, rejections: pl.DataFrame, vanished: set[Key]) -> set[Key]:
+    """Add the refusals that there were; returns whose."""
+    kept = set()
+    for row in rejections.filter(pl.col("stage") == TABLE).iter_rows(named=True):
+        if (row["object_id"], row["candid"]) in vanished:
+            kept.add((row["object_id"], row["candid"]))
+            given = {**json.loads(row["measured"]), "object_id": row["object_id"]}
+            product.rejections.append(Rejection(row["reason"], candid=row["candid"], **given))
+    return kept

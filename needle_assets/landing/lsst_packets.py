@@ -217,12 +217,7 @@ def _brightness(source: Mapping[str, Any]) -> dict[str, Any]:
     band = _text(source.get("band"))
     if band not in _NUMBER_OF_BAND:
         raise Rejection(f"band is {shown(band)}, {', '.join(LSST.bands)} are known.", field="band")
-    flux, flux_err = (known_float(source.get(name)) for name in ("psfFlux", "psfFluxErr"))
-    if not flux:
-        raise Rejection(f"psfFlux is {shown(source.get('psfFlux'))}, a flux other than zero is needed.", field="psfFlux")
-    if flux_err is None or flux_err <= 0:
-        given = shown(source.get("psfFluxErr"))
-        raise Rejection(f"psfFluxErr is {given}, an error above zero is needed.", field="psfFluxErr")
+    flux, flux_err = _flux(source)
     midpoint = known_float(source.get("midpointMjdTai"))
     jd = None if midpoint is None else start_jd(midpoint, known_float(source.get("exposureTime")))
     mag, mag_err = magnitude(flux, flux_err)
@@ -233,6 +228,16 @@ def _brightness(source: Mapping[str, Any]) -> dict[str, Any]:
         "sigmapsf": mag_err,
         "isdiffpos": "t" if flux > 0 and source.get("isNegative") is not True else "f",
     }
+
+
+def _flux(source: Mapping[str, Any]) -> tuple[float, float]:
+    flux, flux_err = (known_float(source.get(name)) for name in ("psfFlux", "psfFluxErr"))
+    if not flux:
+        raise Rejection(f"psfFlux is {shown(source.get('psfFlux'))}, a flux other than zero is needed.", field="psfFlux")
+    if flux_err is None or flux_err <= 0:
+        given = shown(source.get("psfFluxErr"))
+        raise Rejection(f"psfFluxErr is {given}, an error above zero is needed.", field="psfFluxErr")
+    return flux, flux_err
 
 
 def _place(source: Mapping[str, Any]) -> dict[str, float]:

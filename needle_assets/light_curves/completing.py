@@ -6,8 +6,8 @@ import numpy as np
 
 from needle_assets.errors import Rejection
 from needle_assets.light_curves.cleaning import merge_clusters
-from needle_assets.light_curves.gaussian_process import fit, predict
-from needle_assets.light_curves.light_curve import LightCurve, mag_from_flux
+from needle_assets.light_curves.gaussian_process import GaussianProcessFit, fit, predict
+from needle_assets.light_curves.light_curve import FloatArray, LightCurve, mag_from_flux
 from needle_assets.settings import GaussianProcessSettings
 
 MIN_BANDS = 2
@@ -63,13 +63,15 @@ def completed(
         return points, ()
     nights = merge_clusters(LightCurve.of(clock.mjd, "", clock.mag, clock.mag_err), 0.5)
     days = np.bincount(nights, weights=clock.mjd) / np.bincount(nights)
-    added = []
-    for band in missing:
-        flux, flux_err = predict(found, days, _asked(band))
-        mag, mag_err = mag_from_flux(np.where(flux > 0, flux, np.nan), flux_err)
-        known = mag_err < LARGEST_MAG_ERR
-        added.append(LightCurve.of(start + days[known], band, mag[known], mag_err[known]))
+    added = [_known_points(found, days, band, start) for band in missing]
     return _together(points, *added), tuple(part.band[0] for part in added if len(part))
+
+
+def _known_points(found: GaussianProcessFit, days: FloatArray, band: str, start: float) -> LightCurve:
+    flux, flux_err = predict(found, days, _asked(band))
+    mag, mag_err = mag_from_flux(np.where(flux > 0, flux, np.nan), flux_err)
+    known = mag_err < LARGEST_MAG_ERR
+    return LightCurve.of(start + days[known], band, mag[known], mag_err[known])
 
 
 def _asked(band: str) -> str:

@@ -70,16 +70,12 @@ def matches(
     if len(known) < 2 or len(set(surveys)) < 2:
         return []
     places = directions(np.asarray(ra_deg, dtype=float)[known], np.asarray(dec_deg, dtype=float)[known])
-    chord = 2.0 * np.sin(radius_arcsec / ARCSEC_PER_RADIAN / 2.0)
-    found: list[tuple[int, int, float, float]] = []
-    for a, b in cKDTree(places).query_pairs(chord, output_type="ndarray"):
-        first, second = int(known[a]), int(known[b])
-        if surveys[first] == surveys[second]:
-            continue
-        apart = 2.0 * np.arcsin(np.linalg.norm(places[a] - places[b]) / 2.0) * ARCSEC_PER_RADIAN
-        error = float(np.hypot(err_arcsec[first], err_arcsec[second]))
-        if apart <= largest_sigma * error:
-            found.append((first, second, float(apart), error))
+    found = [
+        (first, second, apart, float(np.hypot(err_arcsec[first], err_arcsec[second])))
+        for first, second, apart in _close_pairs(places, known, radius_arcsec)
+        if surveys[first] != surveys[second]
+    ]
+    found = [pair for pair in found if pair[2] <= largest_sigma * pair[3]]
     n_of: dict[tuple[int, str], int] = {}
     for first, second, *_ in found:
         for one, other in ((first, second), (second, first)):
@@ -88,3 +84,11 @@ def matches(
         Match(first, second, apart, error, max(n_of[first, surveys[second]], n_of[second, surveys[first]]) > 1)
         for first, second, apart, error in sorted(found)
     ]
+
+
+def _close_pairs(places: NDArray[np.float64], rows: NDArray[np.intp], radius_arcsec: float) -> list[tuple[int, int, float]]:
+    """Rows of two places within a radius, and their distance on the sphere [arcsec]."""
+    chord = 2.0 * np.sin(radius_arcsec / ARCSEC_PER_RADIAN / 2.0)
+    pairs = cKDTree(places).query_pairs(chord, output_type="ndarray")
+    apart = 2.0 * np.arcsin(np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1) / 2.0) * ARCSEC_PER_RADIAN
+    return [(int(rows[a]), int(rows[b]), float(gap)) for (a, b), gap in zip(pairs, apart, strict=True)]
