@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from orchestration import N_NEW, fill, models_of
 
 from needle_assets.simulation import simulate
@@ -97,10 +98,10 @@ def _least(code: Path, home: Path, landing: Path, again: int, *, anew: bool = Fa
 def _refreshed(code: Path, home: Path, landing: Path) -> Cost:
     environment = {**os.environ, "NEEDLE_HOME": str(home), "PYTHONPATH": str(code)}
     command = [sys.executable, "-m", "needle_assets.cli", "refresh", "--landing", str(landing), "--json"]
-    before, started = _cpu_of_children(), time.perf_counter()
+    kept, before, started = _children(), _cpu_of_children(), time.perf_counter()
     subprocess.run(command, env=environment, cwd=code, check=True, stdout=subprocess.DEVNULL)
     wall = time.perf_counter() - started
-    _wait_for_all()
+    _wait_for_others(kept)
     return Cost(wall, _cpu_of_children() - before)
 
 
@@ -109,12 +110,14 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _wait_for_all() -> None:
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+def _wait_for_others(kept: set[int]) -> None:
+    """Wait for what a refresh left behind; ``kept`` are children of our own, such as workers of the simulation."""
+    for pid in _children() - kept:
+        os.waitpid(pid, 0)
 
 
 @contextmanager
