@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from needle_assets.classifiers.intervals import FloatArray, bootstrap_weights, clopper_pearson, percentile_interval
-from needle_assets.classifiers.metrics import RARE, Measure, measures, precision_recall
+from needle_assets.classifiers.metrics import RARE, Measure, area_measures, precision_recall, threshold_measures
 from needle_assets.labels import LABELS
 
 THRESHOLD = 0.8
@@ -81,12 +81,10 @@ def _by_epochs(judged: Judgements) -> Iterator[tuple[str, NDArray[np.intp]]]:
 
 
 def _of_part(judged: Judgements, rng: np.random.Generator, n_bootstrap: int) -> Iterator[Measure]:
-    rare = [LABELS[k] for k in RARE]
-    for measure in measures(judged.p, judged.y, rng, n_bootstrap=n_bootstrap):
-        is_area = measure.metric == "pr_area"
-        is_rate = measure.metric in ("purity", "completeness_all") and measure.threshold == THRESHOLD
-        if measure.label in rare and (is_area or is_rate):
-            yield measure
+    rare, none = [LABELS[k] for k in RARE], np.zeros((0, len(judged.y)))
+    areas = area_measures(judged.p, judged.y, bootstrap_weights(judged.y, n_bootstrap, rng))
+    rates = [m for m in threshold_measures(judged.p, judged.y, none, THRESHOLD) if m.metric in ("purity", "completeness_all")]
+    yield from (measure for measure in (*areas, *rates) if measure.label in rare)
 
 
 def days_gained(judged: Judgements, k: int, rng: np.random.Generator, *, n_bootstrap: int) -> list[Measure]:

@@ -243,7 +243,7 @@ def measures(p: FloatArray, y: IntArray, rng: np.random.Generator, *, n_bootstra
     """
     require_lengths(p=p, y=y)
     weights = bootstrap_weights(y, n_bootstrap, rng)
-    found = [*_confidence_measures(p, y, weights), *_area_measures(p, y, weights), *precisions(p[:, RARE].max(axis=1), y > 0)]
+    found = [*_confidence_measures(p, y, weights), *area_measures(p, y, weights), *precisions(p[:, RARE].max(axis=1), y > 0)]
     for threshold in THRESHOLDS:
         found += threshold_measures(p, y, weights, threshold)
     return found
@@ -281,7 +281,8 @@ def _confidence_measures(p: FloatArray, y: IntArray, weights: FloatArray) -> Ite
             yield Measure(metric, None, n, reason="a class it averages over has no object")
 
 
-def _area_measures(p: FloatArray, y: IntArray, weights: FloatArray) -> Iterator[Measure]:
+def area_measures(p: FloatArray, y: IntArray, weights: FloatArray) -> Iterator[Measure]:
+    """``pr_area`` of every class, with its interval from resamples; None without an object of the class."""
     for k, label in enumerate(LABELS):
         n = int((y == k).sum())
         if n == 0:
