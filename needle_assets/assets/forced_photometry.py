@@ -21,8 +21,6 @@ NANOJANSKY = 1e-3
 SOUND_STATUS = ("0", "57")
 # A PSF of 0.8 arcsec loses 8 % of its flux there.
 LARGEST_OFFSET_ARCSEC = 0.2
-# Beyond lies no offset but the turn of right ascension.
-FARTHEST_ARCSEC = 3600.0
 COLUMNS = (
     *("object_id", "mjd", "band", "flux_microjansky", "flux_err_microjansky", "reference_flux_microjansky"),
     *("offset_arcsec", "status"),
@@ -118,7 +116,7 @@ def _of_ztf(alerts: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> pl.Data
 def _of_rubin(alerts: pl.DataFrame) -> pl.DataFrame:
     """``prvDiaForcedSources``, in nanojansky."""
     entries = _exploded(alerts, "prvDiaForcedSources").join(_places(alerts), on="object_id", how="left")
-    east = (pl.col("ra") - pl.col("median_ra")) * pl.col("median_dec").radians().cos()
+    east = _turned(pl.col("ra") - pl.col("median_ra")) * pl.col("median_dec").radians().cos()
     offset = 3600.0 * (east**2 + (pl.col("dec") - pl.col("median_dec")) ** 2).sqrt()
     flux, science = pl.col("psfFlux").cast(pl.Float64), pl.col("scienceFlux").cast(pl.Float64)
     return entries.select(
@@ -128,7 +126,7 @@ def _of_rubin(alerts: pl.DataFrame) -> pl.DataFrame:
         flux_microjansky=flux * NANOJANSKY,
         flux_err_microjansky=pl.col("psfFluxErr").cast(pl.Float64) * NANOJANSKY,
         reference_flux_microjansky=(science - flux) * NANOJANSKY,
-        offset_arcsec=pl.when(offset < FARTHEST_ARCSEC).then(offset),
+        offset_arcsec=offset,
         status=pl.lit(None, pl.String),
         processed_mjd=pl.col("timeProcessedMjdTai") - TAI_MINUS_UTC_SECONDS / SECONDS_PER_DAY,
         candid="candid",
@@ -142,5 +140,11 @@ def _places(alerts: pl.DataFrame) -> pl.DataFrame:
     own = newest.select("object_id", "ra", "dec")
     earlier = newest.select("object_id", "prv_candidates").explode("prv_candidates").drop_nulls("prv_candidates")
     told = earlier.with_columns(pl.col("prv_candidates").struct.field(name) for name in ("ra", "dec")).select(own.columns)
-    both = pl.concat([own, told], how="vertical_relaxed")
-    return both.group_by("object_id").agg(median_ra=pl.col("ra").median(), median_dec=pl.col("dec").median())
+    both = pl.concat([own, told], how="vertical_relaxed").join(own.select("object_id", around="ra"), on="object_id")
+    median_ra = pl.col("around").first() + _turned(pl.col("ra") - pl.col("around")).median()
+    return both.group_by("object_id").agg(median_ra=median_ra, median_dec=pl.col("dec").median())
+
+
+def _turned(difference_deg: pl.Expr) -> pl.Expr:
+    """A difference of right ascensions the short way round, from -180 up to 180."""
+    return (difference_deg + 180.0) % 360.0 - 180.0

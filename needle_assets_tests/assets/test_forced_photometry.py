@@ -97,3 +97,13 @@ def test_what_was_measured_off_the_object_is_suspect_and_says_how_far():
     rows = product_of(LSST, container(record(prvDiaForcedSources=[off, near]))).rows
     told = sorted((round(row["offset_arcsec"], 2), row["is_suspect"]) for row in rows)
     assert told == [(0.07, False), (0.47, True)]
+
+
+@pytest.mark.parametrize("turn", [0.0, 180.0])
+def test_a_point_measured_off_the_source_is_suspect_on_either_side_of_right_ascension_0(turn):
+    east, west, off = ((degrees + turn) % 360.0 for degrees in (0.00001, -0.00001, 0.001))
+    given = [forced(ra=west, dec=0.0), forced(1, days=-1.0, ra=off, dec=0.0)]
+    sources = {"diaSource": source(ra=east, dec=0.0), "prvDiaSources": [source(1, days=-3.0, ra=west, dec=0.0)]}
+    rows = product_of(LSST, container(record(**sources, prvDiaForcedSources=given))).rows
+    found = sorted((row["offset_arcsec"], row["is_suspect"]) for row in rows)
+    assert found == [(pytest.approx(0.036, abs=1e-3), False), (pytest.approx(3.6, abs=1e-3), True)]
