@@ -17,13 +17,10 @@ from torch.utils.data import Dataset
 
 from needle_assets.assets.models import stamp_pair
 from needle_assets.assets.samples import usable_by
-from needle_assets.assets.stored_stamps import square
+from needle_assets.assets.synthetic_pairs import synthetic_pairs
 from needle_assets.errors import NeedleError
-from needle_assets.images.augmentation import Orientation, Pair
 from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES
-from needle_assets.samples.crossmatch import rendered_pair
-from needle_assets.samples.scaling import normalised_pair
 
 PARTS = ("training", "validation", "untouched")
 STAMPS_PER_BATCH = 64
@@ -133,7 +130,9 @@ class NeedleDataset(Dataset[dict[str, Tensor]]):
         pixels: np.ndarray | None = None
         for row in self._stamps([*position, *by_parent]):
             pairs = [(position[row["object_id"]], stamp_pair(row, is_masked=is_masked))] if row["object_id"] in position else []
-            for at, pair in [*pairs, *_rendered(row, by_parent.get(row["object_id"]))]:
+            recipes_of_row = by_parent.get(row["object_id"])
+            rendered = [] if recipes_of_row is None else synthetic_pairs(row, recipes_of_row)
+            for at, pair in [*pairs, *((recipe["at"], pair) for recipe, pair in rendered)]:
                 pixels = np.full((len(self), *pair.shape), np.nan, np.float32) if pixels is None else pixels
                 pixels[at] = pair
         if pixels is None or np.isnan(pixels).any():
@@ -148,16 +147,3 @@ class NeedleDataset(Dataset[dict[str, Tensor]]):
             frame = pl.from_arrow(batch)
             assert isinstance(frame, pl.DataFrame)
             yield from frame.iter_rows(named=True)
-
-
-def _rendered(row: Mapping[str, Any], recipes: pl.DataFrame | None) -> Iterator[tuple[int, np.ndarray]]:
-    """The pairs of the synthetic samples that are made of one object's stamps, with their places."""
-    if recipes is None:
-        return
-    host = None if row["host_x_px"] is None else (row["host_x_px"], row["host_y_px"])
-    images = square(row["science"]), square(row["reference"]), square(row["mask"], bool)
-    pair = Pair(*images, (row["target_x_px"], row["target_y_px"]), host)
-    noise = {name: np.asarray(row[name], dtype=np.float32) for name in ("science_noise", "reference_noise")}
-    for recipe in recipes.iter_rows(named=True):
-        turned = rendered_pair(pair, Orientation(recipe["rotation_deg"], recipe["flip"]), recipe["seed"], **noise)
-        yield recipe["at"], np.moveaxis(normalised_pair(turned.science, turned.reference), 0, -1)

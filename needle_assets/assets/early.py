@@ -1,13 +1,13 @@
 """Glue of early classification: features as of several moments, and what models that did not see an object make of them."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from needle_assets.assets.light_curves import features_as_of
-from needle_assets.assets.models import probabilities
+from needle_assets.assets.models import names_seen, probabilities, seen_by, validated_by
 from needle_assets.assets.output import Product
 from needle_assets.classifiers.early import Judgements, early_measures
 from needle_assets.labels import LABELS
@@ -55,7 +55,7 @@ def _judged(rows: pl.DataFrame, models: pl.DataFrame) -> Judgements | None:
     """Mean probabilities over the models that may judge each row; None without any."""
     total, n = np.zeros((len(rows), len(LABELS))), np.zeros(len(rows))
     for model in models.iter_rows(named=True):
-        may = _may_judge(rows, model, {*model["trained_ids"], *model["parent_ids"]})
+        may = _may_judge(rows, model)
         if len(may):
             total[may] += probabilities(model, rows[may.tolist()], {})
             n[may] += 1
@@ -75,11 +75,11 @@ def _as_judgements(chosen: pl.DataFrame, p: np.ndarray) -> Judgements:
     )
 
 
-def _may_judge(rows: pl.DataFrame, model: Mapping[str, Any], seen: Set[str]) -> np.ndarray:
+def _may_judge(rows: pl.DataFrame, model: Mapping[str, Any]) -> np.ndarray:
     """Rows of objects that a model validates on and knew under no id."""
-    of_fold = rows["validation_of"].list.eval(pl.element().is_in(model["folds"])).list.any().to_numpy()
+    of_fold, seen = rows.select(validated_by(model)).to_series().to_numpy(), seen_by(model)
     ids = rows.select("object_id", "other_ids").iter_rows()
-    knew = np.array([any(name in seen for name in (object_id, *(others or ()))) for object_id, others in ids], dtype=bool)
+    knew = np.array([len(names_seen(object_id, others, seen)) > 0 for object_id, others in ids], dtype=bool)
     return np.flatnonzero(of_fold & ~knew)
 
 

@@ -10,7 +10,7 @@ from needle_assets.assets.objects import surveys_of
 from needle_assets.assets.output import Product
 from needle_assets.samples.cross_survey import Match, matches, mean_position
 from needle_assets.settings import Settings
-from needle_assets.surveys.known import survey_named, survey_of_id
+from needle_assets.surveys.known import survey_name_of_id, survey_named
 
 
 def identities(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -21,17 +21,13 @@ def identities(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Produc
     places = _places(frames, surveys)
     ids = sorted(places)
     columns = np.array([places[object_id] for object_id in ids], dtype=float).reshape(-1, 3).T
-    named, chosen = [_survey(object_id, surveys) for object_id in ids], settings.identities
+    named = [surveys.get(object_id) or survey_name_of_id(object_id) or "" for object_id in ids]
+    chosen = settings.identities
     found = matches(named, *columns, radius_arcsec=chosen.radius_arcsec, largest_sigma=chosen.largest_sigma)
     objects = frames["raw.objects"].filter(pl.col("label").is_not_null())
     labels = dict(objects.select("object_id", "label").iter_rows())
     extinction = dict(frames["raw.objects"].drop_nulls("a_v_mag").select("object_id", "a_v_mag").iter_rows())
     return Product([row for match in found for row in _rows(match, ids, named, {"label": labels, "a_v_mag": extinction})])
-
-
-def _survey(object_id: str, surveys: Mapping[str, str]) -> str:
-    known = survey_of_id(object_id)
-    return surveys.get(object_id) or (known.name if known else "")
 
 
 def _places(frames: Mapping[str, pl.DataFrame], surveys: Mapping[str, str]) -> dict[str, tuple[float, float, float]]:

@@ -1,7 +1,7 @@
 """Glue of what models say of labelled objects: predictions and metrics. Scores with the models that exist and never trains."""
 
 import json
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -41,8 +41,8 @@ def predictions(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Prod
     objects = frames["core.splits"].join(frames["core.features"], on="object_id")
     stamps = stamps_by_object(frames["core.masked_stamps"])
     for model in frames["results.fold_models"].sort("ablation", "model_kind", "fold").iter_rows(named=True):
-        chosen = objects.filter(usable_by(model["model_kind"]) & _may_be_judged(model))
-        seen = {*model["trained_ids"], *model["parent_ids"]}
+        chosen = objects.filter(usable_by(model["model_kind"]) & (pl.col("is_untouched") | validated_by(model)))
+        seen = seen_by(model)
         allowed = [_was_apart(row, model, seen, product) for row in chosen.iter_rows(named=True)]
         judged = chosen.filter(pl.Series(allowed, dtype=pl.Boolean))
         if len(judged):
@@ -50,13 +50,24 @@ def predictions(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Prod
     return product
 
 
-def _may_be_judged(model: Mapping[str, Any]) -> pl.Expr:
-    return pl.col("is_untouched") | pl.col("validation_of").list.eval(pl.element().is_in(model["folds"])).list.any()
+def validated_by(model: Mapping[str, Any]) -> pl.Expr:
+    """Rows of core.splits whose place is among those that a model validates on."""
+    return pl.col("validation_of").list.eval(pl.element().is_in(model["folds"])).list.any()
+
+
+def seen_by(model: Mapping[str, Any]) -> set[str]:
+    """Ids that a model was trained on, or on a synthetic sample of."""
+    return {*model["trained_ids"], *model["parent_ids"]}
+
+
+def names_seen(object_id: str, other_ids: Sequence[str] | None, seen: Set[str]) -> list[str]:
+    """Under which of its ids an object is among those of :func:`seen_by`; a model that knew it under any may not judge it."""
+    return [name for name in (object_id, *(other_ids or ())) if name in seen]
 
 
 def _was_apart(row: Mapping[str, Any], model: Mapping[str, Any], seen: Set[str], product: Product) -> bool:
     """Whether the model was trained without this object, under whatever id; if not, the refusal says so."""
-    names = [name for name in (row["object_id"], *(row["other_ids"] or ())) if name in seen]
+    names = names_seen(row["object_id"], row["other_ids"], seen)
     if not names:
         return True
     what = "which has another place now" if row["object_id"] in names else f"then known as {names[0]} alone"

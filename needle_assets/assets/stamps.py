@@ -1,6 +1,5 @@
 """Stamps: the cutouts of the packets, placed so that target and host are known to a fraction of a pixel."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import polars as pl
 from needle_assets.assets.landing import Place, packets_of
 from needle_assets.assets.objects import surveys_of
 from needle_assets.assets.output import Product
+from needle_assets.assets.stored_stamps import Key, keep_before
 from needle_assets.errors import Rejection
 from needle_assets.images.cutouts import decode_cutout
 from needle_assets.images.stamps import host_position_px, place_cutout
@@ -39,7 +39,7 @@ def stamps(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     hosts = {row["object_id"]: row for row in frames["core.hosts"].iter_rows(named=True)}
     used = {(row["path"], row["member"] or "", row["object_id"], row["candid"]) for row in alerts.values()}
     product = Product()
-    seen: set[tuple[str, int]] = set()
+    seen: set[Key] = set()
     for landed, packet in packets_of(_only(frames["landing.packets"], used)):
         key = (packet.object_id, packet.candid)
         if key in alerts and key not in seen:
@@ -52,25 +52,17 @@ def stamps(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
 def _keep_before(
     product: Product,
     frames: Mapping[str, pl.DataFrame],
-    vanished: Mapping[tuple[str, int], Mapping[str, Any]],
+    vanished: Mapping[Key, Mapping[str, Any]],
     hosts: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Add what there was of packets that cannot be read now."""
-    missing, surveys = set(vanished), surveys_of(frames)
-    for row in frames["core.stamps"].iter_rows(named=True):
-        key = (row["object_id"], row["candid"])
-        if key in vanished:
-            missing.discard(key)
-            target = (row["target_x_px"], row["target_y_px"])
-            product.rows.append({**row, **_host(vanished[key], hosts.get(row["object_id"]), target, surveys[row["object_id"]])})
-    for row in frames["core.rejections"].iter_rows(named=True):
-        key = (row["object_id"], row["candid"])
-        if row["stage"] == TABLE and key in vanished:
-            missing.discard(key)
-            measured = json.loads(row["measured"])
-            product.rejections.append(
-                Rejection(row["reason"], candid=row["candid"], **{**measured, "object_id": row["object_id"]})
-            )
+    surveys = surveys_of(frames)
+
+    def as_now(row: dict[str, Any]) -> dict[str, Any]:
+        object_id, target = row["object_id"], (row["target_x_px"], row["target_y_px"])
+        return {**row, **_host(vanished[object_id, row["candid"]], hosts.get(object_id), target, surveys[object_id])}
+
+    missing = keep_before(product, frames, TABLE, vanished.keys(), as_now)
     if missing:
         first = vanished[min(missing)]
         raise FileNotFoundError(

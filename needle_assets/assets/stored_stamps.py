@@ -1,16 +1,22 @@
 """Stored stamps as arrays: what every stage on images starts from."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import DTypeLike, NDArray
 
+from needle_assets.assets.output import Product
+from needle_assets.errors import Rejection
+
 IMAGES = ("science", "reference")
 
 Image = NDArray[np.float32]
+# Object and packet.
+Key = tuple[str, int]
 # Rows of core.stamp_quality by object, packet and image.
 Quality = Mapping[tuple[str, int, str], Mapping[str, Any]]
 
@@ -83,6 +89,35 @@ def by_object(stamps: Sequence[Stamp]) -> dict[str, list[Stamp]]:
     for stamp in stamps:
         grouped.setdefault(stamp.object_id, []).append(stamp)
     return grouped
+
+
+def keep_before(
+    product: Product,
+    frames: Mapping[str, pl.DataFrame],
+    table: str,
+    vanished: Collection[Key],
+    as_now: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row,
+) -> set[Key]:
+    """
+    Add the rows (as ``as_now`` gives them back) and refusals that ``table`` had of packets that cannot be read now.
+
+    Returns the packets of which it had neither.
+    """
+    if not vanished:
+        return set()
+    missing = set(vanished)
+    for row in frames[table].iter_rows(named=True):
+        key = (row["object_id"], row["candid"])
+        if key in vanished:
+            missing.discard(key)
+            product.rows.append(as_now(row))
+    for row in frames["core.rejections"].filter(pl.col("stage") == table).iter_rows(named=True):
+        key = (row["object_id"], row["candid"])
+        if key in vanished:
+            missing.discard(key)
+            measured = {**json.loads(row["measured"]), "object_id": row["object_id"]}
+            product.rejections.append(Rejection(row["reason"], candid=row["candid"], **measured))
+    return missing
 
 
 def quality_rows(frames: Mapping[str, pl.DataFrame]) -> Quality:

@@ -1,6 +1,5 @@
 """Stamps of surveys whose cutouts lie as the camera did: turned north up, each with its scale, variance and orientation."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import polars as pl
 from needle_assets.assets.landing import packets_of
 from needle_assets.assets.objects import surveys_of
 from needle_assets.assets.output import Product
+from needle_assets.assets.stored_stamps import Key, keep_before
 from needle_assets.errors import Rejection
 from needle_assets.images.turned import SkyCutout, decode_sky_cutout, faults, noise_ratio, turned, turned_side_px
 from needle_assets.landing.packet import Packet
@@ -19,7 +19,6 @@ from needle_assets.surveys.known import survey_named
 
 TABLE = "core.turned_stamps"
 IMAGES = ("science", "reference", "difference")
-Key = tuple[str, int]
 
 
 def turned_stamps(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
@@ -40,7 +39,12 @@ def turned_stamps(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Pr
     product = Product()
     for packet in best.values():
         _add(product, packet)
-    _keep_before(product, frames, {(row["object_id"], row["candid"]) for row in ours.iter_rows(named=True)} - best.keys())
+    missing = keep_before(product, frames, TABLE, set(ours.select("object_id", "candid").iter_rows()) - best.keys())
+    if missing:
+        object_id, candid = min(missing)
+        raise FileNotFoundError(
+            f"the file of packet {candid} of {object_id} vanished or changed before its stamp was stored; put it back and refresh again"
+        )
     return product
 
 
@@ -98,29 +102,3 @@ def _row(packet: Packet, cutouts: Mapping[str, SkyCutout | None], first: SkyCuto
 
 def _flat(image: np.ndarray) -> list[float] | None:
     return image.ravel().tolist() if np.isfinite(image).any() else None
-
-
-def _keep_before(product: Product, frames: Mapping[str, pl.DataFrame], vanished: set[Key]) -> None:
-    """Add what there was of packets that cannot be read now."""
-    missing = set(vanished)
-    for row in frames[TABLE].iter_rows(named=True) if vanished else ():
-        if (row["object_id"], row["candid"]) in vanished:
-            missing.discard((row["object_id"], row["candid"]))
-            product.rows.append(row)
-    missing -= _keep_refusals(product, frames["core.rejections"], vanished) if vanished else set()
-    if missing:
-        object_id, candid = min(missing)
-        raise FileNotFoundError(
-            f"the file of packet {candid} of {object_id} vanished or changed before its stamp was stored; put it back and refresh again"
-        )
-
-
-def _keep_refusals(product: Product, rejections: pl.DataFrame, vanished: set[Key]) -> set[Key]:
-    """Add the refusals that there were; returns whose."""
-    kept = set()
-    for row in rejections.filter(pl.col("stage") == TABLE).iter_rows(named=True):
-        if (row["object_id"], row["candid"]) in vanished:
-            kept.add((row["object_id"], row["candid"]))
-            given = {**json.loads(row["measured"]), "object_id": row["object_id"]}
-            product.rejections.append(Rejection(row["reason"], candid=row["candid"], **given))
-    return kept

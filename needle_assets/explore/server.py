@@ -5,6 +5,7 @@ import socket
 import sys
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from needle_assets.errors import NeedleError
 from needle_assets.explore.app import make_app
@@ -41,7 +42,9 @@ def serve(home: Home, port: int) -> None:
         at = listening.getsockname()[1]
         sys.stdout.write(f"Pages on http://{NAMES[0]}:{at} for {home.path}; stop them with Ctrl-C.\n")
         sys.stdout.flush()
-        config = uvicorn.Config(
-            guarded(make_app(home), at), log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_SECONDS
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configured(guarded(make_app(home), at))).run(sockets=[listening])
+
+
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """How pages are served, those of Dagster too: little is said, connections last, and an end does not wait for them."""
+    return uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_SECONDS)

@@ -20,7 +20,6 @@ from needle_assets.warehouse.results import exported, models
 
 # Of these a home has the rows; the others are for people.
 TAKEN = ("objects", "light_curves", "epochs", "features", "early_features", "stamps", "synthetic_samples")
-ROWS_PER_BATCH = 256
 
 
 def import_training_set(home: Home, folder: Path) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def import_training_set(home: Home, folder: Path) -> dict[str, Any]:
         try:
             home.remember_preset(home.settings().preset)
             _fill(home, folder, manifest)
-        except BaseException:
+        except BaseException:  # a signal too: half a training set is none
             _undo(home)
             raise
     return {
@@ -95,7 +94,7 @@ def _fill(home: Home, folder: Path, manifest: Mapping[str, Any]) -> None:
 def _rows(folder: Path, files: Sequence[Mapping[str, Any]]) -> pa.RecordBatchReader:
     """The rows of a table, few at a time."""
     table = ds.dataset([folder / file["path"] for file in files])
-    return table.scanner(batch_size=ROWS_PER_BATCH, batch_readahead=1, fragment_readahead=1).to_reader()
+    return table.scanner(batch_size=exported.ROWS_PER_BATCH, batch_readahead=1, fragment_readahead=1).to_reader()
 
 
 def as_toml(settings: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from needle_assets.pipeline.session import POOL_FROM_OBJECTS, Session, StageRepo
 from needle_assets.pipeline.tell import Tell, Told
 from needle_assets.processes.workers import GIVEN_UP
 from needle_assets.stages import Stage
-from needle_assets.surveys.known import survey_of_id
+from needle_assets.surveys.known import survey_name_of_id
 from needle_assets.warehouse import ledger, rows, schema
 from needle_assets.warehouse.connection import Connection, let_go, writing
 from needle_assets.warehouse.landed import manifest
@@ -103,14 +103,9 @@ def _tasks(session: Session, stage: Stage, keys: Sequence[str | None]) -> Iterat
     with writing(session.home.working) as connection:
         weights = rows.weights(connection, list(stage.reads), objects)
     if "landing.packets" in stage.reads:
-        _unpack(session, [name for name in objects if not stage.surveys or _survey_name(name) in stage.surveys])
+        _unpack(session, [name for name in objects if not stage.surveys or survey_name_of_id(name) in stage.surveys])
     for chunk in _chunks(objects, weights, stage, session.pool.count if _in_pool(keys) else 1):
         yield _task(session, stage, chunk)
-
-
-def _survey_name(object_id: str) -> str | None:
-    survey = survey_of_id(object_id)
-    return survey.name if survey else None
 
 
 def _unpack(session: Session, objects: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from needle_assets.samples.positions import mean_position_deg
+from needle_assets.samples.positions import directions, mean_position_deg
 from needle_assets.shapes import require_columns
 
 ARCSEC_PER_RADIAN = 180.0 / np.pi * 3600.0
@@ -24,12 +24,6 @@ class Match:
     is_ambiguous: bool
 
 
-def directions(ra_deg: NDArray[np.floating], dec_deg: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Unit vectors, shape (n, 3), of positions on the sky."""
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-
-
 def mean_position(ra_deg: NDArray[np.floating], dec_deg: NDArray[np.floating], floor_arcsec: float) -> tuple[float, float, float]:
     """
     Mean place of the detections of one object and its error: ra, dec [deg], and [arcsec].
@@ -38,7 +32,7 @@ def mean_position(ra_deg: NDArray[np.floating], dec_deg: NDArray[np.floating], f
     by chance, and the survey's astrometry (a third of the floor) whatever their number.
     """
     ra, dec = mean_position_deg(ra_deg, dec_deg)
-    vectors = directions(np.asarray(ra_deg, dtype=float), np.asarray(dec_deg, dtype=float))
+    vectors = directions(ra_deg, dec_deg)
     away = np.linalg.norm(vectors - directions(np.array(ra), np.array(dec)), axis=-1) * ARCSEC_PER_RADIAN
     scatter = max(float(np.sqrt(np.mean(away**2) / 2.0)), floor_arcsec)
     return ra, dec, float(np.hypot(scatter / np.sqrt(len(vectors)), floor_arcsec / 3.0))
@@ -69,7 +63,7 @@ def matches(
     known = np.flatnonzero(np.isfinite(ra_deg) & np.isfinite(dec_deg))
     if len(known) < 2 or len(set(surveys)) < 2:
         return []
-    places = directions(np.asarray(ra_deg, dtype=float)[known], np.asarray(dec_deg, dtype=float)[known])
+    places = directions(ra_deg[known], dec_deg[known])
     found = [
         (first, second, apart, float(np.hypot(err_arcsec[first], err_arcsec[second])))
         for first, second, apart in _close_pairs(places, known, radius_arcsec)

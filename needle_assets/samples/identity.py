@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from needle_assets.samples.positions import directions
 from needle_assets.shapes import require_columns
 
 SAME_PLACE_ARCSEC = 1.5
@@ -120,10 +121,8 @@ def _same_name(iau_names: Sequence[str | None]) -> NDArray[np.intp]:
 def _same_place(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64], radius_arcsec: float) -> NDArray[np.intp]:
     """Pairs of rows at most ``radius_arcsec`` apart, shape (k, 2); on the sphere, so neither RA 0 nor a pole is an edge."""
     known = np.flatnonzero(np.isfinite(ra_deg) & np.isfinite(dec_deg))
-    ra, dec = np.deg2rad(ra_deg[known]), np.deg2rad(dec_deg[known])
-    directions = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
     # A thousand rows at one place are a thousand pairs, not a million.
-    places, first, place_of = np.unique(directions, axis=0, return_index=True, return_inverse=True)
+    places, first, place_of = np.unique(directions(ra_deg[known], dec_deg[known]), axis=0, return_index=True, return_inverse=True)
     chord = 2.0 * np.sin(np.deg2rad(radius_arcsec / 3600.0) / 2.0)
     near = cKDTree(places).query_pairs(chord, output_type="ndarray") if len(places) else np.zeros((0, 2), dtype=np.intp)
     at_one_place = np.stack([first[place_of.reshape(-1)], np.arange(len(known))], axis=1)

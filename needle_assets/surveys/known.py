@@ -19,6 +19,12 @@ def survey_of_id(value: object) -> Survey | None:
     return next((survey for survey in SURVEYS.values() if survey.has_id(value)), None)
 
 
+def survey_name_of_id(object_id: str) -> str | None:
+    """Name of the survey that gave an object this id; None if it is no survey's."""
+    survey = survey_of_id(object_id)
+    return survey.name if survey else None
+
+
 def is_object_id(value: object) -> bool:
     """Whether ``value`` is an object id of a known survey, and nothing else."""
     return survey_of_id(value) is not None

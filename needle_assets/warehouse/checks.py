@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from needle_assets.surveys.known import SURVEYS, object_id_pattern
+from needle_assets.warehouse.sky import separation_deg
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,10 @@ CHECKS = (
         f"An object's packets lie within {LARGEST_OFFSET_ARCSEC:g} arcsec of its place in the catalogue, or of each other.",
         "with said as (select object_id, null as candid, ra_deg, dec_deg from raw.objects where ra_deg is not null "
         "union all select object_id, candid, ra, dec from raw.alerts where ra is not null and dec is not null), "
-        "placed as (select *, cos(radians(dec_deg)) * cos(radians(ra_deg)) as x, cos(radians(dec_deg)) * sin(radians(ra_deg)) as y, "
-        "sin(radians(dec_deg)) as z from said), "
         # of many packets the first detection stands for the object where no catalogue does
-        "home as (select object_id, arg_min(x, coalesce(candid, 0)) as x, arg_min(y, coalesce(candid, 0)) as y, "
-        "arg_min(z, coalesce(candid, 0)) as z from placed group by 1), "
-        "apart as (select p.object_id, p.candid, p.ra_deg, p.dec_deg, degrees(2 * asin(least(1, "
-        "sqrt((p.x - h.x) ** 2 + (p.y - h.y) ** 2 + (p.z - h.z) ** 2) / 2))) * 3600 as offset_arcsec "
-        "from placed p join home h using (object_id)) "
+        "home as (select object_id, arg_min({'ra': ra_deg, 'dec': dec_deg}, coalesce(candid, 0)) as at from said group by 1), "
+        f"apart as (select s.*, 3600 * {separation_deg('s.ra_deg', 's.dec_deg', 'h.at.ra', 'h.at.dec')} as offset_arcsec "
+        "from said s join home h using (object_id)) "
         f"select * from apart where offset_arcsec > {LARGEST_OFFSET_ARCSEC:g}",
         is_blocking=False,
         is_between_products=True,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from needle_assets.errors import NeedleError
-from needle_assets.warehouse.connection import Connection, reading
+from needle_assets.warehouse.connection import Connection, as_frame, reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,12 +48,8 @@ def ask_few(published: Path, query: str, most: int, kinds: Collection[str]) -> t
 
 def frame(published: Path, query: str) -> "pl.DataFrame":
     """The answer as a polars frame. Raises QueryError like :func:`ask`."""
-    import polars as pl  # half of what it takes to start a process that answers one question
-
     with _asked(published, query) as result:
-        answer = pl.from_arrow(result.to_arrow_table())
-    assert isinstance(answer, pl.DataFrame)
-    return answer
+        return as_frame(result.to_arrow_table())
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow as pa
 from needle_assets.errors import Rejection, as_json
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
-from needle_assets.warehouse.connection import WarehouseError, transaction
+from needle_assets.warehouse.connection import WarehouseError, as_frame, transaction
 from needle_assets.warehouse.schema import Table, bump_change, primary_key
 
 if TYPE_CHECKING:
@@ -115,11 +115,8 @@ def _frame(
 
 def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str]) -> "pl.DataFrame":
     """These columns and those of the key, by which parts read apart are put together."""
-    import polars as pl
-
     names = "*" if "*" in wanted else ", ".join(dict.fromkeys((*wanted, *key)))
-    frame = pl.from_arrow(connection.execute(f"select {names} from {source}").to_arrow_table())
-    assert isinstance(frame, pl.DataFrame)
+    frame = as_frame(connection.execute(f"select {names} from {source}").to_arrow_table())
     # Sorted here and not in SQL: DuckDB sorts stamps in blocks of 2048 rows, 28 MiB a column, however few rows there are.
     return frame.sort(key, maintain_order=True) if key else frame
 
@@ -222,12 +219,9 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
 
 def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
     """Raise WarehouseError if two rows have the same ``key``; an empty one tells nothing apart."""
-    import polars as pl
-
     if not key:
         return
-    keys = pl.from_arrow(rows.select(list(key)))
-    assert isinstance(keys, pl.DataFrame)
+    keys = as_frame(rows.select(list(key)))
     twice = keys.filter(keys.is_duplicated())
     if len(twice):
         raise WarehouseError(

@@ -19,7 +19,7 @@ from dagster._grpc.server import wait_for_grpc_server
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from needle_assets.explore.app import Beside, make_app
-from needle_assets.explore.server import KEEP_ALIVE_SECONDS
+from needle_assets.explore.server import configured
 from needle_assets.guard import NAMES, guarded
 from needle_assets.home import Home
 from needle_assets.orchestration.local import bury_dead_runs
@@ -59,11 +59,7 @@ def serve_ui(home: Home, port: int) -> None:
         app = guarded(Beside(pages, create_app_from_workspace_process_context(context)), at)
         sys.stdout.write(f"Dagster on http://{NAMES[0]}:{at} for {home.path}; stop it with Ctrl-C.\n")
         sys.stdout.flush()
-        _serve(
-            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_SECONDS),
-            listening,
-            companions,
-        )
+        _serve(configured(app), listening, companions)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from needle_assets.errors import as_json
 from needle_assets.landing.folder import LandingFile
 from needle_assets.landing.found import FileReport, FoundPacket
 from needle_assets.stages import Stage
-from needle_assets.surveys.known import survey_of_id
+from needle_assets.surveys.known import survey_name_of_id
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.landed.files import STAGE
 from needle_assets.warehouse.ledger import hash_rows, hashed_column_sets
@@ -222,11 +222,8 @@ def _add_objects(connection: duckdb.DuckDBPyConnection) -> None:
     found = connection.execute(
         "select object_id from touched where object_id not in (select object_id from lineage.objects)"
     ).fetchall()
-    surveys = {object_id: survey_of_id(object_id) for (object_id,) in found}
-    added = {
-        "object_id": pa.array(list(surveys), pa.string()),
-        "survey": pa.array([survey and survey.name for survey in surveys.values()], pa.string()),
-    }
+    ids = [object_id for (object_id,) in found]
+    added = {"object_id": pa.array(ids, pa.string()), "survey": pa.array(map(survey_name_of_id, ids), pa.string())}
     connection.register("added", pa.table(added))
     connection.execute("insert into lineage.objects by name select *, ? as landed_at from added", [now()])
     connection.unregister("added")

@@ -5,15 +5,12 @@ from typing import Any
 
 from needle_assets.surveys.known import simulated_id_pattern
 from needle_assets.warehouse.pages.published import Condition, Published, all_of
+from needle_assets.warehouse.sky import separation_deg
 
 PAGE_ROWS = 50
 RECENT_DAYS = 90.0
 P_OF = {"SN": "p_sn", "SLSN-I": "p_slsn", "TDE": "p_tde"}
-# Haversine: exact for the small distances that are asked for.
-_SEPARATION_DEG = (
-    "degrees(2 * asin(least(1, sqrt(pow(sin(radians(dec_deg - $dec) / 2), 2) "
-    "+ cos(radians(dec_deg)) * cos(radians($dec)) * pow(sin(radians(ra_deg - $ra) / 2), 2)))))"
-)
+_SEPARATION_DEG = separation_deg("ra_deg", "dec_deg", "$ra", "$dec")
 ORDERS = {
     "rank": "rank nulls last, object_id",
     "newest": "last_mjd desc nulls last, object_id",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
-from needle_assets.warehouse.connection import Connection, WarehouseError, opened_reader
+from needle_assets.warehouse.connection import Connection, WarehouseError, as_frame, opened_reader
 
 T = TypeVar("T")
 # Of ? in order, or of $name.
@@ -64,9 +64,7 @@ class Published:
 
     def frame(self, query: str, values: Values = ()) -> pl.DataFrame:
         """The answer as a frame."""
-        found = pl.from_arrow(self._asked(query, values).to_arrow_table())
-        assert isinstance(found, pl.DataFrame)
-        return found
+        return as_frame(self._asked(query, values).to_arrow_table())
 
     def kept(self, name: str, make: Callable[["Published"], T]) -> T:
         """What ``make`` says of this version of the warehouse, made once for each."""

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from needle_assets.stages import IMPORTED, STAGES
-from needle_assets.surveys.known import survey_of_id
+from needle_assets.surveys.known import survey_name_of_id
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, transaction
 from needle_assets.warehouse.dictionary import column_comments
@@ -145,7 +145,7 @@ def _require(name: str, missing: Sequence[str]) -> None:
 def settle(connection: duckdb.DuckDBPyConnection) -> None:
     """Say which objects there are and what was taken in, so that the home can tell what is stale."""
     ids = [row[0] for row in connection.execute("select object_id from core.splits order by 1").fetchall()]
-    surveys = [found.name if (found := survey_of_id(object_id)) else "ztf" for object_id in ids]
+    surveys = [survey_name_of_id(object_id) or "ztf" for object_id in ids]
     told = pa.table({"object_id": ids, "survey": surveys, "landed_at": [now()] * len(ids)})
     tables = read_tables()
     connection.register("told_objects", told)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
-from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.connection import as_frame, transaction
 from needle_assets.warehouse.rows import arrow_schema, now, to_arrow
 from needle_assets.warehouse.schema import note_removed
 
@@ -49,7 +49,7 @@ def training_rows(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]
         "order by s.object_id",
         {"features": hashed["core.features"], "stamps": hashed["core.masked_stamps"]},
     ).to_arrow_table()
-    return _frame(table)
+    return as_frame(table)
 
 
 def _columns_read(stages: Sequence[Stage], parent: str) -> str:
@@ -63,13 +63,13 @@ def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> 
     table = connection.execute(
         f"select s.object_id, {columns} from core.splits s left join core.features f using (object_id) order by s.object_id"
     ).to_arrow_table()
-    return _frame(table)
+    return as_frame(table)
 
 
 def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> "pl.DataFrame":
     """Features under ``names`` of every object in core.splits as of several moments, sorted by object and time."""
     columns = ", ".join(f"f.{name}" for name in ("object_id", "moment", "as_of_mjd", *names))
-    return _frame(
+    return as_frame(
         connection.execute(
             f"select {columns} from core.early_features f semi join core.splits using (object_id) order by 1, 3, 2"
         ).to_arrow_table()
@@ -78,7 +78,7 @@ def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> "
 
 def synthetic_rows(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """All recipes, sorted by their key."""
-    return _frame(
+    return as_frame(
         connection.execute("select * from core.synthetic_samples order by model_kind, fold, label, sample").to_arrow_table()
     )
 
@@ -109,7 +109,7 @@ def _pixels(column: pa.Array) -> Sequence[np.ndarray]:
 def known_models(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """Every stored model without its weights and without the objects that had a part in it."""
     left_out = "weights, trained_ids, validated_ids, parent_ids, scaled_ids"
-    return _frame(
+    return as_frame(
         connection.execute(f"select * exclude ({left_out}) from {TABLE} order by ablation, model_kind, fold").to_arrow_table()
     )
 
@@ -183,7 +183,7 @@ def behind(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> Be
     table = connection.execute(
         f"select object_id, row_hash from {SNAPSHOTS} where training_set_id = ?", [newest]
     ).to_arrow_table()
-    then = dict(_frame(table).iter_rows())
+    then = dict(as_frame(table).iter_rows())
     now_rows = dict(rows.select("object_id", "row_hash").iter_rows())
     today = training_set_id(rows)
     return Behind(
@@ -205,11 +205,3 @@ def _rehash(connection: duckdb.DuckDBPyConnection, table: str, stages: Sequence[
     connection.execute("delete from lineage.contents where asset = ?", [table])
     for columns in sorted(ledger.hashed_column_sets(stages, table)):
         ledger.hash_rows(connection, table, table, columns, has_objects=has_objects)
-
-
-def _frame(table: pa.Table) -> "pl.DataFrame":
-    import polars as pl  # an idle refresh asks for no models
-
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame

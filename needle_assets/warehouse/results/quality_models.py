@@ -7,7 +7,7 @@ import duckdb
 
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger, rows
-from needle_assets.warehouse.connection import transaction
+from needle_assets.warehouse.connection import as_frame, transaction
 from needle_assets.warehouse.schema import Table, bump_change, note_removed
 
 if TYPE_CHECKING:
@@ -83,8 +83,4 @@ def _changed(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> 
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pl.DataFrame":
-    import polars as pl  # an idle refresh asks for no models
-
-    frame = pl.from_arrow(connection.execute(query).to_arrow_table())
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    return as_frame(connection.execute(query).to_arrow_table())
