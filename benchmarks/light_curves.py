@@ -68,10 +68,11 @@ def plain_procedure(light_curve: LightCurve) -> float:
 def simulated(n: int) -> list[tuple[SimulatedObject, pl.DataFrame]]:
     """Objects of the simulated survey with their detections, as core.detections would hold them."""
     drawn = (draw_object(7, index, DEMO_MIX) for index in range(n))
-    return [(found, _detections(found)) for found in drawn]
+    return [(found, ztf_detections(found)) for found in drawn]
 
 
-def _detections(found: SimulatedObject) -> pl.DataFrame:
+def ztf_detections(found: SimulatedObject) -> pl.DataFrame:
+    """What ZTF detects of a simulated object, as rows of core.detections."""
     at, seen = found.detections(np.inf), found.photometry
     columns = {"mjd": found.exposures.mjd[at], "band": found.exposures.band[at], "mag": seen.mag[at], "mag_err": seen.mag_err[at]}
     flags = {"is_positive": pl.lit(value=True), "is_mw_corrected": pl.lit(value=False), "object_id": pl.lit(found.object_id)}

@@ -19,7 +19,7 @@ from scipy import stats
 
 import needle_assets.simulation as simulation
 from needle_assets.assets.models import probabilities
-from needle_assets.assets.samples import synthetic_samples
+from needle_assets.assets.samples import feature_matrix, synthetic_samples
 from needle_assets.assets.trained.fold_models import Job
 from needle_assets.assets.trained.fold_tasks import Task, feature_names, together, train_tasks
 from needle_assets.classifiers.intervals import bootstrap_weights, percentile_interval
@@ -87,7 +87,7 @@ def sky_of(home: Home) -> Sky:
         home.published,
         f"select s.*, {columns} from core.splits s join core.features f using (object_id) order by md5(object_id)",
     )
-    values = rows.select(pl.col(NAMES).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+    values = feature_matrix(rows, NAMES)
     by_class = {str(label): tuple(part["object_id"]) for (label,), part in rows.partition_by("label", as_dict=True).items()}
     judged = tuple(name for label, n in JUDGED.items() for name in by_class[label][:n])
     pool = {label: names[JUDGED[label] :] for label, names in by_class.items()}
@@ -100,7 +100,7 @@ def scores(home: Home, sky: Sky, seed: int, folder: Path) -> dict[str, np.ndarra
     for model in MODELS:
         kept = folder / f"{model}-{seed}.npz"
         if not kept.exists():
-            made = [task for arm in ARMS for task in [task_of_arm(home, sky, seed, arm, model, folder)]]
+            made = [task_of_arm(home, sky, seed, arm, model, folder) for arm in ARMS]
             rows = [row for group in together(made) for row in train_tasks(group)]
             seen = pl.DataFrame(np.array([sky.features[name] for name in sky.judged]), schema=list(NAMES))
             p = {arm: probabilities({**row, "ablation": model}, seen, {}) for arm, row in zip(ARMS, rows, strict=True)}
@@ -130,7 +130,7 @@ def task_of_arm(home: Home, sky: Sky, seed: int, arm: str, model: str, folder: P
         features=(
             np.array([sky.features[name] for name in names]),
             np.array([sky.features[name] for name in sky.judged]),
-            drawn.select(pl.col(NAMES).cast(pl.Float64).fill_null(float("nan"))).to_numpy(),
+            feature_matrix(drawn, NAMES),
         ),
         y=(
             np.array([LABELS.index(label_of[name]) for name in names]),

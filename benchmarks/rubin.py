@@ -10,7 +10,7 @@ import time
 import numpy as np
 import polars as pl
 
-from benchmarks.light_curves import _detections
+from benchmarks.light_curves import ztf_detections
 from needle_assets.assets.light_curves import epochs, features, light_curves
 from needle_assets.assets.objects import of_survey
 from needle_assets.errors import Rejection
@@ -104,7 +104,7 @@ def features_of_both(objects: list[RubinObject]) -> None:
     for found in objects:
         assert found.twin is not None
         a_v_mag = found.transient.a_v_mag
-        ztf, lsst = row_of(_detections(found.twin), a_v_mag, ZTF), row_of(detections(found), a_v_mag, LSST)
+        ztf, lsst = row_of(ztf_detections(found.twin), a_v_mag, ZTF), row_of(detections(found), a_v_mag, LSST)
         days = np.arange(-10.0, 30.0)
         passbands += [
             found.transient.mag(days, b) - true_mag(found.transient, found.peak_mjd, found.peak_mjd + days, b) for b in ("g", "r")
@@ -133,7 +133,7 @@ def curves_of_both(objects: list[RubinObject]) -> None:
     for found in objects:
         assert found.twin is not None
         sides = []
-        for frame, survey in ((_detections(found.twin), ZTF), (detections(found), LSST)):
+        for frame, survey in ((ztf_detections(found.twin), ZTF), (detections(found), LSST)):
             rows = cleaned(frame, found.transient.a_v_mag, survey)
             curve = LightCurve.of(*([row[c] for row in rows] for c in ("mjd", "band", "mag", "mag_err")))
             try:

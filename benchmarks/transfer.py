@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.light_curves import _detections
+from benchmarks.light_curves import ztf_detections
 from benchmarks.rubin import detections, row_of
 from needle_assets.classifiers.intervals import percentile_interval
 from needle_assets.classifiers.trees import fit_trees, score_trees
@@ -43,7 +43,7 @@ def of_ztf(n: int) -> Sample:
     rows = []
     for index in range(n):
         found = draw_object(21, index, MIX)
-        row = row_of(_detections(found), found.transient.a_v_mag, ZTF)
+        row = row_of(ztf_detections(found), found.transient.a_v_mag, ZTF)
         if row:
             rows.append((row, found.transient.label, found.transient.redshift, 2))
     return matrix(rows)

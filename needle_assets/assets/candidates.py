@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from needle_assets.assets.models import P_COLUMNS, feature_matrix, probabilities, scaler_of, stamps_by_object
+from needle_assets.assets.models import P_COLUMNS, probabilities, scaler_of, stamps_by_object
 from needle_assets.assets.output import Product
+from needle_assets.assets.samples import feature_matrix
 from needle_assets.samples.positions import mean_position_deg
 from needle_assets.settings import Settings
 from needle_assets.surveys.known import is_simulated
@@ -125,7 +126,7 @@ def _trees(models: pl.DataFrame) -> list[dict[str, Any]]:
 def _outside(model: Mapping[str, Any], objects: pl.DataFrame) -> np.ndarray:
     """Where features lie outside of what a model was trained on, shape (n, k)."""
     scaler = scaler_of(model)
-    return scaler.outside(feature_matrix(scaler, objects))
+    return scaler.outside(feature_matrix(objects, scaler.names))
 
 
 def _kind_for(object_id: str, stamped: Collection[str], hosted: Collection[str], ensembles: Collection[str]) -> str | None:

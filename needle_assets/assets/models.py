@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.output import Product
-from needle_assets.assets.samples import usable_by
+from needle_assets.assets.samples import feature_matrix, usable_by
 from needle_assets.assets.stored_stamps import square
 from needle_assets.classifiers import calibration, evaluation
 from needle_assets.errors import Rejection
@@ -128,7 +128,7 @@ def _scores(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str
 def _tree_scores(model: Mapping[str, Any], objects: pl.DataFrame) -> np.ndarray:
     from needle_assets.classifiers.trees import score_trees
 
-    return score_trees(model["weights"], feature_matrix(scaler_of(model), objects))
+    return score_trees(model["weights"], feature_matrix(objects, scaler_of(model).names))
 
 
 def _images(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str, Mapping[str, Any]]) -> np.ndarray | None:
@@ -147,17 +147,12 @@ def stamp_pair(row: Mapping[str, Any], *, is_masked: bool) -> np.ndarray:
 
 def _scaled(model: Mapping[str, Any], objects: pl.DataFrame) -> np.ndarray:
     scaler = scaler_of(model)
-    return scaler.apply(feature_matrix(scaler, objects))
+    return scaler.apply(feature_matrix(objects, scaler.names))
 
 
 def scaler_of(model: Mapping[str, Any]) -> Scaler:
     """What the features of a model were scaled by."""
     return Scaler.from_dict(json.loads(model["scaler"]))
-
-
-def feature_matrix(scaler: Scaler, objects: pl.DataFrame) -> np.ndarray:
-    """Features in the order of a scaler, shape (n, k); NaN = missing."""
-    return objects.select(pl.col(scaler.names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
 def _network(model: Mapping[str, Any]) -> "Needle | Committee":

@@ -347,6 +347,6 @@ def _recipe_row(part: _Part, sample: int, recipe: Recipe, survey: Survey, parent
     }
 
 
-def feature_matrix(frame: pl.DataFrame) -> np.ndarray:
-    """The 33 features of Table 1 in order, shape (n, 33); NaN = missing."""
-    return frame.select(pl.col(HOSTED_FEATURES).cast(pl.Float64).fill_null(math.nan)).to_numpy()
+def feature_matrix(frame: pl.DataFrame, names: Sequence[str] = HOSTED_FEATURES) -> np.ndarray:
+    """Features in this order, the 33 of Table 1 if left out, shape (n, k); NaN = missing."""
+    return frame.select(pl.col(names).cast(pl.Float64).fill_null(math.nan)).to_numpy()

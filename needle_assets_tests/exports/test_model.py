@@ -14,7 +14,8 @@ import pytest
 import safetensors.numpy
 import torch
 
-from needle_assets.assets.models import feature_matrix, probabilities, scaler_of, stamp_pair, stamps_by_object
+from needle_assets.assets.models import probabilities, scaler_of, stamp_pair, stamps_by_object
+from needle_assets.assets.samples import feature_matrix
 from needle_assets.classifiers.calibration import with_temperature
 from needle_assets.classifiers.needle import Architecture, Needle, tensors_to_bytes, to_bytes
 from needle_assets.classifiers.trees import fit_trees, joined
@@ -89,7 +90,7 @@ def test_the_graph_gives_the_probabilities_of_the_ensemble(rng, ablation, kind, 
         name: {part: rng.normal(size=3600).astype(np.float32) for part in ("science", "reference")}
         for name in objects["object_id"]
     }
-    inputs = {"features": feature_matrix(scaler_of(ensemble[0]), objects)}
+    inputs = {"features": feature_matrix(objects, scaler_of(ensemble[0]).names)}
     if kind != "metadata":
         inputs["images"] = np.stack([stamp_pair(stamps[name], is_masked=True) for name in objects["object_id"]]).transpose(
             0, 3, 1, 2

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from needle_assets.assets.samples import feature_matrix
 from needle_assets.assets.trained.fold_models import Job, TrainingSet, apart, early_of
 from needle_assets.assets.trained.pixels import Frozen, stamp_file
 from needle_assets.labels import LABELS
@@ -47,7 +48,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
     """Everything a worker needs for one model."""
     names = feature_names(job.model_kind)
     position = {object_id: k for k, object_id in enumerate(frozen.features["object_id"])}
-    matrix = _matrix(frozen.features, names)
+    matrix = feature_matrix(frozen.features, names)
     label_of = dict(frozen.rows.select("object_id", "label").iter_rows())
     wanted = set(job.synthetic)
     drawn = frozen.synthetic.filter((pl.col("model_kind") == job.model_kind) & (pl.col("fold") == job.folds[0]))
@@ -59,7 +60,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
     own = job.trained
     if job.ablation.is_early:
         early = _drawn_moments(early_of(frozen, job.trained), settings)
-        own, features[0] = tuple(early["object_id"]), _matrix(early, names)
+        own, features[0] = tuple(early["object_id"]), feature_matrix(early, names)
     y = [
         np.array([job.classes.index(label_of[object_id]) for object_id in part], dtype=np.int64) for part in (own, job.validated)
     ]
@@ -67,7 +68,7 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
         job=job,
         folder=files.folder,
         image_rows=(rows[0], rows[1], tuple(files.rendered[key] for key in keys) if job.ablation.has_images else ()),
-        features=(features[0], features[1], _matrix(drawn, names)),
+        features=(features[0], features[1], feature_matrix(drawn, names)),
         y=(y[0], y[1], np.array([job.classes.index(label) for label in drawn["label"]], dtype=np.int64)),
         parents=tuple(Parents(*pair) for pair in drawn.select("light_curve_parent", "image_parent").iter_rows()),
         parted=frozenset(apart(frozen.rows, job.folds)["object_id"]),
@@ -76,10 +77,6 @@ def task_of(job: Job, frozen: TrainingSet, files: Frozen, settings: Settings) ->
         seed=int(rng_for(settings.seed, "results.fold_models", settings.training.seed, job.model_kind, job.fold).integers(2**62)),
         identity=frozen.identity,
     )
-
-
-def _matrix(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
-    return rows.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
 def _drawn_moments(early: pl.DataFrame, settings: Settings) -> pl.DataFrame:
