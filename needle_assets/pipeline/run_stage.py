@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -18,12 +17,10 @@ from needle_assets.processes.workers import GIVEN_UP
 from needle_assets.stages import Stage
 from needle_assets.surveys.known import survey_name_of_id
 from needle_assets.warehouse import ledger, rows, schema
-from needle_assets.warehouse.connection import Connection, let_go, writing
+from needle_assets.warehouse.connection import Connection, writing
 from needle_assets.warehouse.landed import manifest
 from needle_assets.warehouse.rows import Writer, Written
 
-# So long at most the warehouse stays open over what is done in this process; opening it anew takes 30 to 60 ms.
-KEPT_SECONDS = 1.0
 # So few chunks for each worker are made of one size, that none is idle while another has all the work.
 FEW_CHUNKS = 4
 
@@ -86,8 +83,7 @@ def _run(
     started = time.monotonic()
     tasks = _after_closing(opened, _tasks(session, stage, keys))
     in_pool = _in_pool(keys)
-    before = None if in_pool else partial(let_go, session.home.working, after_seconds=KEPT_SECONDS)
-    for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table, before=before):
+    for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table):
         _store(session, stage, task, computed, plans, writer, tell, report)
         session.progress(stage.table, report.computed + report.failed, len(keys))
     report.seconds += time.monotonic() - started

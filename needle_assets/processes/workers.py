@@ -77,13 +77,12 @@ class Workers:
         in_pool: bool = True,
         rescue: Rescue[T, R] | None = None,
         name: str = "",
-        before: Callable[[], None] | None = None,
     ) -> Iterator[tuple[T, R]]:
         """
         Results in the order of the tasks, with only a few tasks in memory at a time.
 
         A task whose worker dies is tried again in a fresh one, then part by part, and only a part that kills its worker again
-        is given up, as ``rescue`` says. ``before`` is called in place of what is called before the tasks of others.
+        is given up, as ``rescue`` says.
 
         Raises
         ------
@@ -93,20 +92,18 @@ class Workers:
         name = name or function.__name__
         is_marked = name in self._marks.read()
         if is_marked or (in_pool and self.count > 1):
-            yield from self._in_pool(function, tasks, rescue, name, before or self._before)
+            yield from self._in_pool(function, tasks, rescue, name)
         else:
-            yield from self._here(function, tasks, name, before or self._before)
+            yield from self._here(function, tasks, name)
 
-    def _here(
-        self, function: Callable[[T], R], tasks: Iterable[T], name: str, before: Callable[[], None]
-    ) -> Iterator[tuple[T, R]]:
+    def _here(self, function: Callable[[T], R], tasks: Iterable[T], name: str) -> Iterator[tuple[T, R]]:
         is_marked = False
         try:
             for task in tasks:
                 if not is_marked:
                     self._marks.add(name)
                     is_marked = True
-                before()
+                self._before()
                 yield task, function(task)
         finally:
             if is_marked:
@@ -118,7 +115,6 @@ class Workers:
         tasks: Iterable[T],
         rescue: Rescue[T, R] | None,
         name: str,
-        before: Callable[[], None],
     ) -> Iterator[tuple[T, R]]:
         waiting: deque[tuple[T, Future[R]]] = deque()
         n_deaths, has_work = self._n_deaths, False
@@ -127,11 +123,11 @@ class Workers:
             waiting.append((task, self._submitted(function, task)))
             if len(waiting) >= IN_FLIGHT_PER_WORKER * self.count:
                 if not waiting[0][1].done():
-                    before()
+                    self._before()
                 yield self._finished(function, *waiting.popleft(), rescue, name)
         while waiting:
             if not waiting[0][1].done():
-                before()
+                self._before()
             yield self._finished(function, *waiting.popleft(), rescue, name)
         if has_work and self._n_deaths == n_deaths:
             self._marks.remove(name)

@@ -38,8 +38,8 @@ REMEDY = {
 
 Connection = duckdb.DuckDBPyConnection
 
-# Files that stay open from one use to the next: the connection that keeps them so, if there was a use, and when it was made.
-_kept: dict[Path, tuple[Connection | None, float]] = {}
+# Files that stay open from one use to the next, and the connection that keeps them so, if there was a use.
+_kept: dict[Path, Connection | None] = {}
 
 
 class WarehouseError(NeedleError):
@@ -85,7 +85,7 @@ def kept_open(path: Path) -> Iterator[None]:
 
     Other processes cannot open it meanwhile, so whoever begins something long says :func:`let_go`.
     """
-    _kept[path] = (None, 0.0)
+    _kept[path] = None
     try:
         yield
     finally:
@@ -93,18 +93,18 @@ def kept_open(path: Path) -> Iterator[None]:
         del _kept[path]
 
 
-def let_go(path: Path, *, after_seconds: float = 0.0) -> None:
-    """Close a file that is kept open, if it has been for so long; the next use opens it again."""
-    connection, since = _kept.get(path, (None, 0.0))
-    if connection is not None and time.monotonic() - since >= after_seconds:
-        _kept[path] = (None, 0.0)
+def let_go(path: Path) -> None:
+    """Close a file that is kept open; the next use opens it again."""
+    connection = _kept.get(path)
+    if connection is not None:
+        _kept[path] = None
         with signals_held():
             _close(connection, path)
 
 
 def _keep(path: Path) -> None:
-    if path in _kept and _kept[path][0] is None:
-        _kept[path] = (_open(path, read_only=False), time.monotonic())
+    if path in _kept and _kept[path] is None:
+        _kept[path] = _open(path, read_only=False)
 
 
 @contextmanager

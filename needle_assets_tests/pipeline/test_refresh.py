@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import pydoc
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -125,6 +127,20 @@ def test_archives_hold_what_single_files_hold_and_are_read_twice(own, tmp_path, 
     assert len(times_read) == 2 * 2, "once to learn what they hold, once for all chunks and stages"
     assert pixels(again) == pixels(home)
     assert not again.unpacked.exists()
+
+
+def test_others_may_open_the_warehouse_while_a_refresh_computes(own, monkeypatch):
+    free, compute = [], run_stage.run_task
+
+    def looking(task):
+        look = f"import duckdb; duckdb.connect({str(own[1].working)!r}, read_only=True)"
+        free.append(subprocess.run([sys.executable, "-c", look], check=False, capture_output=True).returncode == 0)
+        return compute(task)
+
+    monkeypatch.setattr(run_stage, "run_task", looking)
+    run_refresh(own[1], RefreshOptions(recompute=("core/detections",), workers=1))
+    assert free
+    assert all(free)
 
 
 def count_calls(monkeypatch, name) -> list[object]:

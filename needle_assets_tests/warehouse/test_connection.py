@@ -45,13 +45,6 @@ def test_others_open_a_file_again_when_it_is_let_go(path):
     assert can_be_opened_elsewhere(path)
 
 
-def test_a_file_is_kept_for_as_long_as_was_said(path):
-    with kept_open(path):
-        number_in(path)
-        let_go(path, after_seconds=3600.0)
-        assert not can_be_opened_elsewhere(path)
-
-
 def test_after_an_error_the_file_is_opened_anew(path):
     with kept_open(path):
         with pytest.raises(duckdb.Error), writing(path) as connection:
