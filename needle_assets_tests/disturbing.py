@@ -170,6 +170,8 @@ def _disturbed(scenario: Scenario, folder: Path, number: int, seconds: float, ou
     try:
         child.wait(seconds)
     except subprocess.TimeoutExpired:
+        if number != signal.SIGKILL:
+            _wait_until_caught(child)
         child.send_signal(number)
     else:
         if child.returncode:
@@ -191,6 +193,15 @@ def _disturbed(scenario: Scenario, folder: Path, number: int, seconds: float, ou
     if (said, code) not in ((SENTENCE, 128 + number), ("", 0)):
         outcome.problems.append(f"{scenario.name}: exit code {code} after signal {number}, sent after {seconds:.2f} s: {said}")
     return True
+
+
+def _wait_until_caught(child: "subprocess.Popen[str]") -> None:
+    """On a busy machine the interpreter itself may take longer to start, and a signal ends it before anything of ours runs."""
+    status, wanted = Path(f"/proc/{child.pid}/status"), 1 << (signal.SIGTERM - 1)
+    while child.poll() is None:
+        if int(status.read_text().split("SigCgt:")[1].split()[0], 16) & wanted:
+            return
+        time.sleep(0.01)
 
 
 def disturbed(n_kills: int, n_stops: int, seed: int, folder: Path, say: Callable[[str], None] = print) -> Outcome:

@@ -37,6 +37,15 @@ LIBRARIES = (
     ),
     *("photutils.segmentation", "polars", "pyarrow", "duckdb", "torch"),
 )
+# What others call for their tests, or the settings of a stage name.
+THROUGH_OTHERS = {
+    "needle_assets/assets/landing.py": ("needle_assets_tests/test_vanishing.py", "needle_assets_tests/pipeline/test_refresh.py"),
+    "needle_assets/assets/synthetic_pairs.py": (
+        "needle_assets_tests/test_datasets.py",
+        "needle_assets_tests/test_keyed_pixels.py",
+    ),
+    "needle_assets/classifiers/resnet.py": ("needle_assets_tests/classifiers/test_quality.py",),
+}
 PATIENCE_SECONDS = 300
 LAST = ROOT / "build" / "mutants.json"
 WILSON_Z = 1.96
@@ -58,7 +67,7 @@ def modules(area: str) -> list[str]:
 
 
 def mapped_tests(path: str) -> list[str]:
-    """The mirrored test file; without one, those beside it that import the module, or else those anywhere."""
+    """The mirrored test file; without one, those that import the module and lie nearest to where it would be."""
     module = Path(path)
     everywhere = ROOT / "needle_assets_tests"
     folder = everywhere / module.parent.relative_to("needle_assets")
@@ -66,11 +75,12 @@ def mapped_tests(path: str) -> list[str]:
     if own.exists():
         return [str(own.relative_to(ROOT))]
     dotted = ".".join(module.with_suffix("").parts)
-    for files in (folder.glob("test_*.py"), everywhere.rglob("test_*.py")):
-        found = [str(file.relative_to(ROOT)) for file in sorted(files) if _imports(file, dotted, module.stem)]
+    nearest = (folder, *(above for above in folder.parents if above.is_relative_to(everywhere)))
+    for place in nearest:
+        found = [str(file.relative_to(ROOT)) for file in sorted(place.rglob("test_*.py")) if _imports(file, dotted, module.stem)]
         if found:
             return found
-    return []
+    return list(THROUGH_OTHERS.get(path, ()))
 
 
 def _imports(test: Path, dotted: str, stem: str) -> bool:
