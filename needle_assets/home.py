@@ -119,16 +119,16 @@ class Home:
         _remember(self.state / "landing", str(folder))
 
     @contextmanager
-    def lock(self, *, wait_seconds: float = 0.0, what: str = "refresh") -> Iterator[None]:
+    def lock(self, *, wait_seconds: float = 0.0, what: str = "refresh", name: str = "lock") -> Iterator[None]:
         """
-        Hold the home alone; the lock ends with the process, even if it is killed.
+        Hold the home alone, or with another ``name`` what goes by it; the lock ends with the process, even if it is killed.
 
         Raises
         ------
         HomeBusyError
             If another process still holds it after ``wait_seconds``.
         """
-        with (self.state / "lock").open("a+", encoding="utf-8") as handle:
+        with (self.state / name).open("a+", encoding="utf-8") as handle:
             deadline = time.monotonic() + wait_seconds
             while not _try_lock(handle.fileno()):
                 if time.monotonic() >= deadline:

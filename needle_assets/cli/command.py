@@ -238,6 +238,23 @@ def export_model(
     typer.echo(json.dumps(result) if as_json else said.exported_model(result))
 
 
+@app.command()
+def send(
+    destination: Annotated[str, typer.Argument(help="lasair, lasair_lsst, webhook or jsonl.")],
+    live: Annotated[bool, typer.Option("--live", help="Send. Without it, only say what would be sent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell others of candidates whose score is new or changed; a dry run unless --live is given."""
+    from needle_assets.cli.exporting import run_send
+
+    result = run_send(Home.from_environment(), destination, live=live, show=not as_json)
+    typer.echo(json.dumps(result) if as_json else said.told(result))
+    if result["failures"] or result["stopped"]:
+        why = result["stopped"] or f"{len(result['failures'])} messages were not taken"
+        result["problems"].append(f"{destination} is not told of everything ({why.rstrip('.')}); run it again to go on.")
+    _tell(result["problems"])
+
+
 @app.command("import")
 def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An exported training set.")],

@@ -1,5 +1,6 @@
-"""What `needle export` and `needle import` do, apart from parsing and printing."""
+"""What `needle export`, `needle import` and `needle send` do, apart from parsing and printing."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,3 +27,13 @@ def run_import(home: Home, folder: Path) -> dict[str, Any]:
     from needle_assets.exports.importing import import_training_set
 
     return import_training_set(home, folder)
+
+
+def run_send(home: Home, destination: str, *, live: bool, show: bool = False) -> dict[str, Any]:
+    """Tell a destination of new and changed scores; returns what ``--json`` prints. Raises FetchError if it cannot start."""
+    from needle_assets.cli.verbs import say_progress
+    from needle_assets.fetch import Around
+    from needle_assets.pipeline.send import send
+
+    around = Around(progress=lambda progress: say_progress(str(progress))) if show and sys.stderr.isatty() else Around()
+    return send(home, home.settings(), destination, live=live, around=around).as_dict()

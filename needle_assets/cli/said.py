@@ -4,6 +4,8 @@ from typing import Any
 
 from needle_assets.home import Home
 
+MOST_TOLD = 20
+
 
 def simulated(result: dict[str, Any]) -> str:
     """What ``needle simulate`` wrote."""
@@ -134,3 +136,24 @@ def imported(result: dict[str, Any]) -> str:
     """What a new home holds now."""
     n, identity = result["rows"]["objects"], result["training_set_id"][:12]
     return f"{result['home']} holds {n} labelled objects of training set {identity}; `needle train` trains on them."
+
+
+def told(result: dict[str, Any]) -> str:
+    """What was sent, or would be."""
+    left_out = f", {result['simulated']} simulated ones stay here" if result["simulated"] else ""
+    stands = f"of {result['candidates']} candidates {result['unchanged']} are unchanged{left_out}"
+    if result["is_live"]:
+        lines = [f"{result['destination']}: {result['sent']} messages sent; {stands}."]
+        return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"][:MOST_TOLD])])
+    due = [_message(message) for message in result["messages"]]
+    more = [f"  and {len(due) - MOST_TOLD} more; --json shows all of them in full."] if len(due) > MOST_TOLD else []
+    first = f"{result['destination']}: {len(due)} messages would be sent; {stands}. Nothing was sent: that takes --live."
+    return "\n".join([first, *due[:MOST_TOLD], *more])
+
+
+def _message(message: dict[str, Any]) -> str:
+    """A message in one line: Lasair's form, or a record."""
+    from needle_assets.fetch.sending.messages import explanation
+
+    words = message["explanation"] if "explanation" in message else explanation(message)
+    return f"  {message.get('objectId') or message['object_id']}  {message['classification']}  {words}"

@@ -72,12 +72,13 @@ def run_fetch(
     from needle_assets.fetch import Around
     from needle_assets.fetch import fetch as fetch_from
 
-    around = Around(progress=lambda progress: _say_progress(str(progress))) if show and sys.stderr.isatty() else Around()
+    around = Around(progress=lambda progress: say_progress(str(progress))) if show and sys.stderr.isatty() else Around()
     summary = fetch_from(source, landing, settings=home.settings(), ids=ids or None, nights=nights or None, around=around)
     return summary.as_dict()
 
 
-def _say_progress(line: str) -> None:
+def say_progress(line: str) -> None:
+    """Write a line over the one before."""
     sys.stderr.write(f"\r{line:<100}")
     sys.stderr.flush()
 

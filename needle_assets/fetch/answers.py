@@ -12,6 +12,7 @@ from needle_assets.landing.values import shown
 
 _BUSY = (429, 500, 502, 503, 504)
 _ABSENT = (404, 410)
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Answers:
         if status in (401, 403):
             remedy = "check the token" if self.token else "it may not be public any more"
             raise ServiceStoppedError(self.says(f"{said}; {remedy}."))
-        if status != 200 and not (status == 206 and "Range" in response.request.headers):
+        asked = response.request.headers
+        if status != 200 and not (status == 206 and "Range" in asked) and not (status < 300 and IDEMPOTENCY_KEY in asked):
             # With a token in use the body is not quoted: it may hold the token in pieces.
             beginning = "" if self.token else ": " + excerpt(next(response.iter_bytes(), b""))
             raise AnswerError(self.says(f"{said}{beginning}."))
@@ -53,12 +55,12 @@ class Answers:
         if _origin(place) != _origin(response.request.url):
             raise AnswerError(
                 self.says(
-                    f"it redirects to another place ({self.quoted(place.host)}); if it moved, set its new address under [fetch]."
+                    f"it redirects to another place ({self.quoted(place.host)}); if it moved, set its new address in settings.toml."
                 )
             )
         if method != "GET" and response.status_code not in (307, 308):
             raise AnswerError(
-                self.says(f"it redirects a question with {response.status_code}; set its new address under [fetch].")
+                self.says(f"it redirects a question with {response.status_code}; set its new address in settings.toml.")
             )
         return str(place)
 

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from needle_assets.fetch.answers import Answers, excerpt
+from needle_assets.fetch.answers import IDEMPOTENCY_KEY, Answers, excerpt
 from needle_assets.fetch.around import (
     AnswerError,
     Around,
@@ -51,8 +51,10 @@ class Service:
     around : Around
         Clock, sleep and chance.
     token : str, optional
-        Sent as ``Authorization: Token ...`` to this address and nowhere else.
+        Sent as ``Authorization: Token ...`` (or what ``scheme`` says) to this address and nowhere else.
     """
+
+    scheme = "Token"
 
     def __init__(
         self, name: str, asked: ServiceSettings, manners: FetchSettings, around: Around, *, token: str | None = None
@@ -63,7 +65,7 @@ class Service:
         self._asked, self._answers = asked, Answers(name, token, around)
         self._free_at = 0.0
         self._open = contextlib.ExitStack()
-        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Token {token}"} if token else {})
+        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"{self.scheme} {token}"} if token else {})
         self._client = httpx.Client(timeout=manners.timeout_seconds, headers=headers, follow_redirects=False, verify=_tls())
 
     def __enter__(self) -> Self:
@@ -82,6 +84,7 @@ class Service:
         query: Mapping[str, Any] | None = None,
         form: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        key: str | None = None,
     ) -> T:
         """
         What ``read`` makes of the answer to one request (POST with ``form`` or a JSON ``body``, else GET).
@@ -92,8 +95,8 @@ class Service:
             Appended to the service's address.
         read : callable
             Takes the answer's bytes. If it raises DamagedError the request is made again.
-        query, form, body : mapping, optional
-            Parameters of the address, fields of a form, a JSON record.
+        query, form, body, key : optional
+            Parameters, fields of a form, a JSON record; an ``Idempotency-Key``, with which any status 2xx is an answer.
 
         Raises
         ------
@@ -104,9 +107,8 @@ class Service:
         ServiceStoppedError
             If the service asks for a longer pause, refuses the token, or the run's requests are used up.
         """
-        sent = {"params": query, "data": form, "json": body}
-        method = "GET" if form is None and body is None else "POST"
-        why: BusyError | DamagedError | None = None
+        sent = {"params": query, "data": form, "json": body, "headers": {IDEMPOTENCY_KEY: key} if key else {}}
+        method, why = "GET" if form is None and body is None else "POST", None
         for attempt in range(self.manners.tries):
             if why is not None:
                 self.pause(attempt, why)
@@ -230,14 +232,15 @@ def _checked_url(name: str, url: str, *, has_token: bool) -> str:
         parsed = httpx.URL("")
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
         raise FetchError(
-            f"the address of {name} is {shown(url, 100)!r}; an http(s) URL without a user name is needed under [fetch]."
+            f"the address of {name} is {shown(url, 100)!r}; an http(s) URL without a user name is needed in settings.toml."
         )
-    if has_token and parsed.scheme != "https" and not _is_this_machine(parsed.host):
+    if has_token and parsed.scheme != "https" and not is_this_machine(parsed.host):
         raise FetchError(f"the address of {name} is not https; a token is not sent in the clear.")
     return url.rstrip("/")
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the machine that this runs on."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"

@@ -29,14 +29,17 @@ from needle_assets.settings.sections import (
     VettingSettings,
 )
 from needle_assets.settings.services import (
+    DESTINATIONS,
     SOURCES,
     FetchSettings,
     PublishingSettings,
     ScheduleSettings,
+    SendSettings,
     ServiceSettings,
 )
 
 __all__ = [
+    "DESTINATIONS",
     "PRESETS",
     "SOURCES",
     "CheckerSettings",
@@ -56,6 +59,7 @@ __all__ = [
     "QualitySettings",
     "RestorationSettings",
     "ScheduleSettings",
+    "SendSettings",
     "ServiceSettings",
     "Settings",
     "SettingsError",
@@ -79,6 +83,7 @@ class Settings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     publishing: PublishingSettings = field(default_factory=PublishingSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
+    send: SendSettings = field(default_factory=SendSettings)
     landing: LandingSettings = field(default_factory=LandingSettings)
     detections: DetectionSettings = field(default_factory=DetectionSettings)
     hosts: HostSettings = field(default_factory=HostSettings)

@@ -12,6 +12,7 @@ from needle_assets.settings.limits import (
     Days,
     Fraction,
     NotNegative,
+    PositiveFraction,
     PositiveSeconds,
     Seconds,
     Text,
@@ -22,6 +23,8 @@ from needle_assets.settings.limits import (
 
 Source = Literal["bts", "archive", "alerce", "lasair", "fink", "panstarrs"]
 SOURCES: tuple[str, ...] = get_args(Source)
+Destination = Literal["lasair", "lasair_lsst", "webhook", "jsonl"]
+DESTINATIONS: tuple[str, ...] = get_args(Destination)
 
 
 @dataclass(frozen=True)
@@ -97,3 +100,25 @@ class FetchSettings:
     def __post_init__(self) -> None:
         require_order(self, "first_wait_seconds", "longest_wait_seconds")
         require_order(self, "host_duplicate_arcsec", "host_radius_arcsec")
+
+
+@dataclass(frozen=True)
+class SendSettings:
+    """
+    What others are told of candidates, and where they are; tries and time-outs are those of ``fetch``.
+
+    Nothing is sent unless ``live`` names the destination and the command says ``--live``. ``topic`` and ``topic_lsst`` are those of the
+    annotators that Lasair made for you. A score is told again when a probability differs from what was told by ``min_change`` or
+    more, or the classification or what speaks against the object changed. ``page`` is the address of a page about an object, in
+    which ``{object_id}`` is replaced.
+    """
+
+    live: tuple[Destination, ...] = ()
+    lasair: ServiceSettings = ServiceSettings("https://lasair-ztf.lsst.ac.uk/api", max_requests=100)
+    lasair_lsst: ServiceSettings = ServiceSettings("https://api.lasair.lsst.ac.uk/api", max_requests=100)
+    webhook: ServiceSettings = ServiceSettings("http://127.0.0.1:8000/candidates")
+    topic: str = ""
+    topic_lsst: str = ""
+    min_change: PositiveFraction = 0.05
+    threshold: PositiveFraction = 0.5
+    page: str = ""

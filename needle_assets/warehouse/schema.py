@@ -23,7 +23,10 @@ from needle_assets.warehouse.connection import WarehouseError, transaction
 REMOVED = "removed:"
 SCHEMAS = ("raw", "core", "results", "lineage")
 # What no input brings back: written by trainings and nights, or kept though the input moved on. A migration never drops their rows.
-IRREPLACEABLE = ("lineage.nights", "results.candidates", "results.fold_models", "results.quality_models", "results.training_sets")
+IRREPLACEABLE = (
+    *("lineage.nights", "results.candidates", "results.fold_models", "results.quality_models"),
+    *("results.sent", "results.training_sets"),
+)
 # Why rows do not fit a description; any other error, such as a full disk, says nothing of the rows.
 UNFIT = (
     duckdb.ConstraintException,

@@ -157,7 +157,7 @@ def test_a_redirect_within_the_service_is_followed(make: Callable[..., Service],
 def test_a_redirect_elsewhere_is_refused_with_the_remedy(make: Callable[..., Service], server: Server) -> None:
     thief = Server(lambda _request: says({}))
     server.fault = redirect_to(thief.url.replace("127.0.0.1", "localhost"))
-    with make(token=TOKEN) as asked, pytest.raises(AnswerError, match=r"set its new address under \[fetch\]") as raised:
+    with make(token=TOKEN) as asked, pytest.raises(AnswerError, match=r"set its new address in settings.toml") as raised:
         asked.ask("/x", read_json)
     assert not thief.requests
     assert TOKEN not in str(raised.value)

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from needle_assets.warehouse import schema
+from needle_assets.warehouse.results import sent
 
 # The columns by which a row lives on: a model by its place, as training puts a new one there; a night by its run.
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -14,6 +15,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "results.fold_models": ("ablation", "model_kind", "fold"),
     "results.quality_models": ("model_kind",),
     "results.candidates": ("object_id", "as_of_mjd"),
+    "results.sent": ("message_id",),
     "results.training_sets": ("training_set_id",),
 }
 WHAT = {
@@ -21,6 +23,7 @@ WHAT = {
     "results.fold_models": "trained classifiers",
     "results.quality_models": "trained quality checkers",
     "results.candidates": "scores of candidates",
+    "results.sent": "sent messages",
     "results.training_sets": "snapshots of training sets",
 }
 # A score goes when a newer one says something of the same epoch or an earlier one.
@@ -31,6 +34,12 @@ SCORES = """
 # A snapshot is kept as long as a model refers to it.
 SNAPSHOTS = "select count(*) from gone where training_set_id in (select training_set_id from results.fold_models)"
 COUNTED = {"results.candidates": SCORES, "results.training_sets": SNAPSHOTS}
+
+
+def take_over_sent(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
+    """Add the sent messages that only the published file holds: they are told, whatever copy the open database was made of."""
+    with _beside(connection, published) as catalog:
+        sent.take_over(connection, catalog)
 
 
 def lost(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str]:

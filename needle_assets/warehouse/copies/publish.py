@@ -25,6 +25,8 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
     with writing(working) as connection:
         if before == schema.change(connection):
             return False
+        if before:
+            losses.take_over_sent(connection, published)
         if before and not accept_loss and (missing := losses.lost(connection, published)):
             raise WarehouseError(_refusal(working, published, missing))
         connection.execute("checkpoint")
