@@ -24,6 +24,7 @@ NONSENSE = {
     "schedule": [
         *('cron = "nonsense"', 'cron = ""', 'cron = "0 25 * * *"', 'cron = "0 0 30 2 *"', 'cron = "* * * * * *"'),
         *('timezone = "Mars/Olympus"', 'timezone = ""', 'sources = ["mars"]', 'sources = "bts"', "landing_check_seconds = 0"),
+        'sources = ["bts", "bts"]',
     ],
     "gaussian_process": [
         *("usable_length_scale_days = [500.0, 2.0]", "usable_length_scale_days = [2.0]", "usable_length_scale_days = [1, 2, 3]"),
@@ -32,12 +33,24 @@ NONSENSE = {
     "training": [
         *("focal_alpha = [0.1, 0.2]", "focal_alpha = [0.1, 0.2, inf]", 'ablations = ["maskd"]', "ablations = []", "epochs = 0"),
         *("learning_rate = 0", "learning_rate = 1e-9", "seed = -1", 'device = "gpu"', "balanced_draws = -1"),
+        *('ablations = ["trees", "trees"]', 'deployed = ["trees", "trees"]'),
     ],
     "hosts": ["largest_p_chance = 1.5", "largest_p_chance = -0.1", "star_score = nan", "star_score = true"],
-    "synthetic": ['classes = ["SN Ia"]', "n_per_class = -1", "jitter_days = -0.5"],
+    "synthetic": ['classes = ["SN Ia"]', 'classes = ["TDE", "TDE"]', "n_per_class = -1", "jitter_days = -0.5"],
     "restoration": ["transient_radius_px = 6.0", "max_mismatch_fraction = 2", 'method = ""'],
     "fetch": ["first_wait_seconds = 400.0", "tries = 0", 'lasair_tables = ""', 'bts = "https://example.org"'],
-    "fetch.fink": ['url = "ftp://example.org"', 'url = ""', "batch = 0", "interval_seconds = -1", "max_requests = 0"],
+    "fetch.fink": [
+        'url = "ftp://example.org"',
+        'url = "https://["',
+        'url = "https://x:99999/"',
+        'url = ""',
+        "batch = 0",
+        "interval_seconds = -1",
+        "max_requests = 0",
+    ],
+    "identities": ["radius_arcsec = 1e9", "radius_arcsec = 0"],
+    "detections": ["min_signal_to_noise = 1e9"],
+    "early": ["days_after_discovery = [1, 1.0]"],
     "quality": ["sentinels = [nan]", 'sentinels = ["-999"]', "good_threshold = 2.0"],
 }
 EACH = [(section, line) for section, lines in NONSENSE.items() for line in lines]

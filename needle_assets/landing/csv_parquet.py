@@ -32,6 +32,7 @@ HEADER_WITHIN_LINES = 100
 _TAGS = re.compile(r"(\s*</?[A-Za-z!][^<>]*>)+\s*")
 _LINE_END = re.compile(r"\s*(<br\s*/?>|</pre>)\s*$", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[<>]?\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_DECIMAL_POINT = re.compile(r"[<>]?\s*[+-]?[0-9]+\.[0-9]+")
 _DECIMAL_COMMA = re.compile(r"[<>]?\s*[+-]?([0-9]{1,3}[: ][0-9]{1,2}[: ])?[0-9]*,[0-9]+([eE][+-]?[0-9]{1,3})?")
 
 
@@ -70,7 +71,7 @@ def read_csv(path: Path, ids: Collection[str]) -> CsvText:
     A CSV file with a header line: the first line that has one of ``ids`` as a field.
 
     Fields are separated by commas, semicolons, tabs or |. Numbers may have decimal commas, which become points: between commas only
-    in quotes, and not where they may part thousands (1,234). Byte order marks, UTF-16, Latin-1, gzip, any line ends, blank lines,
+    in quotes, and not where they may part thousands (1,234), as also in a file that has numbers with points. Byte order marks, UTF-16, Latin-1, gzip, any line ends, blank lines,
     quoted separators, comment lines (#), markup (<pre>, <br> at the end) and lines before the header are read or passed over. A line
     with an unclosed quote, a NUL, or another number of fields than the header is a rejection.
 
@@ -83,10 +84,11 @@ def read_csv(path: Path, ids: Collection[str]) -> CsvText:
     lines = _decoded(_contents(path)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     numbered = [(number, line) for number, line in enumerate(lines) if line.strip()]
     place, delimiter, names = _header(path, numbered, ids)
+    has_points = delimiter == "," or any(_has_decimal_point(line, delimiter) for _, line in numbered[place + 1 :])
     text = CsvText(tuple(name.strip().lower() for name in names), [], [], [])
     n_skipped = place
     for number, line in numbered[place + 1 :]:
-        row, values = number - numbered[place][0], _fields(_LINE_END.sub("", line), delimiter)
+        row, values = number - numbered[place][0], _fields(_LINE_END.sub("", line), delimiter, has_points)
         if is_no_row(line):
             n_skipped += 1
         elif values is None:
@@ -125,7 +127,8 @@ def _no_header(path: Path, numbered: Sequence[tuple[int, str]], ids: Collection[
     beginning = " ".join(text.strip().lower() for _, text in numbered[:3])
     if re.search(r"<!doctype|<html|<\?xml|<head|<body", beginning[:2000]):
         return Rejection(
-            f"{path.name} is a web page, not a table (line {number + 1}: {shown(line)}); get it again.", line=number + 1
+            f"{path.name} is a web page or other XML, not a table (line {number + 1}: {shown(line)}); get it again.",
+            line=number + 1,
         )
     needed = next(iter(ids)).upper() if path.name.startswith("bts") else next(iter(ids))
     return Rejection(
@@ -204,34 +207,41 @@ def _unzipped(path: Path, data: bytes) -> bytes:
 
 
 def _decoded(data: bytes) -> str:
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return data.decode("utf-32", "replace")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
-    if len(data) > 3 and data[1:200:2].count(0) > 0.9 * len(data[1:200:2]):
-        return data.decode("utf-16-le", "replace")
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(data) > 3 and data[first:200:2].count(0) > 0.9 * len(data[first:200:2]):
+            return data.decode(encoding, "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
 
-def _fields(line: str, delimiter: str) -> list[str] | None:
-    """The fields of one line; None if it cannot be taken apart."""
+def _has_decimal_point(line: str, delimiter: str) -> bool:
+    return "." in line and any(_DECIMAL_POINT.fullmatch(field.strip('" ')) for field in line.split(delimiter))
+
+
+def _fields(line: str, delimiter: str, has_points: bool = True) -> list[str] | None:
+    """The fields of one line; None if it cannot be taken apart. Among numbers with points, 1,234 keeps its comma."""
     if len(line) > MAX_LINE_CHARACTERS or "\0" in line:
         return None
     if '"' not in line:
         fields = line.split(delimiter)
     else:
         try:
-            fields = next(csv.reader([line], strict=True, delimiter=delimiter))
+            fields = next(csv.reader([line], strict=True, delimiter=delimiter, skipinitialspace=True))
         except csv.Error:
             return None
     if "," not in line or (delimiter == "," and '"' not in line):
         return fields
-    return [value.replace(",", ".") if _has_decimal_comma(value.strip(), delimiter) else value for value in fields]
+    return [value.replace(",", ".") if _has_decimal_comma(value.strip(), has_points) else value for value in fields]
 
 
-def _has_decimal_comma(value: str, delimiter: str) -> bool:
-    return bool(_DECIMAL_COMMA.fullmatch(value)) and not (delimiter == "," and _THOUSANDS.fullmatch(value))
+def _has_decimal_comma(value: str, has_points: bool) -> bool:
+    return bool(_DECIMAL_COMMA.fullmatch(value)) and not (has_points and _THOUSANDS.fullmatch(value))
 
 
 def _bad_line(path: Path, row: int, line: int) -> Rejection:

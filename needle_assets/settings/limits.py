@@ -6,6 +6,7 @@ import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -54,6 +55,14 @@ def _is_timezone(name: str) -> bool:
     try:
         return bool(name) and zoneinfo.ZoneInfo(name) is not None
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(re.fullmatch(r"https?://[^\s/]\S*", text)) and bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return False
 
 
@@ -108,8 +117,10 @@ MagnitudeStep = Annotated[float, Ge(0.0), Le(10.0)]
 Seconds = Annotated[float, Ge(0.0), Le(1e6)]
 PositiveSeconds = Annotated[float, Gt(0.0), Le(1e6)]
 
+Distinct = Must(lambda values: len(set(values)) == len(values), "name each only once")
+
 Text = Annotated[str, MinLen(1)]
-Url = Annotated[str, Must(lambda text: bool(re.fullmatch(r"https?://[^\s/]\S*", text)), "begin with https:// or http://")]
+Url = Annotated[str, Must(_is_url, "begin with https:// or http:// and name a host")]
 Day = Annotated[str, Must(_is_day, 'be a day such as "2024-02-25"')]
 ObjectId = Annotated[str, Must(is_object_id, f"be an id like {id_examples()}")]
 Cron = Annotated[str, Must(is_cron, 'be five fields of cron that come to pass, such as "0 13 * * *"')]

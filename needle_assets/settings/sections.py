@@ -11,6 +11,7 @@ from needle_assets.settings.limits import (
     CountOrNone,
     Day,
     Days,
+    Distinct,
     Fraction,
     Label,
     Magnitude,
@@ -38,7 +39,7 @@ class LandingSettings:
 class DetectionSettings:
     """What counts as a detection: a flux so many times its error. ZTF alerts reach 5; forced photometry also lists noise."""
 
-    min_signal_to_noise: NotNegative = 3.0
+    min_signal_to_noise: Annotated[float, Ge(0.0), Le(100.0)] = 3.0
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class FeatureSettings:
 class EarlySettings:
     """As of when labelled objects are judged too, beside their classification epoch: so long after their first detection."""
 
-    days_after_discovery: Annotated[tuple[Days, ...], MinLen(1)] = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
+    days_after_discovery: Annotated[tuple[Days, ...], MinLen(1), Distinct] = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class VettingSettings:
 class IdentitySettings:
     """Which ids of two surveys are one object: so close on the sky, and within so many errors of both positions."""
 
-    radius_arcsec: Positive = 1.5
+    radius_arcsec: Annotated[float, Gt(0.0), Le(60.0)] = 1.5
     largest_sigma: Positive = 5.0
 
 
@@ -234,7 +235,7 @@ class SplitSettings:
     holdout_fraction: Annotated[float, Gt(0.0), Lt(1.0)] = 0.2
     untouched_from: Day = "2024-02-25"
     untouched_until: Day = "2025-06-03"
-    untouched_ids: tuple[ObjectId, ...] = ()  # if given, these instead of the window
+    untouched_ids: Annotated[tuple[ObjectId, ...], Distinct] = ()  # if given, these instead of the window
     deal: Count = 1  # raise it to deal all objects anew; nothing else moves one
 
     def __post_init__(self) -> None:
@@ -246,7 +247,7 @@ class SyntheticSettings:
     """How synthetic samples are drawn (paper, sections 4.3 to 5)."""
 
     n_per_class: Annotated[int, Ge(0), Le(100_000)] = 200
-    classes: tuple[Label, ...] = ("SLSN-I", "TDE")
+    classes: Annotated[tuple[Label, ...], Distinct] = ("SLSN-I", "TDE")
     redshift_tolerance: NotNegative = 0.2
     max_attempts_per_sample: Count = 50
     cadence: Literal["own", "observed", "daily"] = (
@@ -267,7 +268,7 @@ class SyntheticSettings:
 class TrainingSettings:
     """How the classifiers are trained (paper, section 6; Table 4)."""
 
-    ablations: Annotated[tuple[AblationName, ...], MinLen(1)] = (
+    ablations: Annotated[tuple[AblationName, ...], MinLen(1), Distinct] = (
         "unmasked",
         "masked",
         "masked_upsampled",
@@ -278,7 +279,7 @@ class TrainingSettings:
         "stacked_early",
     )
     # of each kind of model the first that is trained; candidates come at any age, so without stamps it is one trained early
-    deployed: tuple[AblationName, ...] = ("masked_upsampled", "stacked_early", "metadata_upsampled")
+    deployed: Annotated[tuple[AblationName, ...], Distinct] = ("masked_upsampled", "stacked_early", "metadata_upsampled")
     schedule: Literal["one_cycle", "early_stopping"] = (
         "one_cycle"  # all epochs, the rate rising and falling once; "early_stopping": the rate decays, the best epoch is kept
     )

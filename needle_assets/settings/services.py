@@ -10,6 +10,7 @@ from needle_assets.settings.limits import (
     CountOrNone,
     Cron,
     Days,
+    Distinct,
     Fraction,
     NotNegative,
     PositiveFraction,
@@ -35,7 +36,7 @@ class ScheduleSettings:
     The night asks ``sources`` first, in the order of SOURCES; with none of them it refreshes what others landed.
     """
 
-    sources: tuple[Source, ...] = ("bts", "alerce", "panstarrs")
+    sources: Annotated[tuple[Source, ...], Distinct] = ("bts", "alerce", "panstarrs")
     cron: Cron = "0 13 * * *"
     train_cron: Cron = "0 18 * * 6"
     timezone: Timezone = "UTC"

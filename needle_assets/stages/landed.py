@@ -13,7 +13,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.catalogue": ("content_hash",)},
         is_per_object=False,
         has_objects_below=True,
-        code_version="2",
+        code_version="3",
         kinds=("duckdb", "csv"),
     ),
     Stage(
@@ -32,7 +32,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.photometry": ("content_hash",)},
         is_bulk=True,
         chunk_objects=2048,
-        code_version="2",
+        code_version="3",
         kinds=("duckdb", "parquet"),
     ),
     Stage(
@@ -41,7 +41,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"landing.hosts": ("content_hash",)},
         is_bulk=True,
         chunk_objects=4096,
-        code_version="2",
+        code_version="3",
         kinds=("duckdb", "csv"),
     ),
     Stage(

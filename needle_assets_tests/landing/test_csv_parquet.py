@@ -202,3 +202,49 @@ def test_every_column_of_the_real_tables_is_read(survey):
     read_photometry(survey / "photometry.parquet", notices)
     read_hosts(survey / "hosts.csv", notices)
     assert notices == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-32", "utf-16"])
+def test_wide_encodings_are_read_with_and_without_their_mark(tmp_path, expected, encoding):
+    rows, rejections = read_catalogue(file(tmp_path, f"{HEADER}\n{ROW}\n".encode(encoding)))
+    assert (rows, rejections) == ([expected], [])
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_comma_that_may_part_thousands_is_no_decimal_point_among_points(tmp_path, separator):
+    line = ROW.replace(",", separator).replace("1870.99", "1,870")
+    (row,), (why,) = read_catalogue(file(tmp_path, f"{HEADER.replace(',', separator)}\n{line}\n"))
+    assert (row["peak_mjd"], why.measured["column"], row["redshift"]) == (None, "peakt", 0.06922)
+
+
+def test_quotes_after_blanks_are_no_part_of_a_field(tmp_path, expected):
+    line = ROW.replace("SN Ia", '"SN Ia"').replace(",", ", ")
+    assert read_catalogue(file(tmp_path, f"{HEADER}\n{line}\n")) == ([expected], [])
+
+
+def test_a_position_out_of_range_is_refused_with_the_range(tmp_path):
+    _, (why,) = read_catalogue(file(tmp_path, f"{HEADER}\n{ROW.replace('10:35:32.09', '-0.5')}\n"))
+    assert "ra in row 1 of the catalogue is not a position from 0 to 360 in decimal degrees" in why.reason
+
+
+@pytest.mark.parametrize(("column", "values"), [("mag", [True, False]), ("mag", [0.0, -2.5]), ("band", [-1, -3])])
+def test_what_stands_for_nothing_is_no_value_of_photometry(tmp_path, column, values):
+    path = tmp_path / "photometry.parquet"
+    light_curve(**{column: [*values, values[0]]}).write_parquet(path)
+    frame, refused = read_photometry(path)
+    assert (len(frame), [why.reason.split(": ")[1].split(" ")[0] for why in refused]) == (0, [column] * 3)
+
+
+def test_a_host_of_0_mag_has_no_magnitude(tmp_path):
+    frame, (why,) = read_hosts(file(tmp_path, "object_id,host_ra,host_dec,gAp\nZTF18abcdefg,1,2,0\n", "hosts.csv"))
+    assert (frame["g_mag"].to_list(), why.measured["column"]) == ([None], "gap")
+
+
+def test_julian_dates_of_32_bits_are_refused_and_such_modified_ones_told(tmp_path):
+    days, notices = light_curve().with_columns(pl.col("mjd").cast(pl.Float32)), []
+    days.write_parquet(tmp_path / "photometry.parquet")
+    assert len(read_photometry(tmp_path / "photometry.parquet", notices)[0]) == len(days)
+    assert "up to 3 minutes off" in notices[-1]
+    days.with_columns(pl.col("mjd") + 2400000.5).rename({"mjd": "jd"}).write_parquet(tmp_path / "photometry.parquet")
+    with pytest.raises(Rejection, match="column jd of photometry.parquet holds 32 bits or fewer, which are hours off"):
+        read_photometry(tmp_path / "photometry.parquet")

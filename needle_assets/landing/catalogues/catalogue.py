@@ -214,7 +214,8 @@ class _Values:
         if parsed is None:
             parsed = _from_sexagesimal(value, degrees_per_unit)
         if parsed is None or not low <= parsed <= high:
-            self._refuse(column, value, "a position in decimal degrees or as hh:mm:ss")
+            written = "hh:mm:ss" if degrees_per_unit > 1 else "dd:mm:ss"
+            self._refuse(column, value, f"a position from {low:g} to {high:g} in decimal degrees, or written as {written}")
             return None
         return parsed
 

@@ -74,8 +74,19 @@ def read_columns(
     notices += told_of(header, picked, names)
     converted = {ours: CONVERSIONS[_plain(name)] for ours, name in picked.items() if _plain(name) in CONVERSIONS}
     ours = frame.select("row", *(pl.col(name).alias(column) for column, name in picked.items()))
+    notices += _short_times(path, ours, picked, converted)
     ours = ours.with_columns(_converted(ours, name, *converted[name]) for name in converted)
     return ours.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in ours.columns), broken
+
+
+def _short_times(path: Path, frame: pl.DataFrame, picked: Mapping[str, str], converted: Collection[str]) -> list[str]:
+    """A sentence on days that are numbers of 32 bits, which cannot hold them. Raises Rejection for Julian dates, hours off."""
+    if frame.schema.get("mjd") not in (pl.Float32, pl.Float16):
+        return []
+    if "mjd" in converted or frame.schema["mjd"] == pl.Float16:
+        name = shown(picked["mjd"])
+        raise Rejection(f"column {name} of {path.name} holds 32 bits or fewer, which are hours off; write it as 64-bit numbers.")
+    return ["mjd holds numbers of 32 bits, which are up to 3 minutes off; better write it as 64-bit numbers."]
 
 
 def skipped_lines(text: CsvText) -> list[str]:

@@ -56,7 +56,7 @@ NAMES: Names = {
     "source": ("source",),
 }
 _BOUNDS = {"host_ra": (0.0, 360.0), "host_dec": (-90.0, 90.0)}
-_OPTIONAL_BOUNDS = {"separation_arcsec": (0.0, 36_000.0)} | dict.fromkeys(_MAGS, (-5.0, 40.0))
+_OPTIONAL_BOUNDS = {"separation_arcsec": (0.0, 36_000.0)} | dict.fromkeys(_MAGS, (1.0, 40.0))  # 0 is how some write nothing
 _COLUMNS = ("object_id", "host_ra_deg", "host_dec_deg", "separation_arcsec", *_MAGS.values(), "mw_corrected", "source")
 
 

@@ -37,7 +37,8 @@ NAMES: Names = {
     ),
     "is_positive": ("is_positive", "isdiffpos", "is_diffpos", "diffpos", "ispositive"),
 }
-_BOUNDS = {"mjd": (40_000.0, 100_000.0), "mag": (-5.0, 40.0), "mag_err": (1e-6, 10.0)}
+# No transient is as bright as 1 mag; 0 is how some tables write that nothing is known.
+_BOUNDS = {"mjd": (40_000.0, 100_000.0), "mag": (1.0, 40.0), "mag_err": (1e-6, 10.0)}
 _ORDER = ("mjd", "band", "source", "mag", "mag_err", "mw_corrected", "is_positive")
 _COLUMNS = ("mjd", "band", "mag", "mag_err", "source", "mw_corrected", "is_positive")
 
@@ -98,7 +99,8 @@ def read_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.Da
 
 def _with_bands(frame: pl.DataFrame) -> pl.DataFrame:
     """The bands of each object's survey in their spellings as it names them; others as null."""
-    spelled = plain_text("band").str.replace_all(r"[\s_:-]", "")
+    # A number below 0 says that nothing is known.
+    spelled = pl.when(plain_text("band").str.contains(r"^-[0-9]").not_()).then(plain_text("band").str.replace_all(r"[\s_:-]", ""))
     # A single letter is taken as it stands: R and I are other filters than r and i.
     text = pl.when(pl.col("band").str.len_chars() == 1).then(pl.col("band")).otherwise(spelled)
     bands = [

@@ -29,8 +29,12 @@ def is_kept_as_landed(text: str, n_characters: int) -> bool:
 
 
 def with_numbers(frame: pl.DataFrame, names: Mapping[str, object]) -> pl.DataFrame:
-    """The named columns as Float64; what is no number is null, and so is -999."""
-    cast = frame.with_columns(_stripped(frame, name).cast(pl.Float64, strict=False).alias(name) for name in names)
+    """The named columns as Float64; what is no number is null, true and false too, and so is -999."""
+    none = pl.lit(None, pl.Float64)
+    cast = frame.with_columns(
+        (none if frame.schema[name] == pl.Boolean else _stripped(frame, name).cast(pl.Float64, strict=False)).alias(name)
+        for name in names
+    )
     return cast.with_columns(pl.when(pl.col(name) != -999).then(pl.col(name)) for name in names)
 
 
