@@ -70,10 +70,11 @@ def read_csv(path: Path, ids: Collection[str]) -> CsvText:
     """
     A CSV file with a header line: the first line that has one of ``ids`` as a field.
 
-    Fields are separated by commas, semicolons, tabs or |. Numbers may have decimal commas, which become points: between commas only
-    in quotes, and not where they may part thousands (1,234), as also in a file that has numbers with points. Byte order marks, UTF-16, Latin-1, gzip, any line ends, blank lines,
-    quoted separators, comment lines (#), markup (<pre>, <br> at the end) and lines before the header are read or passed over. A line
-    with an unclosed quote, a NUL, or another number of fields than the header is a rejection.
+    Fields are separated by commas, semicolons, tabs or |. Numbers may have decimal commas, which become points: between commas
+    only in quotes, and not where they may part thousands (1,234), as also in a file that has numbers with points. Byte order
+    marks, UTF-16, Latin-1, gzip, any line ends, blank lines, quoted separators, comment lines (#), markup (<pre>, <br> at the
+    end) and lines before the header are read or passed over. A line with an unclosed quote, a NUL, or another number of fields
+    than the header is a rejection.
 
     Raises
     ------

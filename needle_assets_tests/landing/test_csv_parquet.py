@@ -246,5 +246,5 @@ def test_julian_dates_of_32_bits_are_refused_and_such_modified_ones_told(tmp_pat
     assert len(read_photometry(tmp_path / "photometry.parquet", notices)[0]) == len(days)
     assert "up to 3 minutes off" in notices[-1]
     days.with_columns(pl.col("mjd") + 2400000.5).rename({"mjd": "jd"}).write_parquet(tmp_path / "photometry.parquet")
-    with pytest.raises(Rejection, match="column jd of photometry.parquet holds 32 bits or fewer, which are hours off"):
+    with pytest.raises(Rejection, match=r"column jd of photometry.parquet holds 32 bits or fewer, which are hours off"):
         read_photometry(tmp_path / "photometry.parquet")
