@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 _state = {"debug": False}
 
-export = typer.Typer(no_args_is_help=True, help="Write what others can load: a training set, or the deployed models.")
+export = typer.Typer(no_args_is_help=True, help="Write what others can use: a training set, the deployed models, candidates.")
 app.add_typer(export, name="export")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -236,6 +236,23 @@ def export_model(
 
     result = run_export_model(Home.from_environment(), folder)
     typer.echo(json.dumps(result) if as_json else said.exported_model(result))
+
+
+@export.command("candidates")
+def export_candidates(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Written; printed if left out.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="jsonl, or as a draft for a person to send: astronote, tns (asks for classification).")
+    ] = "jsonl",
+    days: Annotated[
+        float, typer.Option(min=0, help="Drafts: first called a rare class so many days before the newest detection.")
+    ] = 7.0,
+    ids: Annotated[str | None, typer.Option(help="These candidates, joined by commas, whatever their scores.")] = None,
+) -> None:
+    """Write candidates as JSON lines, or the draft of an AstroNote or of requests for classification."""
+    from needle_assets.cli.exporting import run_export_candidates
+
+    typer.echo(run_export_candidates(Home.from_environment(), form, days, _names(ids), file))
 
 
 @app.command()

@@ -22,6 +22,17 @@ def run_export_model(home: Home, folder: Path) -> dict[str, Any]:
     return asdict(export_model(home.published, home.settings(), folder))
 
 
+def run_export_candidates(home: Home, form: str, days: float, ids: tuple[str, ...], file: Path | None) -> str:
+    """The published candidates as text, or what was written to ``file``. Raises ExportError and WarehouseError."""
+    from needle_assets.exports.candidates import export_candidates
+
+    text = export_candidates(home.published, home.settings(), form, days=days, ids=ids or None)
+    if file is None:
+        return text.rstrip("\n")
+    file.write_text(text, encoding="utf-8")
+    return f"{file}: {len(text.splitlines())} lines."
+
+
 def run_import(home: Home, folder: Path) -> dict[str, Any]:
     """Fill a new home from an exported training set; returns what ``--json`` prints. Raises ExportError and WarehouseError."""
     from needle_assets.exports.importing import import_training_set

@@ -89,6 +89,7 @@ def options() -> frozenset[str]:
     """Every option of every verb."""
     group = typer.main.get_command(cli.app)
     verbs = [group, *getattr(group, "commands", {}).values()]
+    verbs += [verb for above in verbs[1:] for verb in getattr(above, "commands", {}).values()]
     return frozenset(name for verb in verbs for parameter in verb.params for name in (*parameter.opts, *parameter.secondary_opts))
 
 

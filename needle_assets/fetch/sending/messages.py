@@ -84,9 +84,9 @@ def annotation(said: Mapping[str, Any], topic: str) -> dict[str, str]:
     return {
         "topic": topic,
         "objectId": said["object_id"],
-        "classification": _plain(said["classification"], MAX_CLASSIFICATION),
-        "version": _plain(f"needle-{said['models']['model_set']}", MAX_VERSION),
-        "explanation": _plain(explanation(said), MAX_EXPLANATION),
+        "classification": plain(said["classification"], MAX_CLASSIFICATION),
+        "version": plain(f"needle-{said['models']['model_set']}", MAX_VERSION),
+        "explanation": plain(explanation(said), MAX_EXPLANATION),
         "classdict": _class_dictionary(said),
         "url": "" if len(said["url"]) > MAX_URL else re.sub(r"[^!-~]|['\"\\<>]", "", said["url"]),
     }
@@ -117,5 +117,6 @@ def _listed(title: str, sentences: Sequence[str]) -> str:
     return f"{title}: {'; '.join(sentences)}." if sentences else ""
 
 
-def _plain(text: str, n_characters: int) -> str:
+def plain(text: str, n_characters: int) -> str:
+    """Text without quotes, backslashes, markup and what is not ASCII, and not longer than that."""
     return _NOT_PLAIN.sub("?", text)[:n_characters]

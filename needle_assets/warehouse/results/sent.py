@@ -14,8 +14,7 @@ from needle_assets.warehouse.schema import bump_change, columns_of
 TABLE = "results.sent"
 _AGAINST = ", ".join(f"if(v.{name}, '{name}', null)" for name in REASONS)
 _CANDIDATES = f"""
-    select c.* exclude (n_against, p_rare, is_transferred, features_from, first_above_half_mjd),
-        c.n_against, c.first_above_half_mjd, o.iau_name, o.redshift,
+    select c.* replace (coalesce(c.ra_deg, o.ra_deg) as ra_deg, coalesce(c.dec_deg, o.dec_deg) as dec_deg), o.iau_name, o.redshift,
         list_filter([{_AGAINST}], name -> name is not null) as against,
         (select coalesce(list(i.other_id order by i.other_id), []) from core.identities i where i.object_id = c.object_id) as other_ids,
         e.first_mjd
