@@ -9,6 +9,7 @@ import pytest
 
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
+from needle_assets.surveys.survey import PASSBAND_ERR_MAG
 from needle_assets_tests.explore.conftest import asker
 from needle_assets_tests.folders import refreshed, rows
 
@@ -62,6 +63,12 @@ def test_light_curves_of_the_deep_fields_are_fitted_in_their_bands_without_a_gap
     assert len(fits) == 3
     assert all(0.3 < chi2 < 2.0 for _, chi2, *_ in fits)
     assert all(math.isfinite(value) for *_, g, r in fits for value in (*g, *r))
+
+
+def test_errors_across_surveys_hold_what_passbands_differ_by(real):
+    added = rows(real, "select sqrt(mag_err_across_surveys ** 2 - mag_err ** 2), survey from core.joined_light_curves")
+    assert {survey for _, survey in added} == {"ztf", "lsst"}
+    assert [error for error, _ in added] == pytest.approx([PASSBAND_ERR_MAG] * len(added), abs=1e-6)
 
 
 def test_no_stamp_of_rubins_is_among_those_that_networks_see(real):

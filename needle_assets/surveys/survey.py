@@ -7,6 +7,8 @@ from dataclasses import dataclass
 # What the columns of the two feature bands are called in every table, whatever the bands themselves are called. They were named
 # after ZTF's and are kept, because queries and trained models know them; the column ``bands`` says what they hold.
 BLUE, RED = FEATURE_COLUMNS = ("g", "r")
+# How far a magnitude of one survey may lie from what another's passband of that name gives, for each of the two [mag].
+PASSBAND_ERR_MAG = 0.03
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,18 @@ def test_no_way_of_dagster_publishes_condemned_rows(way, home, monkeypatch) -> N
     assert ask(opened.working, "select count(*) from lineage.ledger where asset = 'core.masks' and fingerprint <> ''") == [(0,)]
 
 
+def test_what_checks_say_is_recorded_where_something_was_computed_and_only_there(home) -> None:
+    with writing(Home(home).working) as connection:
+        connection.execute("update lineage.ledger set fingerprint = '' where asset = 'core.stamps'")
+        connection.execute("update lineage.state set value = (value::bigint + 1)::varchar where name = 'change'")
+    with instance_of(home) as instance:
+        results = [refresh_job().execute_in_process(instance=instance) for _ in range(2)]
+    told = [{"/".join(said.asset_key.path) for said in result.get_asset_check_evaluations()} for result in results]
+    assert "core/stamps" in told[0]
+    assert {"raw/alerts", "core/detections"}.isdisjoint(told[0])
+    assert not [asset for asset in told[1] if asset.startswith("core/")]
+
+
 def test_a_session_that_ends_with_a_broken_claim_leaves_readers_what_they_have(own) -> None:
     before = own[1].published.stat().st_ino
     with working_session(own[1], what="test", workers=1):
