@@ -25,6 +25,7 @@ MARKDOWN_ROWS = {
     "failures": "failures",
 }
 SHOWN_FAILURES = 20
+SHOWN_SCORES = 10
 
 
 @dataclass(frozen=True)
@@ -139,18 +140,28 @@ def code_failures(reports: Mapping[str, StageReport]) -> list[str]:
 
 def as_markdown(row: Mapping[str, Any]) -> str:
     """A night as a table of two columns."""
-    lines = [f"| {title} | {_cell(row[name])} |" for name, title in MARKDOWN_ROWS.items()]
+    shown = {**row, "new_high_scores": [f"{name}: {why}" if why else name for name, why in _high_scores(row)]}
+    lines = [f"| {title} | {_cell(shown[name])} |" for name, title in MARKDOWN_ROWS.items()]
     took = "cut short" if row["ended_at"] is None else f"{row['seconds']:.0f} s"
     return "\n".join([f"| night of {row['started_at']:%Y-%m-%d %H:%M} UTC | {took} |", "|---|---|", *lines])
 
 
 def as_text(row: Mapping[str, Any]) -> str:
     """A night in a few lines."""
-    names = row["new_high_scores"] or []
-    scores = f"{len(names)} new high scores{': ' if names else ''}{', '.join(names[:10])}{' ...' if len(names) > 10 else ''}"
+    listed = _high_scores(row)
+    names, more = ", ".join(name for name, _ in listed[:SHOWN_SCORES]), " ..." if len(listed) > SHOWN_SCORES else ""
+    scores = f"{len(listed)} new high scores{': ' if listed else ''}{names}{more}"
     first = f"{row['new_objects']} new objects, {row['new_detections']} new detections, {scores}"
     left = f"{row['n_left']} left for the next night" if row["n_left"] else "nothing left for the next night"
-    return "\n".join([first + "; " + left, *(f"  failed: {failure}" for failure in row["failures"])])
+    against = [f"  against {name}: {why}" for name, why in listed[:SHOWN_SCORES] if why]
+    return "\n".join([first + "; " + left, *against, *(f"  failed: {failure}" for failure in row["failures"])])
+
+
+def _high_scores(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The new high scores of a night, each with what speaks against it (nothing in rows of before that was noted)."""
+    names = row["new_high_scores"] or []
+    against = row["against"] or []
+    return list(zip(names, against if len(against) == len(names) else [""] * len(names), strict=True))
 
 
 def _cell(value: Any) -> str:

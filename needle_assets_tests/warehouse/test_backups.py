@@ -18,7 +18,7 @@ from needle_assets.warehouse.copies import backups, losses
 from needle_assets.warehouse.results import models
 from needle_assets_tests.homes import ask, needle
 
-NIGHT = "insert into lineage.nights values ('night', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [])"
+NIGHT = "insert into lineage.nights values ('night', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [], null)"
 MODEL = (
     "insert into results.fold_models by name select 'm' as model_id, 'masked' as ablation, 'TH' as model_kind, 0 as fold, 5 as n_folds, "
     "[] as folds, [] as classes, 's' as training_set_id, 'f' as fingerprint, 1 as n_training, 0 as n_synthetic, 1 as n_validation, "
@@ -187,7 +187,7 @@ def test_a_missing_working_file_is_a_new_home_where_nothing_was_published(tmp_pa
 
 def published_again(home: Home, n_times: int) -> Iterable[int]:
     for n in range(n_times):
-        change(home, f"insert into lineage.nights values ('{n}', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [])")
+        change(home, f"insert into lineage.nights values ('{n}', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [], null)")
         yield home.published.stat().st_ino
         assert session(home).publish()
 

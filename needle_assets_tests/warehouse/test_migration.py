@@ -237,7 +237,7 @@ def test_a_column_that_no_old_row_has_takes_the_value_that_its_description_gives
 def test_models_and_nights_are_never_dropped_by_a_description_they_do_not_fit(own, described):
     home = own[1]
     with writing(home.working) as connection:
-        connection.execute("insert into lineage.nights values ('a', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [])")
+        connection.execute("insert into lineage.nights values ('a', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [], null)")
     described(lineage__nights=(r"n_left integer not null", "n_left integer not null check (n_left > 0)"))
     with pytest.raises(WarehouseError, match="stays as it was"):
         opened(home)
@@ -262,7 +262,7 @@ def test_the_home_is_copied_before_its_schema_changes_and_only_then(own, describ
     assert copy.stat().st_ino == home.published.stat().st_ino, "what is published already is not copied again"
 
 
-NIGHT = "insert into lineage.nights values ('a', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [])"
+NIGHT = "insert into lineage.nights values ('a', now(), null, 1, [], 1, 1, [], 1, [], 0, 0, 0, [], null)"
 CHANGES = {
     "core__epochs": ADDED,
     "core__light_curves": (

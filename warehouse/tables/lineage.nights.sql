@@ -12,7 +12,8 @@ create table lineage.nights (
     n_left integer not null,
     n_objects_before integer not null,
     n_detections_before bigint not null,
-    high_scores_before varchar[] not null
+    high_scores_before varchar[] not null,
+    against varchar[]
 );
 comment on table lineage.nights is 'What each night brought: services were asked, everything was refreshed, candidates were scored. A night that failed says why; the next one asks again and tells what the failed one did not. One row per night.';
 comment on column lineage.nights.run_id is 'Dagster run of the night.';
@@ -29,3 +30,4 @@ comment on column lineage.nights.n_left is 'Objects and requests that wait for t
 comment on column lineage.nights.n_objects_before is 'Objects with data at the beginning [count], or at that of the nights before it that were cut short.';
 comment on column lineage.nights.n_detections_before is 'Rows of core.detections at that time [count].';
 comment on column lineage.nights.high_scores_before is 'Candidates that had been above 0.5 by that time.';
+comment on column lineage.nights.against is 'What spoke against each of new_high_scores that night (the reasons of core.vetting), in their order; an empty text where nothing did.';

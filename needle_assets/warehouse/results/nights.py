@@ -15,6 +15,12 @@ _STATE = """
     (select count(*) from lineage.objects), (select count(*) from core.detections),
     (select coalesce(list(object_id order by best desc, object_id), []) from
         (select object_id, max(greatest(p_slsn, p_tde)) as best from results.candidates group by object_id having best > 0.5))"""
+# Of each new high score what is known to speak against it.
+_AGAINST = f"""
+    select coalesce(list(coalesce(array_to_string(v.reasons, '; '), '') order by position), []) from (
+        select unnest(new_high_scores) as object_id, generate_subscripts(new_high_scores, 1) as position
+        from {TABLE} where run_id = $run_id
+    ) left join core.vetting v using (object_id)"""
 
 
 def begin(
@@ -54,6 +60,7 @@ def end(connection: duckdb.DuckDBPyConnection, run_id: str, *, n_computed: int, 
             f"from (select {_STATE}) found(n_objects, n_detections, high_scores) where run_id = $run_id",
             {"at": now(), "n_computed": n_computed, "failures": list(failures), "run_id": run_id},
         )
+        connection.execute(f"update {TABLE} set against = ({_AGAINST}) where run_id = $run_id", {"run_id": run_id})
         bump_change(connection)
 
 
