@@ -61,16 +61,28 @@ def simulate(
 
 @app.command()
 def fetch(
-    source: Annotated[str, typer.Argument(help="bts, archive, alerce, lasair, fink or panstarrs.")],
+    source: Annotated[str, typer.Argument(help="bts, archive, kafka, alerce, lasair, fink or panstarrs.")],
     landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],
     ids: Annotated[str | None, typer.Option(help="Only these objects, joined by commas.")] = None,
     nights: Annotated[str | None, typer.Option(help="Only these nights of the archive, such as 20240501,20240502.")] = None,
+    topics: Annotated[str | None, typer.Option(help="Topics of the stream, joined by commas; ^ begins a pattern.")] = None,
+    group: Annotated[str | None, typer.Option(help="Group of the stream's readers; the folder's own if left out.")] = None,
+    start: Annotated[str | None, typer.Option(help="Where a new group begins in the stream: oldest or newest.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on reading the stream until stopped.")] = False,
     as_json: Json = False,
 ) -> None:
     """Fill a landing folder from a live service; asks only for what is missing."""
     from needle_assets.cli.verbs import run_fetch
 
-    result = run_fetch(Home.from_environment(), source, landing, ids=_names(ids), nights=_names(nights), show=not as_json)
+    asked = {
+        "ids": _names(ids),
+        "nights": _names(nights),
+        "topics": _names(topics),
+        "group": group,
+        "start": start,
+        "follow": follow,
+    }
+    result = run_fetch(Home.from_environment(), source, landing, asked, show=not as_json)
     typer.echo(json.dumps(result) if as_json else said.fetched(result))
     if not result["is_complete"]:
         _fail(f"{source} is not complete ({said.what_is_missing(result)}); run it again to go on.")

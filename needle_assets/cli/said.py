@@ -20,7 +20,18 @@ def fetched(result: dict[str, Any]) -> str:
     """What ``needle fetch`` got, and each failure."""
     new = ", ".join(f"{result[name]} {name}" for name in ("objects", "packets", "detections", "hosts") if result[name])
     lines = [f"{result['source']}: {new or 'nothing new'} in {result['requests']} requests ({result['seconds']:.1f} s)"]
-    return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"])])
+    return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"]), *_aside(result)])
+
+
+def _aside(result: dict[str, Any]) -> list[str]:
+    """Messages of a stream that are no packets."""
+    if not result["n_aside"]:
+        return []
+    told = [f"  kept aside: {one['what']}: {one['reason']}" for one in result["aside"]]
+    return [
+        *told,
+        f"  {result['n_aside']} messages are no usable packets; they are kept, and the next refresh says of each why.",
+    ]
 
 
 def what_is_missing(result: dict[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from needle_assets.home import Home
@@ -66,14 +67,16 @@ def run_simulate(
 
 
 def run_fetch(
-    home: Home, source: str, landing: Path, *, ids: tuple[str, ...] = (), nights: tuple[str, ...] = (), show: bool = False
+    home: Home, source: str, landing: Path, asked: Mapping[str, Any] = MappingProxyType({}), *, show: bool = False
 ) -> dict[str, Any]:
     """Fill a landing folder from one service; returns what ``--json`` prints. Raises FetchError if it cannot start or go on."""
     from needle_assets.fetch import Around
     from needle_assets.fetch import fetch as fetch_from
 
     around = Around(progress=lambda progress: say_progress(str(progress))) if show and sys.stderr.isatty() else Around()
-    summary = fetch_from(source, landing, settings=home.settings(), ids=ids or None, nights=nights or None, around=around)
+    summary = fetch_from(
+        source, landing, settings=home.settings(), around=around, **{name: value or None for name, value in asked.items()}
+    )
     return summary.as_dict()
 
 

@@ -16,6 +16,7 @@ from needle_assets.fetch.brokers.lasair import fetch_lasair
 from needle_assets.fetch.catalogues.bts import fetch_bts
 from needle_assets.fetch.catalogues.panstarrs import fetch_panstarrs
 from needle_assets.fetch.run import Failure, FetchSummary
+from needle_assets.fetch.stream.kafka import fetch_kafka
 from needle_assets.settings import Settings
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "fetch_archive",
     "fetch_bts",
     "fetch_fink",
+    "fetch_kafka",
     "fetch_lasair",
     "fetch_panstarrs",
 ]
@@ -40,6 +42,7 @@ SIMULATION = Path("truth", "simulation.json")  # what makes a folder a simulated
 SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "bts": fetch_bts,
     "archive": fetch_archive,
+    "kafka": fetch_kafka,
     "alerce": fetch_alerce,
     "lasair": fetch_lasair,
     "fink": fetch_fink,
@@ -54,6 +57,10 @@ def fetch(
     settings: Settings,
     ids: Collection[str] | None = None,
     nights: Collection[str] | None = None,
+    topics: Collection[str] | None = None,
+    group: str | None = None,
+    start: str | None = None,
+    follow: bool | None = None,
     around: Around | None = None,
 ) -> FetchSummary:
     """
@@ -69,6 +76,8 @@ def fetch(
         Its section ``fetch`` says where the services are and how they are asked.
     ids, nights : collection of str, optional
         Only these objects or nights, where the source can be told so.
+    topics, group, start, follow : optional
+        For a stream; see ``fetch_kafka``.
     around : Around, optional
         Clock, chance, environment, and who is told of the progress.
 
@@ -87,7 +96,7 @@ def fetch(
     if (landing / SIMULATION).exists():
         raise FetchError(f"{landing} holds a simulated survey, of which no service knows anything; name another landing folder.")
     known = inspect.signature(SOURCES[source]).parameters
-    asked = {"ids": ids, "nights": nights}
+    asked = {"ids": ids, "nights": nights, "topics": topics, "group": group, "start": start, "follow": follow}
     unusable = [name for name, value in asked.items() if value is not None and name not in known]
     if unusable:
         raise FetchError(f"{source} cannot be told {' or '.join(unusable)}; leave that out.")

@@ -55,6 +55,10 @@ class FetchSummary:
     stopped : str or None
         Why the run ended early.
     seconds : float
+    n_aside : int
+        Messages of a stream that are no packets; they are kept.
+    aside : tuple of Failure
+        The first of them, each with the reason.
     """
 
     source: str
@@ -70,6 +74,8 @@ class FetchSummary:
     failures: tuple[Failure, ...]
     stopped: str | None
     seconds: float
+    n_aside: int = 0
+    aside: tuple[Failure, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -103,6 +109,8 @@ class Run:
     detections: int = 0
     hosts: int = 0
     absent: int = 0
+    n_aside: int = 0
+    aside: list[Failure] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     stopped: str | None = None
     _in_a_row: int = 0
@@ -211,7 +219,9 @@ class Run:
 
     def summary(self, *services: Service) -> FetchSummary:
         """What was done."""
-        counted = {name: getattr(self, name) for name in ("objects", "packets", "detections", "hosts", "absent", "stopped")}
+        counted = {
+            name: getattr(self, name) for name in ("objects", "packets", "detections", "hosts", "absent", "stopped", "n_aside")
+        }
         return FetchSummary(
             source=self.folder.source,
             asked=len(self.done - self.failed),
@@ -219,6 +229,7 @@ class Run:
             requests=sum(service.n_requests for service in services),
             bytes=sum(service.n_bytes for service in services),
             failures=tuple(self.failures),
+            aside=tuple(self.aside),
             seconds=self.around.clock() - self._started,
             **counted,
         )

@@ -22,7 +22,7 @@ from needle_assets.settings.limits import (
     require_order,
 )
 
-Source = Literal["bts", "archive", "alerce", "lasair", "fink", "panstarrs"]
+Source = Literal["bts", "archive", "kafka", "alerce", "lasair", "fink", "panstarrs"]
 SOURCES: tuple[str, ...] = get_args(Source)
 Destination = Literal["lasair", "lasair_lsst", "webhook", "jsonl"]
 DESTINATIONS: tuple[str, ...] = get_args(Destination)
@@ -67,6 +67,25 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True)
+class KafkaSettings:
+    """
+    Which stream is read. Credentials come from the environment alone.
+
+    ``servers`` is HOST:PORT, several joined by commas; a topic that begins with ``^`` is a pattern; an empty ``group`` is made for
+    each landing folder. ``start`` says where a group begins that has never read; ``security`` left empty is plaintext without
+    credentials and sasl_ssl with them. ``batch`` messages at most are stored before the broker is told.
+    """
+
+    servers: str = ""
+    topics: tuple[Text, ...] = ()
+    group: str = ""
+    start: Literal["oldest", "newest"] = "oldest"
+    security: Literal["", "plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = ""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    batch: Annotated[int, Ge(1), Le(10_000)] = 100
+
+
+@dataclass(frozen=True)
 class FetchSettings:
     """How the landing folder is filled from live services."""
 
@@ -80,6 +99,7 @@ class FetchSettings:
     )
     panstarrs: ServiceSettings = ServiceSettings("https://catalogs.mast.stsci.edu/api/v0.1/panstarrs/dr2", batch=50)
     archive: ServiceSettings = ServiceSettings("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
+    kafka: KafkaSettings = KafkaSettings()
     lasair_conditions: str = ""  # SQL after WHERE; objects it finds are followed beside those of the catalogue
     lasair_tables: Text = "objects"
     archive_nights: Count = 3

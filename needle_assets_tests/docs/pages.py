@@ -31,6 +31,7 @@ NOT_RUN = {
     "source .venv/bin/activate": "what is run here is run by the Python of that environment",
     "needle ui": "needle_assets_tests/orchestration/test_browser.py",
     "needle explore": "needle_assets_tests/explore/test_browser.py",
+    "needle fetch kafka --landing FOLDER --topics TOPIC --start newest --follow": "needle_assets_tests/fetch/stream/test_kafka.py",
     "harlequin --read-only warehouse/needle.duckdb": "needle_assets_tests/docs/test_exploring.py",
     "marimo edit notebooks/explore.py": "it opens a browser; what it shows is exported beside it",
     "python benchmarks/gp_parity.py NPZ needle.duckdb": "it needs the files of the authors, which are not ours to ship",

@@ -17,11 +17,13 @@ TELL_EVERY_SECONDS = 60.0
 # Whose files tell a service what to ask for, and what it writes into the landing folder.
 AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
     "bts": (),
-    "panstarrs": ("archive", "alerce", "lasair"),
+    "kafka": (),
+    "panstarrs": ("archive", "kafka", "alerce", "lasair"),
 }
 WRITES: Mapping[str, tuple[str, ...]] = {
     "bts": ("catalogue",),
     "archive": ("packets",),
+    "kafka": ("packets",),
     "alerce": ("packets", "photometry"),
     "lasair": ("packets", "photometry", "hosts"),
     "fink": ("packets", "photometry"),
@@ -30,6 +32,7 @@ WRITES: Mapping[str, tuple[str, ...]] = {
 SAYS: Mapping[str, str] = {
     "bts": "The Bright Transient Survey's catalogue of classified objects.",
     "archive": "ZTF's nightly public alert archive: packets of known objects.",
+    "kafka": "A stream of alerts, of ZTF's or Rubin's: whole packets of the topics that the settings name.",
     "alerce": "ALeRCE: detections and whole packets of known objects.",
     "lasair": "Lasair: light curves, Sherlock's hosts and cutouts; needs a token in NEEDLE_LASAIR_TOKEN.",
     "fink": "Fink: detections and cutouts of known objects.",
