@@ -105,7 +105,7 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
         refusal = why if isinstance(why, Rejection) else Rejection(f"{file.path} cannot be read ({why.strerror}).")
         return FileReport(file, rejections=[_placed(refusal, file.path, None)], is_readable=False), {}
     frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
-    held = {"rows": len(frame), **{name: len(frame) - frame[name].null_count() for name in frame.columns}}
+    counted = {name: len(frame) - frame[name].null_count() for name in frame.columns}
     rows_of = Counter(frame["object_id"].to_list() if len(frame) else [])
     said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
     placed = [_placed(why, file.path, None) for why in unnamed]
@@ -113,6 +113,7 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
     if frame.is_empty() and n_refused:
         useless = Rejection(f"no row of {file.path} can be used, {n_refused} are refused; the first: {_first_row(rejections)}")
         return FileReport(file, rejections=[_placed(useless, file.path, None), *placed], is_readable=False), {}
+    held = {"rows": len(frame), "objects": len(said), **counted}
     return FileReport(file, rejections=placed, notices=notices, held=held, rows_of=rows_of), said
 
 

@@ -82,7 +82,8 @@ def _take_snapshots(session: Session, found: Sequence[tuple[FileReport, dict[str
         for report, hashes in found:
             doubt = snapshots.doubt(connection, report, hashes, largest_loss=limit, accept=accept_shrunken)
             if doubt is None:
-                manifest.record_rows(connection, report, hashes, session.stages)
+                remembered = report if accept_shrunken else snapshots.with_most_held(connection, report)
+                manifest.record_rows(connection, remembered, hashes, session.stages)
             else:
                 doubts[report.file.path] = (report.file.kind, doubt)
                 report = replace(report, rejections=[Rejection(doubt)], notices=[])

@@ -94,6 +94,21 @@ def test_a_snapshot_may_lose_a_twentieth_and_grow(session, kind):
     assert scanned(session, kind) == (41, [])
 
 
+@pytest.mark.parametrize("kind", NAMES)
+def test_what_is_lost_in_small_steps_adds_up_until_it_is_accepted(session, kind):
+    text = {"catalogue": catalogue, "photometry": photometry, "hosts": hosts}[kind]
+    path = session.home.landing() / NAMES[kind]
+    for n_lost in (1, 2):
+        path.write_text(text(IDS[n_lost:]), encoding="utf-8")
+        assert scanned(session, kind) == (40 - n_lost, [])
+    path.write_text(text(IDS[3:]), encoding="utf-8")
+    n_objects, (told,) = scanned(session, kind)
+    assert (n_objects, "lost 3 of its 40 objects, step by step" in told) == (38, True)
+    assert scanned(session, kind, accept_shrunken=True) == (37, [])
+    path.write_text(text(IDS[4:]), encoding="utf-8")
+    assert scanned(session, kind) == (36, [])
+
+
 def test_lost_rows_of_objects_that_stay_count_too(session):
     (session.home.landing() / "photometry.csv").write_text(photometry(n=1), encoding="utf-8")
     n_objects, (told,) = scanned(session, "photometry")

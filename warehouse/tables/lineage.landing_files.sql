@@ -17,5 +17,5 @@ comment on column lineage.landing_files.mtime_ns is 'Modification time when it w
 comment on column lineage.landing_files.n_packets is 'Packets read from it [count].';
 comment on column lineage.landing_files.n_refused is 'Packets or rows refused in it [count], see core.rejections.';
 comment on column lineage.landing_files.notices is 'Sentences on what of it is not read though nothing is wrong: columns, or the file as a whole.';
-comment on column lineage.landing_files.held is 'Of a catalogue, photometry or hosts: how many rows it had, and values in each column [count].';
+comment on column lineage.landing_files.held is 'Of a catalogue, photometry or hosts: the most rows, objects and values of each column that it had since a loss was last accepted [count].';
 comment on column lineage.landing_files.scanned_at is 'When it was read [UTC].';

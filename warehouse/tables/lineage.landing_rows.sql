@@ -11,4 +11,4 @@ comment on column lineage.landing_rows.source is 'catalogue, photometry or hosts
 comment on column lineage.landing_rows.object_id is 'Object id.';
 comment on column lineage.landing_rows.path is 'File below the landing folder.';
 comment on column lineage.landing_rows.content_hash is 'Hash of the rows of this object in the file.';
-comment on column lineage.landing_rows.n_rows is 'Rows of this object in the file [count]; null if it was read before they were counted.';
+comment on column lineage.landing_rows.n_rows is 'The most rows of this object in the file since a loss was last accepted [count]; null if it was read before they were counted.';

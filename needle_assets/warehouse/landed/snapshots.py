@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +19,7 @@ SOURCES = ("catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts")
 # One object, one row or two values of a column may always go: of few, one is more than any share.
 LEAST_LOST, LEAST_VALUES_LOST = 2, 3
 # An object that gets its label has no reason any more to have none.
-_NOT_COUNTED = ("rows", "label_reason")
+_NOT_COUNTED = ("rows", "objects", "label_reason")
 _KEPT = "stage = ? and (measured->>'is_kept') = 'true'"
 
 
@@ -43,10 +44,11 @@ def doubt(
     """
     Why a snapshot that says something of ``objects`` is not believed, in a sentence; None if it is.
 
-    It is not if it cannot be read, or if it is gone or lost more than the share ``largest_loss`` of the objects it had, of the rows of
-    those that are still there, or of the values of a column, unless somebody said that this is right (``accept``).
+    It is not if it cannot be read, or if it is gone or lost more than the share ``largest_loss`` of the objects, of the rows of those
+    that are still there, or of the values of a column that it had, in one step or in several, unless somebody said that this is
+    right (``accept``).
     """
-    before, held = _before(connection, report.file.kind)
+    before, held = _before(connection, report.file.kind), _most_held(connection, report.file.kind)
     if not report.is_readable:
         kept = "the rows read before are kept" if before else "nothing of it is stored"
         return f"{report.rejections[0].reason.rstrip('. ')}; {kept}, and it is looked at again by the next refresh."
@@ -59,11 +61,24 @@ def doubt(
     said = (
         _share(n_lost, len(before), "objects", largest_loss, least=least)
         or _lost_rows(before, report.rows_of, largest_loss)
+        or _share(
+            held.get("objects", 0) - len(objects), held.get("objects", 0), "objects, step by step", largest_loss, least=least
+        )
         or _lost_values(held, report.held, largest_loss)
     )
     return said and (
         f"{report.file.path} lost {said}, and that is not believed; the rows read before are kept. "
         "If it is right, refresh with --accept-shrunken; else get the file again."
+    )
+
+
+def with_most_held(connection: duckdb.DuckDBPyConnection, report: FileReport) -> FileReport:
+    """What is remembered of a snapshot that is believed for what it says, not because somebody accepts that it shrank."""
+    held, rows_of = _most_held(connection, report.file.kind), _before(connection, report.file.kind)
+    return replace(
+        report,
+        held={name: max(count, held.get(name, 0)) for name, count in report.held.items()},
+        rows_of={object_id: max(n, rows_of.get(object_id) or 0) for object_id, n in report.rows_of.items()},
     )
 
 
@@ -91,13 +106,17 @@ def _share(n_lost: int, n_before: int, what: str, largest_loss: float, *, least:
     return f"{n_lost} of its {n_before} {what} ({n_lost / n_before:.0%}, the limit is {largest_loss:.0%})"
 
 
-def _before(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[dict[str, int | None], Mapping[str, int]]:
-    """How many rows each object had (None: not counted then), and how many rows and values of each column the file held."""
-    known = connection.execute("select object_id, n_rows from lineage.landing_rows where source = ?", [source]).fetchall()
+def _before(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, int | None]:
+    """The most rows that each object had since a loss was last accepted (None: not counted then)."""
+    return dict(connection.execute("select object_id, n_rows from lineage.landing_rows where source = ?", [source]).fetchall())
+
+
+def _most_held(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, int]:
+    """The most rows and values of each column that the file held since a loss was last accepted."""
     held = connection.execute(
         "select held from lineage.landing_files where kind = ? order by scanned_at desc limit 1", [source]
     ).fetchone()
-    return dict(known), json.loads(held[0]) if held and held[0] else {}
+    return json.loads(held[0]) if held and held[0] else {}
 
 
 def settle(connection: duckdb.DuckDBPyConnection, doubts: Mapping[str, tuple[str, str]]) -> None:
