@@ -121,8 +121,9 @@ def _storage_explained(home: Home) -> Iterator[None]:
 
 
 def _cause(error: Any) -> Any:
-    """What went wrong below the layers around it."""
-    while getattr(error, "cause", None) is not None:
+    """What went wrong below the layers around it: the first error that has a sentence of ours, else the last."""
+    ours = {*_names(NeedleError)}
+    while getattr(error, "cause", None) is not None and _name(error).rpartition(".")[2] not in ours:
         error = error.cause
     return error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from needle_assets.errors import NeedleError
 from needle_assets.fetch import SOURCES, Around
 from needle_assets.home import Home
 from needle_assets.orchestration.automation import nightly_folder
@@ -142,7 +143,7 @@ def shown(row: dict[str, Any]) -> dg.AssetMaterialization:
 
 
 def _first_sentence(error: BaseException | None) -> str:
-    while error is not None and error.__cause__ is not None:
+    while error is not None and error.__cause__ is not None and not isinstance(error, NeedleError):
         error = error.__cause__
     text = str(getattr(error, "description", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
