@@ -61,7 +61,9 @@ def simulate(
 
 @app.command()
 def fetch(
-    source: Annotated[str, typer.Argument(help="bts, archive, kafka, alerce, lasair, fink or panstarrs.")],
+    source: Annotated[
+        str, typer.Argument(help="bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst or panstarrs.")
+    ],
     landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],
     ids: Annotated[str | None, typer.Option(help="Only these objects, joined by commas.")] = None,
     nights: Annotated[str | None, typer.Option(help="Only these nights of the archive, such as 20240501,20240502.")] = None,

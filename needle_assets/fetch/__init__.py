@@ -13,6 +13,7 @@ from needle_assets.fetch.around import AnswerError, Around, FetchError, Progress
 from needle_assets.fetch.brokers.alerce import fetch_alerce
 from needle_assets.fetch.brokers.fink import fetch_fink
 from needle_assets.fetch.brokers.lasair import fetch_lasair
+from needle_assets.fetch.brokers.rubin import fetch_fink_lsst, fetch_lasair_lsst
 from needle_assets.fetch.catalogues.bts import fetch_bts
 from needle_assets.fetch.catalogues.panstarrs import fetch_panstarrs
 from needle_assets.fetch.run import Failure, FetchSummary
@@ -32,8 +33,10 @@ __all__ = [
     "fetch_archive",
     "fetch_bts",
     "fetch_fink",
+    "fetch_fink_lsst",
     "fetch_kafka",
     "fetch_lasair",
+    "fetch_lasair_lsst",
     "fetch_panstarrs",
 ]
 
@@ -46,6 +49,8 @@ SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "alerce": fetch_alerce,
     "lasair": fetch_lasair,
     "fink": fetch_fink,
+    "fink_lsst": fetch_fink_lsst,
+    "lasair_lsst": fetch_lasair_lsst,
     "panstarrs": fetch_panstarrs,
 }
 

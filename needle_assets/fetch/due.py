@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 
-from needle_assets.errors import Rejection
 from needle_assets.fetch.around import FetchError
 from needle_assets.fetch.run import Run
-from needle_assets.landing.ztf_packets import checked_ztf_id
+from needle_assets.landing.values import shown
+from needle_assets.surveys.survey import Survey
+from needle_assets.surveys.ztf import ZTF
+
+_NONE_KNOWN = "no objects are known; fetch the catalogue first (needle fetch bts) or name objects."
 
 
-def want_objects(run: Run, ids: Collection[str] | None) -> tuple[str, ...]:
+def want_objects(run: Run, ids: Collection[str] | None, survey: Survey = ZTF) -> tuple[str, ...]:
     """
-    The objects to ask for: those given, else those of the catalogue and followed ones that are due, never-asked ones first.
+    The objects of a survey to ask for: those given, else those of the catalogue and followed ones that are due, never-asked ones first.
 
     An object is due if it was never asked for, if something of it failed or was not there, if it is active (peak or newest
     detection within the last ``active_days``) and was not asked for lately, or if it was not asked for in a long time. The run
@@ -21,15 +24,19 @@ def want_objects(run: Run, ids: Collection[str] | None) -> tuple[str, ...]:
     FetchError
         If an id is none, or no object is known.
     """
-    run.wanted = _in_order(run) if ids is None else tuple(sorted({_checked(object_id) for object_id in ids}))
+    run.wanted = _in_order(run, survey) if ids is None else tuple(sorted({_checked(object_id, survey) for object_id in ids}))
     return run.wanted
 
 
-def _in_order(run: Run) -> tuple[str, ...]:
-    peaks: dict[str, float | None] = dict.fromkeys(run.folder.followed())
-    peaks |= {row["object_id"]: row["peak_mjd"] for row in run.folder.catalogue()}
+def _in_order(run: Run, survey: Survey) -> tuple[str, ...]:
+    peaks: dict[str, float | None] = dict.fromkeys(run.folder.followed(survey))
+    peaks |= {row["object_id"]: row["peak_mjd"] for row in run.folder.catalogue() if survey.has_id(row["object_id"])}
     if not peaks:
-        raise FetchError("no objects are known; fetch the catalogue first (needle fetch bts) or name objects.")
+        raise FetchError(
+            _NONE_KNOWN
+            if survey is ZTF
+            else f"no object like {survey.id_example} is known; write such ids into follow.txt, or name them."
+        )
     due = [object_id for object_id, peak_mjd in peaks.items() if _is_due(run, object_id, peak_mjd)]
     asked = {object_id: float(run.state["objects"].get(object_id, {}).get("asked", 0.0)) for object_id in due}
     return tuple(sorted(due, key=lambda object_id: (asked[object_id], -(peaks[object_id] or 0.0), object_id)))
@@ -45,8 +52,7 @@ def _is_due(run: Run, object_id: str, peak_mjd: float | None) -> bool:
     return bool(run.around.clock() - known["asked"] >= 3600 * pause_hours)
 
 
-def _checked(object_id: str) -> str:
-    try:
-        return checked_ztf_id(object_id)
-    except Rejection as why:
-        raise FetchError(why.reason) from None
+def _checked(object_id: str, survey: Survey) -> str:
+    if not survey.has_id(object_id):
+        raise FetchError(f"the object id is {shown(object_id)}, an id like {survey.id_example} is needed.")
+    return object_id

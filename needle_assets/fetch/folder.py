@@ -16,7 +16,11 @@ from needle_assets.errors import Rejection
 from needle_assets.fetch.around import FetchError
 from needle_assets.landing.catalogues import read_catalogue
 from needle_assets.landing.names import ALERTS_FOLDER, CATALOGUE_NAME
-from needle_assets.landing.ztf_packets import checked_ztf_id, is_ztf_id
+from needle_assets.landing.values import shown
+from needle_assets.landing.ztf_packets import checked_ztf_id
+from needle_assets.surveys.known import id_examples, is_object_id
+from needle_assets.surveys.survey import Survey
+from needle_assets.surveys.ztf import ZTF
 
 ANSWERS_FOLDER = "answers"
 FOLLOW_NAME = "follow.txt"
@@ -75,7 +79,9 @@ class LandingFolder:
 
     def answer_path(self, kind: str, object_id: str) -> Path:
         """Where the answer about one object is kept."""
-        return self.answers / kind / f"{checked_ztf_id(object_id)}.json"
+        if not is_object_id(object_id):  # nothing else can reach a path
+            raise Rejection(f"the object id is {shown(object_id)}, an id like {id_examples()} is needed.")
+        return self.answers / kind / f"{object_id}.json"
 
     def packet_path(self, object_id: str, candid: int) -> Path:
         """Where this source puts a packet of an object."""
@@ -102,16 +108,16 @@ class LandingFolder:
         except Rejection as why:
             raise FetchError(f"{CATALOGUE_NAME} cannot be read ({why.reason}); fetch it again with `needle fetch bts`.") from why
 
-    def followed(self) -> list[str]:
+    def followed(self, survey: Survey = ZTF) -> list[str]:
         """Ids of ``follow.txt`` (one a line) and of the objects that a Lasair query found, beside the catalogue's."""
         with contextlib.suppress(FileNotFoundError):
             lines = (self.path / FOLLOW_NAME).read_text(encoding="utf-8", errors="replace").split()
-            return sorted({line for line in lines if is_ztf_id(line)} | set(self._found()))
-        return sorted(self._found())
+            return sorted({line for line in lines if survey.has_id(line)} | set(self._found(survey)))
+        return sorted(self._found(survey))
 
-    def _found(self) -> list[str]:
+    def _found(self, survey: Survey) -> list[str]:
         found = read_state(self.path / ANSWERS_FOLDER / "lasair").get("found", [])
-        return [object_id for object_id in found if is_ztf_id(object_id)]
+        return [object_id for object_id in found if survey.has_id(object_id)]
 
     def state(self) -> dict[str, Any]:
         """What was asked when; empty at first and where the file is damaged, since all of it can be asked again."""

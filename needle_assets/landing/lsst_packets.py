@@ -109,7 +109,7 @@ def packet_of(record: Mapping[str, Any], version: str) -> Packet:
     candid, object_id = _identity(record, source)
     try:
         candidate = _candidate(record, source)
-        previous, refused = entries(record.get("prvDiaSources"), _previous_entry, "prvDiaSources", object_id, candid)
+        previous, refused = entries(record.get("prvDiaSources"), source_entry, "prvDiaSources", object_id, candid)
         given = record.get("prvDiaForcedSources")
         forced, refused_forced = entries(given, _forced_entry, "prvDiaForcedSources", object_id, candid)
         cutouts = [_cutout(record.get(f"cutout{name}"), f"cutout{name}") for name in ("Science", "Template", "Difference")]
@@ -244,7 +244,8 @@ def _place(source: Mapping[str, Any]) -> dict[str, float]:
     return {name: within(known_float(source.get(name)), name, f"diaSource.{name}") for name in ("ra", "dec")}
 
 
-def _previous_entry(entry: object) -> dict[str, Any]:
+def source_entry(entry: object) -> dict[str, Any]:
+    """One diaSource as an entry of ``prv_candidates``, under ZTF's names. Raises Rejection if it is no measurement."""
     if not isinstance(entry, dict):
         raise Rejection("it is not a record.")
     _require_unspoilt(entry)

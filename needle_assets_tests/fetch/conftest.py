@@ -61,7 +61,7 @@ class Fetcher:
             clock=self.clock,
             sleep=self.clock.sleep,
             rng=np.random.default_rng(7),
-            environment={"NEEDLE_LASAIR_TOKEN": sky.TOKEN},
+            environment={"NEEDLE_LASAIR_TOKEN": sky.TOKEN, "NEEDLE_LASAIR_LSST_TOKEN": sky.TOKEN},
             progress=self._hear,
         )
         summary = fetch(source, self.landing, settings=self.services.settings(**self.changes), around=around, **asked)
@@ -81,7 +81,10 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def opened_services() -> Iterator[Services]:
     """Every service, until the end."""
-    answers: dict[str, Any] = {name: getattr(sky, name) for name in ("bts", "alerce", "alerce_packets", "lasair_images", "fink")}
+    answers: dict[str, Any] = {
+        name: getattr(sky, name)
+        for name in ("bts", "alerce", "alerce_packets", "lasair_images", "fink", "fink_lsst", "lasair_lsst")
+    }
     servers = {name: Server(answer) for name, answer in (answers | {"panstarrs": sky.mast, "archive": sky.archive}).items()}
     servers["lasair"] = Server(partial(sky.lasair, images=servers["lasair_images"].url))
     services = Services(servers, Server(lambda _request: Response(b"{}")))

@@ -187,6 +187,35 @@ def _fink_row(seen: Seen) -> dict[str, Any]:
     return {"d:cdsxmatch": "Unknown", "v:lastdate": "2024-04-01", "i:xpos": 1000.25, "i:ypos": 2000.0, **names, **zogy}
 
 
+RUBIN, OTHER_RUBIN = "313888639341330438", "313888639341330439"  # the second is known to nobody
+RUBIN_SOURCES = [
+    {
+        "diaSourceId": 170000000000000001 + number,
+        "midpointMjdTai": 61100.25 + number,
+        "band": band,
+        "psfFlux": flux,
+        "psfFluxErr": 100.0,
+    }
+    for number, (band, flux) in enumerate([("i", 2000.0), ("z", 2500.0), ("i", -900.0), ("g", None)])
+]
+
+
+def fink_lsst(request: Request) -> Response:
+    """Fink's API of Rubin's sources; a row of each source, none for an unknown object."""
+    asked = request.json()["diaObjectId"]
+    rows = [{"diaObjectId": int(RUBIN), "isNegative": False, **source} for source in RUBIN_SOURCES if asked == RUBIN]
+    return says([{f"r:{name}": value for name, value in row.items()} | {"f:clf_cats_class": 11} for row in rows])
+
+
+def lasair_lsst(request: Request) -> Response:
+    """Lasair's API of Rubin's objects; 404 for an unknown one."""
+    if request.headers.get("Authorization") != f"Token {TOKEN}":
+        return says({"detail": "Invalid token."}, status=401)
+    if request.form()["objectId"] != RUBIN:
+        return says({"error": "no such object"}, status=404)
+    return says({"diaObjectId": int(RUBIN), "diaSourcesList": RUBIN_SOURCES, "diaForcedSourcesList": []})
+
+
 def mast(request: Request) -> Response:
     """MAST's stack catalogue: three sources around any host, the nearest twice and in the middle, one page of two at a time."""
     ra, dec = float(request.query["ra"][0]), float(request.query["dec"][0])

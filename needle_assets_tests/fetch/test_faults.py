@@ -14,7 +14,18 @@ from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, echo, redirect_to
 
-SERVICES = ("bts", "alerce", "alerce_packets", "lasair", "lasair_images", "fink", "panstarrs", "archive")
+SERVICES = (
+    "bts",
+    "alerce",
+    "alerce_packets",
+    "lasair",
+    "lasair_images",
+    "fink",
+    "fink_lsst",
+    "lasair_lsst",
+    "panstarrs",
+    "archive",
+)
 SOURCE_OF = {"alerce_packets": "alerce", "lasair_images": "lasair"}
 NEW_FAULTS = (*FAULTS, "redirect elsewhere", "echo")
 
@@ -33,6 +44,7 @@ def prepared(fetcher: Fetcher, source: str) -> Fetcher:
         "ztf_id,host_ra,host_dec,separation_arcsec,gAp,rAp,mw_corrected,source\n" + THEIR_HOST
     )
     pl.DataFrame(THEIR_PHOTOMETRY).write_parquet(fetcher.landing / "photometry.parquet")
+    (fetcher.landing / "follow.txt").write_text(f"{sky.RUBIN}\n")
     if source == "panstarrs":
         for seen in (sky.DETECTIONS[sky.ACTIVE][0], sky.DETECTIONS[sky.OLD][0], sky.DETECTIONS[sky.HOSTLESS][0]):
             path = fetcher.landing / "alerts" / f"{seen.candid}.avro"

@@ -117,7 +117,9 @@ def test_an_id_that_is_none_is_refused_before_anything_is_asked(source: str, wit
 
 
 def test_an_unknown_source_and_questions_it_cannot_take_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match="choose one of bts, archive, kafka, alerce, lasair, fink, panstarrs"):
+    with pytest.raises(
+        FetchError, match="choose one of bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs"
+    ):
         fetch("mars", tmp_path, settings=Settings())
     with pytest.raises(FetchError, match="bts cannot be told ids"):
         fetch("bts", tmp_path, settings=Settings(), ids=[sky.ACTIVE])
@@ -139,6 +141,8 @@ def test_a_catalogue_that_cannot_be_read_is_said_so(fetcher: Fetcher) -> None:
 
 
 def test_all_sources_together_fill_a_folder_that_the_pipeline_reads(fetcher: Fetcher) -> None:
+    fetcher.landing.mkdir()
+    (fetcher.landing / "follow.txt").write_text(sky.RUBIN)
     for source in SOURCES:
         assert source == "kafka" or fetcher(source).is_complete, source
     kinds: dict[str, int] = {}
@@ -148,7 +152,9 @@ def test_all_sources_together_fill_a_folder_that_the_pipeline_reads(fetcher: Fet
     assert {name: kinds[name] for name in ("catalogue", "photometry", "hosts", "packet")} == {
         "catalogue": 1, "photometry": 1, "hosts": 1, "packet": 18,
     }  # fmt: skip
-    assert all(file.path.startswith("answers/") for file in landing.scan(fetcher.landing) if file.kind == "unknown")
+    assert all(
+        file.path.startswith(("answers/", "follow.txt")) for file in landing.scan(fetcher.landing) if file.kind == "unknown"
+    )
 
 
 def test_the_documented_settings_are_settings(tmp_path: Path) -> None:

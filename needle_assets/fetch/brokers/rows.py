@@ -163,7 +163,7 @@ def merge_kept(run: Run, read: ReadDetections, take_in: Callable[[Mapping[str, A
     folder, merged = run.folder, run.state["merged"]
     if not any((folder.path / f"photometry.{kind}").exists() for kind in ("parquet", "csv")):
         merged.clear()
-    states = {path.stem: _state_of(path) for path in sorted((folder.answers / DETECTIONS).glob("ZTF*.json"))}
+    states = {path.stem: _state_of(path) for path in sorted((folder.answers / DETECTIONS).glob("*.json"))}
     waiting = [object_id for object_id, state in states.items() if merged.get(object_id) != state]
     for some in batches(waiting, MERGE_AT_ONCE):
         answers = {object_id: answer for object_id in some if (answer := _kept_answer(run, object_id)) is not None}

@@ -18,6 +18,8 @@ TELL_EVERY_SECONDS = 60.0
 AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
     "bts": (),
     "kafka": (),
+    "fink_lsst": (),
+    "lasair_lsst": (),
     "panstarrs": ("archive", "kafka", "alerce", "lasair"),
 }
 WRITES: Mapping[str, tuple[str, ...]] = {
@@ -27,6 +29,8 @@ WRITES: Mapping[str, tuple[str, ...]] = {
     "alerce": ("packets", "photometry"),
     "lasair": ("packets", "photometry", "hosts"),
     "fink": ("packets", "photometry"),
+    "fink_lsst": ("photometry",),
+    "lasair_lsst": ("photometry",),
     "panstarrs": ("hosts",),
 }
 SAYS: Mapping[str, str] = {
@@ -36,6 +40,8 @@ SAYS: Mapping[str, str] = {
     "alerce": "ALeRCE: detections and whole packets of known objects.",
     "lasair": "Lasair: light curves, Sherlock's hosts and cutouts; needs a token in NEEDLE_LASAIR_TOKEN.",
     "fink": "Fink: detections and cutouts of known objects.",
+    "fink_lsst": "Fink: sources of Rubin's objects that are followed.",
+    "lasair_lsst": "Lasair: sources of Rubin's objects that are followed; needs a token in NEEDLE_LASAIR_LSST_TOKEN.",
     "panstarrs": "Pan-STARRS DR2 at MAST: aperture magnitudes of hosts, by position.",
 }
 
