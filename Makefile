@@ -26,7 +26,7 @@ $(READY): constraints.txt pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	@$(BIN)/python -m needle_assets.cli.demonstration
+	@$(BIN)/needle demo
 
 # Types take as long as all else, so both go side by side.
 lint: $(READY)

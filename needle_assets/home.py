@@ -12,6 +12,7 @@ from needle_assets.errors import NeedleError
 from needle_assets.settings import Settings, SettingsError, read_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+IS_CHECKOUT = (REPOSITORY / "pyproject.toml").exists()
 
 
 class HomeBusyError(NeedleError):
@@ -33,8 +34,9 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """The folder that NEEDLE_HOME names, or the repository's ``warehouse/``."""
-        return cls(Path(os.environ.get("NEEDLE_HOME") or REPOSITORY / "warehouse").expanduser().resolve())
+        """The folder that NEEDLE_HOME names; else ``warehouse/`` of the checkout, or ``~/needle`` where the package is installed."""
+        usual = REPOSITORY / "warehouse" if IS_CHECKOUT else Path("~/needle")
+        return cls(Path(os.environ.get("NEEDLE_HOME") or usual).expanduser().resolve())
 
     @property
     def state(self) -> Path:

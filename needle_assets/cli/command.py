@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -33,9 +34,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Preset = Annotated[str | None, typer.Option(help="default, paper, needle2 or demo; fixed by the first refresh of a home.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"needle {metadata.version('needle_assets')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback has answered before
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     _state["debug"] = debug
+
+
+@app.command()
+def demo() -> None:
+    """Simulate a survey, refresh a warehouse from it, train, report, and say where to look: ten minutes."""
+    from needle_assets.cli.demonstration import main as run_demo
+
+    run_demo()
 
 
 @app.command()

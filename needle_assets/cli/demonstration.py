@@ -19,7 +19,7 @@ from needle_assets.cli.verbs import (
     run_train,
     run_train_quality,
 )
-from needle_assets.home import REPOSITORY, Home
+from needle_assets.home import IS_CHECKOUT, REPOSITORY, Home
 from needle_assets.processes import stopping
 from needle_assets.warehouse import questions
 from needle_assets.warehouse.exploring import ask, frame
@@ -30,8 +30,12 @@ PICTURE = "demo_stamps.png"
 
 
 def main() -> None:
+    """The demonstration in the folder that NEEDLE_DEMO names; else ``demo/`` of the checkout, or ``needle_demo/`` where one is."""
+    run_demonstration(Path(os.environ.get("NEEDLE_DEMO") or (REPOSITORY / "demo" if IS_CHECKOUT else "needle_demo")).absolute())
+
+
+def run_demonstration(folder: Path) -> None:
     """Simulate, refresh, train, write the report, and say in plain words what was made."""
-    folder = Path(os.environ.get("NEEDLE_DEMO", REPOSITORY / "demo"))
     home, times = Home(folder / "home"), _Times()
     _say(
         "Everything in this demonstration is SIMULATED: no photon was involved, and no number says anything about real transients."
@@ -70,8 +74,9 @@ def _tell(home: Home, folder: Path, report: Path, picture: Path) -> None:
     _say("\nWhere to look next, all of it simulated:")
     _say(f"  the report   {report}     (open it in a browser)")
     _say(f"  a picture    {picture}")
-    _say(f"  SQL          NEEDLE_HOME={home.path} .venv/bin/needle sql")
-    _say(f"  the UI       NEEDLE_HOME={home.path} .venv/bin/needle ui     (then open http://127.0.0.1:3000)")
+    command = ".venv/bin/needle" if IS_CHECKOUT else "needle"
+    _say(f"  SQL          NEEDLE_HOME={home.path} {command} sql")
+    _say(f"  the UI       NEEDLE_HOME={home.path} {command} ui     (then open http://127.0.0.1:3000)")
     _say(f"  the truth    {folder / 'landing' / 'truth'}\n")
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from needle_assets.errors import NeedleError
-from needle_assets.home import Home
+from needle_assets.home import IS_CHECKOUT, Home
 from needle_assets.pipeline.claims import Claims
 from needle_assets.processes.workers import Workers
 from needle_assets.settings import Settings
@@ -162,6 +163,9 @@ class Session:
 
 
 def _git_sha() -> str | None:
+    """Commit of the code: of the checkout, or that the version of an installed package names."""
+    if not IS_CHECKOUT:
+        return metadata.version("needle_assets").partition("+g")[2].partition(".")[0] or None
     result = subprocess.run(  # noqa: S603 - fixed words and our own path
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],  # noqa: S607 - whichever git is on the PATH
         capture_output=True,

@@ -11,7 +11,21 @@ PAGES = [
     *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "warehouse/README.md")),
     *sorted((REPOSITORY / "docs").glob("*.md")),
 ]
-PROGRAMS = ("needle", "make", "dagster", "duckdb", "harlequin", "marimo", "python", "pytest", "pip", "export", "source")
+PROGRAMS = (
+    "needle",
+    "make",
+    "dagster",
+    "duckdb",
+    "harlequin",
+    "marimo",
+    "python",
+    "pytest",
+    "pip",
+    "export",
+    "source",
+    "git",
+    "podman",
+)
 SHELL = ("", "sh", "bash", "console")
 FILE = re.compile(r"(?:#|--) (?:in (?P<place>\w+) of )?(?P<path>[\w./]+/[\w.]+)\n")
 
@@ -21,6 +35,7 @@ FOLLOWED = {"docs/adding_a_product.md": "needle_assets_tests/docs/test_adding_a_
 # Commands that are not run where the documentation is tested, and what runs them or why nothing can.
 NOT_RUN = {
     "make demo": "needle_assets_tests/cli/test_demonstration.py, and its trainings needle_assets_tests/pipeline/test_train.py",
+    "needle demo": "the same",
     "make test": "it is what runs this",
     "make faults": "needle_assets_tests/test_disturbed.py",
     "make install": "it is what set this up",
@@ -29,6 +44,14 @@ NOT_RUN = {
     "make mutants": "a search of an hour; needle_assets_tests/mutants/test_making.py tries its parts",
     "make mutants 'MUTANTS=samples --draw 60 --seed 3'": "the same",
     "source .venv/bin/activate": "what is run here is run by the Python of that environment",
+    "python -m venv needle-env": "needle_assets_tests/test_release.py, into a folder instead of an environment",
+    "source needle-env/bin/activate": "the same",
+    "pip install --constraint constraints.txt needle_assets-1.0.0-py3-none-any.whl": "the same",
+    "python -m hatchling build": "needle_assets_tests/test_release.py",
+    "git tag -a v1.0.0 -m 'needle_assets 1.0.0'": "a release is made by a person",
+    "podman build --build-arg VERSION=1.0.0 --tag needle .": "needle_assets_tests/test_release.py reads the recipe; this needs a registry",
+    "podman run --rm --network host --volume '$PWD/home:/home/needle/warehouse' needle ui": "the same",
+    "podman run --rm --volume '$PWD/home:/home/needle/warehouse' needle status": "the same",
     "needle ui": "needle_assets_tests/orchestration/test_browser.py",
     "needle explore": "needle_assets_tests/explore/test_browser.py",
     "needle fetch kafka --landing FOLDER --topics TOPIC --start newest --follow": "needle_assets_tests/fetch/stream/test_kafka.py",

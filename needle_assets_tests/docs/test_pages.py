@@ -125,6 +125,8 @@ def parse(arguments: list[str], *, may_lack: bool) -> None:
         name, command, rest = group.resolve_command(above, [*above._protected_args, *above.args])
         assert command is not None
         command.make_context(name, list(rest), parent=above)
+    except typer.Exit:
+        assert arguments == ["--version"]
     except click.exceptions.MissingParameter:
         assert may_lack, f"needle {shlex.join(arguments)} lacks an argument"
 
