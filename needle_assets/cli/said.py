@@ -7,6 +7,9 @@ from needle_assets.home import Home
 MOST_TOLD = 20
 
 
+MAX_TOLD = 20  # messages put aside
+
+
 def simulated(result: dict[str, Any]) -> str:
     """What ``needle simulate`` wrote."""
     labels = ", ".join(f"{count} {label}" for label, count in result["labels"].items())
@@ -24,14 +27,12 @@ def fetched(result: dict[str, Any]) -> str:
 
 
 def _aside(result: dict[str, Any]) -> list[str]:
-    """Messages of a stream that are no packets."""
-    if not result["n_aside"]:
-        return []
-    told = [f"  kept aside: {one['what']}: {one['reason']}" for one in result["aside"]]
-    return [
-        *told,
-        f"  {result['n_aside']} messages are no usable packets; they are kept, and the next refresh says of each why.",
-    ]
+    """What else is to be known: messages of a stream that are no packets, the first of them with the reason."""
+    aside = result["aside"]
+    told = [f"  kept aside: {one['what']}: {one['reason']}" for one in aside[:MAX_TOLD]]
+    if aside:
+        told.append(f"  {len(aside)} messages are no usable packets; they are kept, and the next refresh says of each why.")
+    return told + [f"  {note}" for note in result["notes"]]
 
 
 def what_is_missing(result: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from needle_assets.landing.values import shown
 from needle_assets.surveys.survey import Survey
 from needle_assets.surveys.ztf import ZTF
 
+UNIX_EPOCH_MJD = 40587.0
 _NONE_KNOWN = "no objects are known; fetch the catalogue first (needle fetch bts) or name objects."
 
 
@@ -47,7 +48,7 @@ def _is_due(run: Run, object_id: str, peak_mjd: float | None) -> bool:
     if "asked" not in known or known.get("again"):
         return True
     newest = max(peak_mjd or 0.0, known.get("newest_mjd") or 0.0)
-    is_active = newest > run.now_mjd - wants.active_days
+    is_active = newest > run.around.clock() / 86400 + UNIX_EPOCH_MJD - wants.active_days
     pause_hours = wants.ask_again_hours if is_active else 24 * wants.ask_old_again_days
     return bool(run.around.clock() - known["asked"] >= 3600 * pause_hours)
 

@@ -18,7 +18,6 @@ from needle_assets.fetch.folder import LandingFolder
 from needle_assets.fetch.service import Service
 from needle_assets.settings import Settings
 
-UNIX_EPOCH_MJD = 40587.0
 SAVE_EVERY_SECONDS = 20.0
 TELL_EVERY_SECONDS = 0.25
 
@@ -55,10 +54,10 @@ class FetchSummary:
     stopped : str or None
         Why the run ended early.
     seconds : float
-    n_aside : int
-        Messages of a stream that are no packets; they are kept.
     aside : tuple of Failure
-        The first of them, each with the reason.
+        Messages of a stream that are no packets, each with the reason; they are kept.
+    notes : tuple of str
+        What else a user is to know.
     """
 
     source: str
@@ -74,8 +73,8 @@ class FetchSummary:
     failures: tuple[Failure, ...]
     stopped: str | None
     seconds: float
-    n_aside: int = 0
     aside: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -109,8 +108,8 @@ class Run:
     detections: int = 0
     hosts: int = 0
     absent: int = 0
-    n_aside: int = 0
     aside: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     stopped: str | None = None
     _in_a_row: int = 0
@@ -120,11 +119,6 @@ class Run:
 
     def __post_init__(self) -> None:
         self._started = self._saved = self.around.clock()
-
-    @property
-    def now_mjd(self) -> float:
-        """The present [MJD]."""
-        return self.around.clock() / 86400 + UNIX_EPOCH_MJD
 
     def known(self, name: str) -> dict[str, Any]:
         """What is kept about an object or night between runs."""
@@ -219,9 +213,7 @@ class Run:
 
     def summary(self, *services: Service) -> FetchSummary:
         """What was done."""
-        counted = {
-            name: getattr(self, name) for name in ("objects", "packets", "detections", "hosts", "absent", "stopped", "n_aside")
-        }
+        counted = {name: getattr(self, name) for name in ("objects", "packets", "detections", "hosts", "absent", "stopped")}
         return FetchSummary(
             source=self.folder.source,
             asked=len(self.done - self.failed),
@@ -230,6 +222,7 @@ class Run:
             bytes=sum(service.n_bytes for service in services),
             failures=tuple(self.failures),
             aside=tuple(self.aside),
+            notes=tuple(self.notes),
             seconds=self.around.clock() - self._started,
             **counted,
         )

@@ -36,9 +36,9 @@ class Consumer:
         self.problems: list[str] = []
         self._ends: dict[tuple[str, int], bool] | None = None  # partitions that are ours, and whether their end was reached
         try:
-            self._consumer = self._kafka.Consumer(self._configuration(group, credentials))
+            self._consumer = self._kafka.Consumer(configuration(asked, group, credentials) | {"error_cb": self._heard})
         except self._kafka.KafkaException as error:
-            raise FetchError(f"[fetch.kafka] cannot be used: {self._said(error)}.") from None
+            raise FetchError(f"[fetch.kafka] cannot be used: {said(error, self._secret)}.") from None
 
     def __enter__(self) -> Self:
         self._look_up()
@@ -60,7 +60,7 @@ class Consumer:
         try:
             found = self._consumer.consume(self._asked.batch, timeout=LOOK_SECONDS)
         except self._kafka.KafkaException as error:
-            raise ServiceStoppedError(f"the broker sends nothing more: {self._said(error)}.") from None
+            raise ServiceStoppedError(f"the broker sends nothing more: {said(error, self._secret)}.") from None
         return [read for message in found if (read := self._message(message))]
 
     def commit(self, batch: Sequence[Message]) -> None:
@@ -83,41 +83,13 @@ class Consumer:
         last = f" ({self._last_error})" if self._last_error else ""
         return f"nothing came from {self._asked.servers} for {seconds:.0f} s{last}; what came before is stored, run it again to go on."
 
-    def _configuration(self, group: str, credentials: tuple[str, str] | None) -> Mapping[str, Any]:
-        security = self._asked.security or ("sasl_ssl" if credentials else "plaintext")
-        if credentials and not security.startswith("sasl"):
-            raise FetchError(
-                f"credentials are set, but security is {security}, which sends none; choose sasl_ssl or sasl_plaintext."
-            )
-        if security.startswith("sasl") and not credentials:
-            raise FetchError(
-                f"security is {security}, which needs NEEDLE_KAFKA_USERNAME and NEEDLE_KAFKA_PASSWORD in the environment."
-            )
-        named = {"sasl.username": credentials[0], "sasl.password": credentials[1]} if credentials else {}
-        return {
-            "bootstrap.servers": self._asked.servers,
-            "group.id": group,
-            "security.protocol": security,
-            **({"sasl.mechanism": self._asked.mechanism} if credentials else {}),
-            **named,
-            "client.id": "needle_assets",
-            "log_level": 0,  # what is wrong is told in a sentence
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",  # also where old messages were deleted: what is left is read, none is jumped over
-            "session.timeout.ms": SESSION_MS,
-            "max.poll.interval.ms": 600_000,
-            "error_cb": self._heard,
-        }
-
     def _look_up(self) -> None:
         """Raises FetchError if no broker answers, or has none of the topics."""
         try:
             listed = self._consumer.list_topics(timeout=self._manners.timeout_seconds).topics
         except self._kafka.KafkaException as error:
             self._consumer.poll(0)  # what was heard meanwhile says more
-            why = self._last_error or self._said(error)
+            why = self._last_error or said(error, self._secret)
             self._consumer.close()
             raise FetchError(
                 f"no broker answers at {self._asked.servers} ({why}); look at servers and security, or try later."
@@ -137,31 +109,19 @@ class Consumer:
                 partition.offset = self._begin(partition, low, high)
                 self.n_due += max(high - partition.offset, 0)
         except self._kafka.KafkaException as error:
-            _log.info("where to begin could not be asked: %s", self._said(error))
-            self.problems.append(f"where to begin could not be asked ({self._said(error)}).")
+            _log.info("where to begin could not be asked: %s", said(error, self._secret))
+            self.problems.append(f"where to begin could not be asked ({said(error, self._secret)}).")
             return  # the library begins at the group's place by itself
         consumer.assign(committed)
 
     def _begin(self, partition: Any, low: int, high: int) -> int:
         """The first offset to read; where there is nothing to read behind it, it is kept at once as the group's place."""
-        begin = self._first(partition, low, high)
+        begin, lost = first_place(partition, low, high, self._asked.start)
+        if lost:
+            self._note(lost)
         if begin == high and begin != partition.offset:
             self._commit([self._kafka.TopicPartition(partition.topic, partition.partition, begin)])
         return begin
-
-    def _first(self, partition: Any, low: int, high: int) -> int:
-        """The group's place, where it has one that the broker still has; what was lost on the way is told."""
-        name, place = f"{partition.topic} [{partition.partition}]", partition.offset
-        if place < 0:
-            return high if self._asked.start == "newest" else low
-        if place > high:
-            self._note(
-                f"{name} ends at {high}, before the place of this group ({place}): it was made anew, and is read from its beginning."
-            )
-            return low
-        if place < low:
-            self._note(f"{low - place} messages of {name} were deleted by the broker before they were read; fetch more often.")
-        return max(place, low)
 
     def _revoked(self, _consumer: Any, partitions: list[Any]) -> None:
         for partition in partitions:
@@ -183,31 +143,73 @@ class Consumer:
             self._kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED,
             self._kafka.KafkaError.GROUP_AUTHORIZATION_FAILED,
         ):
-            raise ServiceStoppedError(f"the broker refuses: {self._said(error)}.")
+            raise ServiceStoppedError(f"the broker refuses: {said(error, self._secret)}.")
         else:
-            self._note(f"{where[0] or 'the stream'}: {self._said(error)}.")
+            self._note(f"{where[0] or 'the stream'}: {said(error, self._secret)}.")
         return None
 
     def _heard(self, error: Any) -> None:
-        self._last_error = self._said(error)
+        self._last_error = said(error, self._secret)
 
     def _commit(self, places: list[Any]) -> None:
         try:
             for place in self._consumer.commit(offsets=places, asynchronous=False) or []:
                 if place.error:
-                    _log.info("%s was not committed: %s", place, self._said(place.error))
+                    _log.info("%s was not committed: %s", place, said(place.error, self._secret))
         except self._kafka.KafkaException as error:
-            _log.info("a place was not committed, its messages come again: %s", self._said(error))
+            _log.info("a place was not committed, its messages come again: %s", said(error, self._secret))
 
     def _note(self, sentence: str) -> None:
         if sentence not in self.problems:
             self.problems.append(sentence)
 
-    def _said(self, error: Any) -> str:
-        """What the library says, in one line and without the password."""
-        inner = error.args[0] if isinstance(error, Exception) and error.args else error
-        text = " ".join(str(inner.str() if hasattr(inner, "str") else inner).split())
-        return (text.replace(self._secret, "***") if self._secret else text).rstrip(".")
+
+def configuration(asked: KafkaSettings, group: str, credentials: tuple[str, str] | None) -> dict[str, Any]:
+    """The library's settings. Raises FetchError if security and credentials do not fit each other."""
+    security = asked.security or ("sasl_ssl" if credentials else "plaintext")
+    if credentials and not security.startswith("sasl"):
+        raise FetchError(f"credentials are set, but security is {security}, which sends none; choose sasl_ssl or sasl_plaintext.")
+    if security.startswith("sasl") and not credentials:
+        raise FetchError(
+            f"security is {security}, which needs NEEDLE_KAFKA_USERNAME and NEEDLE_KAFKA_PASSWORD in the environment."
+        )
+    named = {"sasl.username": credentials[0], "sasl.password": credentials[1]} if credentials else {}
+    return {
+        "bootstrap.servers": asked.servers,
+        "group.id": group,
+        "security.protocol": security,
+        **({"sasl.mechanism": asked.mechanism} if credentials else {}),
+        **named,
+        "client.id": "needle_assets",
+        "log_level": 0,  # what is wrong is told in a sentence
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",  # also where old messages were deleted: what is left is read, none is jumped over
+        "session.timeout.ms": SESSION_MS,
+        "max.poll.interval.ms": 600_000,
+    }
+
+
+def first_place(partition: Any, low: int, high: int, start: str) -> tuple[int, str | None]:
+    """The group's place, where it has one that the broker still has; and what was lost on the way, as a sentence."""
+    name, place = f"{partition.topic} [{partition.partition}]", partition.offset
+    if place < 0:
+        return (high if start == "newest" else low), None
+    if place > high:
+        return (
+            low,
+            f"{name} ends at {high}, before the place of this group ({place}): it was made anew, and is read from its beginning.",
+        )
+    lost = f"{low - place} messages of {name} were deleted by the broker before they were read; fetch more often."
+    return max(place, low), lost if place < low else None
+
+
+def said(error: Any, secret: str | None) -> str:
+    """What the library says, in one line and without the password."""
+    inner = error.args[0] if isinstance(error, Exception) and error.args else error
+    text = " ".join(str(inner.str() if hasattr(inner, "str") else inner).split())
+    return (text.replace(secret, "***") if secret else text).rstrip(".")
 
 
 def _library() -> Any:

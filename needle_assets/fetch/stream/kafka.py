@@ -18,7 +18,6 @@ from needle_assets.fetch.stream.delivery import Delivery, Message
 from needle_assets.settings import KafkaSettings, Settings
 
 USERNAME, PASSWORD = "NEEDLE_KAFKA_USERNAME", "NEEDLE_KAFKA_PASSWORD"
-MAX_TOLD = 20
 
 _log = logging.getLogger(__name__)
 
@@ -109,9 +108,7 @@ def _deliver(run: Run, delivery: Delivery, message: Message) -> None:
     if why is None:
         run.packets += is_new
         return
-    run.n_aside += 1
-    if len(run.aside) < MAX_TOLD:
-        run.aside.append(Failure(str(message), why.reason))
+    run.aside.append(Failure(str(message), why.reason))
     _log.info("%s was put aside: %s", message, why.reason)
 
 
