@@ -98,7 +98,7 @@ class Home:
             If the home belongs to another preset, or the file cannot be used.
         """
         remembered = self.state / "preset"
-        stored = remembered.read_text(encoding="utf-8").strip() if remembered.exists() else None
+        stored = remembered.read_text(encoding="utf-8", errors="replace").strip() if remembered.exists() else None
         settings = read_settings(self.settings_file, preset or (None if self.settings_file.exists() else stored))
         if stored is not None and settings.preset != stored:
             raise SettingsError(
@@ -114,7 +114,7 @@ class Home:
     def landing(self) -> Path | None:
         """The landing folder this home is filled from, if it ever was."""
         path = self.state / "landing"
-        return Path(path.read_text(encoding="utf-8").strip()) if path.exists() else None
+        return Path(path.read_text(encoding="utf-8", errors="replace").strip()) if path.exists() else None
 
     def remember_landing(self, folder: Path) -> None:
         """Bind this home to a landing folder."""
@@ -171,7 +171,7 @@ class Home:
 
 def _remember(path: Path, text: str) -> None:
     """Replace a small file in whole, so that a kill or a full disk leaves the old one."""
-    if path.exists() and path.read_text(encoding="utf-8").strip() == text:
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace").strip() == text:
         return
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text + "\n", encoding="utf-8")

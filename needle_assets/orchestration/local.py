@@ -1,5 +1,6 @@
 """Runs the refresh job in this process, for the command line. It is recorded like any run."""
 
+import re
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
+from yaml import YAMLError
 
 from needle_assets.errors import NeedleError
 from needle_assets.home import Home
@@ -114,9 +116,18 @@ def _storage_explained(home: Home) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip()
+        is_full = re.search("disk is full|No space left", reason) is not None
+        remedy = (
+            "Free some space" if is_full else f"They only show what happened: mend what is named, or move {home.dagster} away"
+        )
         raise WarehouseError(
             f"{home.dagster}: Dagster's records could not be written ({reason}); what was computed is stored, nothing is lost. "
-            "Free some space, then run `needle refresh` again."
+            f"{remedy}, then run `needle refresh` again."
+        ) from error
+    except (dg.DagsterInvalidConfigError, YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WarehouseError(
+            f"{home.dagster / 'dagster.yaml'} cannot be used ({reason}); mend it, or remove it and it is written anew."
         ) from error
 
 

@@ -267,3 +267,25 @@ def test_a_block_of_more_than_one_record_may_have_is_read_record_by_record(monke
     monkeypatch.setattr(reader, "MAX_RECORD_BYTES", 10_000)
     with pytest.raises(Rejection, match="fit"):
         list(split(io.BytesIO(out.getvalue())))
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_containers_one_behind_the_other_are_read_like_one_each_by_its_own_schema(codec):
+    first = avro([record() | {"candid": 1}, record() | {"candid": 2}], codec=codec)
+    second = avro(record("4.02") | {"candid": 3}, "4.02", codec=codec)
+    assert [found["candid"] for found in read_records(first + second)] == [1, 2, 3]
+    parts = list(split(io.BytesIO(first + second)))
+    assert [next(read_records(part))["candid"] for part in parts] == [1, 2, 3]
+    assert [found["candid"] for found in read_records(first + first)] == [1, 2, 1, 2]
+    with pytest.raises(Rejection, match="ends early or is damaged"):
+        list(read_records(first + second[:-20]))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"\x1f\x8b" + b"x" * 99, "compressed once more"), (b"\n <html>", "a web page"), (b'{"a": 1}', "JSON"), (b"PK\x03\x04x", "a zip"),
+     (b"a.avro".ljust(257, b"\0") + b"ustar  ", "a tar archive"), (b"hello", "not start as an Avro container does; an alert")],
+)  # fmt: skip
+def test_what_is_no_container_is_called_what_it_is(content, kind):
+    with pytest.raises(Rejection, match=kind):
+        list(read_records(content))

@@ -1,12 +1,17 @@
 """A run holds its home from when it needs it."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import pytest
+from yaml import YAMLError
+
+from needle_assets.home import Home
 from needle_assets.orchestration import local
 from needle_assets.orchestration.running import held_when_needed
-from needle_assets.warehouse.connection import DamagedWarehouseError
+from needle_assets.warehouse.connection import DamagedWarehouseError, WarehouseError
 
 
 def test_a_home_is_held_from_the_first_use_of_its_session_to_the_end() -> None:
@@ -33,3 +38,16 @@ def test_the_first_sentence_of_ours_is_told_and_not_what_lies_below_it():
     step = SimpleNamespace(message="dagster.StepError: a step failed", cause=ours)
     assert local._sentence(local._cause(step)) == "use `needle restore`"
     assert local._sentence(local._cause(SimpleNamespace(message="dagster.StepError: x", cause=below))) == below.message
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "nothing is lost. Free some space, then run"),
+        (sqlite3.DatabaseError("file is not a database"), r"only show what happened: .* or move .*dagster away, then run"),
+        (YAMLError("line 1"), r"dagster.yaml cannot be used \(line 1\); mend it, or remove it"),
+    ],
+)
+def test_records_of_dagster_that_cannot_be_used_are_told_with_their_own_remedy(tmp_path, error, said) -> None:
+    with pytest.raises(WarehouseError, match=said), local._storage_explained(Home(tmp_path)):
+        raise error

@@ -26,6 +26,15 @@ MAX_SCHEMA_BYTES = 512 * 2**10
 
 _MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
+# What else a file may be, by how it starts; a tar archive says it further on.
+_OTHERS = {
+    **dict.fromkeys((b"\x1f\x8b", b"BZh", b"\xfd7zXZ"), "compressed once more, and has to be unpacked before"),
+    b"(\xb5/\xfd": "compressed with zstd, and has to be unpacked before",
+    b"PK\x03\x04": "a zip archive",
+    b"<": "a web page",
+    **dict.fromkeys((b"{", b"["), "JSON"),
+}
+_TAR_MARK = (257, 262)
 
 # What fastavro raises on bytes that do not fit their schema; the schema itself has been checked before.
 DECODING_ERRORS = (EOFError, ValueError, TypeError, LookupError, OverflowError, struct.error, MemoryError, StopIteration)
@@ -40,7 +49,7 @@ class _Record(NamedTuple):
 
 def read_records(data: bytes, wanted: Wanted | None = None) -> Iterator[dict[str, Any]]:
     """
-    Records of one Avro object container file.
+    Records of one Avro object container file, or of several that somebody wrote one behind the other.
 
     Parameters
     ----------
@@ -62,8 +71,8 @@ def read_records(data: bytes, wanted: Wanted | None = None) -> Iterator[dict[str
     if len(data) > MAX_FILE_BYTES:
         raise Rejection(f"the file has {len(data)} bytes, at most {MAX_FILE_BYTES} are read.", n_bytes=len(data))
     source = _Source(io.BytesIO(data))
-    header = _read_header(source)
-    yield from (record.value for record in _all_records(source, header, wanted))
+    for header in _headers(source):
+        yield from (record.value for record in _all_records(source, header, wanted))
 
 
 def record_name(data: bytes) -> str:
@@ -107,12 +116,12 @@ def split(file: Readable, wanted: Wanted | None = None) -> Iterator[bytes]:
         Like :func:`read_records`; the records before have been yielded.
     """
     source = _Source(file)
-    header = _read_header(source)
-    entries = {b"avro.schema": header.schema, b"avro.codec": b"null"}
-    metadata = b"".join(_long(len(text)) + text for entry in entries.items() for text in entry)
-    start = _MAGIC + _long(len(entries)) + metadata + _long(0) + header.sync + _long(1)
-    for record in _all_records(source, header, wanted):
-        yield start + _long(len(record.data)) + bytes(record.data) + header.sync
+    for header in _headers(source):
+        entries = {b"avro.schema": header.schema, b"avro.codec": b"null"}
+        metadata = b"".join(_long(len(text)) + text for entry in entries.items() for text in entry)
+        start = _MAGIC + _long(len(entries)) + metadata + _long(0) + header.sync + _long(1)
+        for record in _all_records(source, header, wanted):
+            yield start + _long(len(record.data)) + bytes(record.data) + header.sync
 
 
 class _Source:
@@ -121,10 +130,11 @@ class _Source:
     def __init__(self, file: Readable) -> None:
         self._file = file
         self._ahead = b""
-        self.n_read = 0
+        self.n_read = self.n_unpacked = 0
 
     def read(self, n_bytes: int) -> bytes:
-        data, self._ahead = self._ahead + self._file.read(n_bytes - len(self._ahead)), b""
+        data, self._ahead = self._ahead[:n_bytes], self._ahead[n_bytes:]
+        data += self._file.read(n_bytes - len(data)) if len(data) < n_bytes else b""
         self.n_read += len(data)
         if len(data) < n_bytes:
             raise self.cut_off()
@@ -152,10 +162,14 @@ class _Source:
                 return (value >> 1) ^ -(value & 1)
         raise Rejection("an Avro integer is longer than 64 bits; the file is damaged.", n_bytes=self.n_read)
 
+    def next(self, n_bytes: int) -> bytes:
+        """What follows, without reading it; fewer bytes only at the end."""
+        self._ahead += self._file.read(n_bytes - len(self._ahead)) if len(self._ahead) < n_bytes else b""
+        return self._ahead[:n_bytes]
+
     def is_at_end(self) -> bool:
         """Whether nothing follows."""
-        self._ahead = self._ahead or self._file.read(1)
-        return not self._ahead
+        return not self.next(1)
 
     def cut_off(self) -> Rejection:
         n_bytes = self.n_read
@@ -168,13 +182,28 @@ class _Header(NamedTuple):
     sync: bytes
 
 
+def _headers(source: _Source) -> Iterator[_Header]:
+    """The header of each container of a file; the next is asked for when the records of the one before have been read."""
+    yield _read_header(source)
+    while not source.is_at_end():
+        yield _read_header(source)
+
+
 def _read_header(source: _Source) -> _Header:
     if source.is_at_end():
         raise Rejection("the file is empty; an Avro alert packet is needed.", n_bytes=0)
-    magic = source.read(len(_MAGIC))
-    if magic != _MAGIC:
-        reason = "the file does not start as an Avro container does; an alert packet is needed."
-        raise Rejection(reason, first_bytes=magic.hex())
+    start = source.next(_TAR_MARK[1])
+    if not start.startswith(_MAGIC):
+        is_tar = start[slice(*_TAR_MARK)] == b"ustar"
+        known = (
+            "a tar archive"
+            if is_tar
+            else next((kind for first, kind in _OTHERS.items() if start.lstrip().startswith(first)), None)
+        )
+        said = f"it is {known}; " if known else ""
+        reason = f"the file does not start as an Avro container does; {said}an alert packet is needed."
+        raise Rejection(reason, first_bytes=start[: len(_MAGIC)].hex())
+    source.read(len(_MAGIC))
     metadata: dict[bytes, bytes] = {}
     while (count := source.long()) != 0:
         if count < 0:
@@ -195,8 +224,7 @@ def _all_records(source: _Source, header: _Header, wanted: Wanted | None) -> Ite
         raise Rejection(
             f"the Avro codec is {name}, neither null nor deflate; repack the file with one of them.", codec=given.hex()
         )
-    n_unpacked = 0
-    while not source.is_at_end():
+    while not source.is_at_end() and source.next(len(_MAGIC)) != _MAGIC:
         count = source.long()
         block = source.text(MAX_BLOCK_BYTES, "a block of the Avro file")
         if source.read(_SYNC_BYTES) != header.sync:
@@ -204,9 +232,9 @@ def _all_records(source: _Source, header: _Header, wanted: Wanted | None) -> Ite
         if not 0 <= count <= source.n_read:
             raise Rejection(f"a block of {len(block)} bytes claims {count} records; the file is damaged.", n_bytes=len(block))
         if header.codec == b"deflate":
-            left = min(MAX_BLOCK_BYTES, FREE_UNPACKED_BYTES + MAX_UNPACKED_RATIO * source.n_read - n_unpacked)
+            left = min(MAX_BLOCK_BYTES, FREE_UNPACKED_BYTES + MAX_UNPACKED_RATIO * source.n_read - source.n_unpacked)
             block = _inflated(block, left)
-            n_unpacked += len(block)
+            source.n_unpacked += len(block)
         yield from _records(memoryview(block), count, read)
 
 

@@ -237,7 +237,7 @@ def restore(source: Path, working: Path, published: Path, folder: Path) -> Path 
     try:
         _make_current(prepared, None if source == published else _number(published))
     except (duckdb.Error, WarehouseError) as error:
-        reason = str(error).splitlines()[0].replace(str(prepared), "it").rstrip(".")
+        reason = str(error).splitlines()[0].partition("; `needle")[0].replace(str(prepared), str(source)).rstrip(".")
         raise WarehouseError(f"{source} is no whole warehouse ({reason}); nothing was changed, name another copy.") from error
     replaced = _set_aside(working, folder)
     prepared.replace(working)
