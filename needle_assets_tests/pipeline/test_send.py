@@ -214,8 +214,18 @@ def test_simulated_candidates_leave_this_machine_to_nowhere(home, listener):
 
 
 BROKEN = {**FAULTS, "redirect": None, "echo": echo, "refused": lambda _request, _response: says({"error": "not the owner"})}
-# Statuses from 200 to 299 are good answers of a webhook, whatever they hold.
-TAKEN_BY_WEBHOOKS = ("empty", "wrong schema", "other list", "login page", "refused")
+# Statuses from 200 to 299 are good answers of a webhook, whatever else comes.
+TAKEN_BY_WEBHOOKS = (
+    "empty",
+    "half",
+    "half without length",
+    "slow drip",
+    "wrong schema",
+    "other list",
+    "login page",
+    "refused",
+    "bad gzip",
+)
 SOME = [("lasair", "broken", 1), ("webhook", "redirect", 1)]
 ALL = [("lasair" if number % 2 else "webhook", name, start) for number, name in enumerate(BROKEN) for start in (0, 1)]
 LEFT = [pytest.param(*one, marks=pytest.mark.slow) for one in ALL if one not in SOME]
@@ -241,11 +251,16 @@ def test_after_a_fault_the_rest_is_told_and_nothing_that_was_taken_is_told_again
 
 @pytest.mark.slow
 def test_a_message_tried_again_within_a_run_has_the_same_key(home, listener):
-    listener.server.fault, listener.server.is_faulty = FAULTS["half"], lambda number: number == 0
-    listener.server.answer = lambda _request: Response(b"thank you")
+    listener.server.fault, listener.server.is_faulty = FAULTS["reset"], lambda number: number == 0
     assert listener(home, "webhook").sent == 4
     keys = [request.headers["Idempotency-Key"] for request in listener.server.requests]
     assert (len(keys), len(set(keys)), keys[0]) == (5, 4, keys[1])
+
+
+@pytest.mark.slow
+def test_an_answer_without_end_of_a_webhook_is_not_read(home, listener):
+    listener.server.answer = lambda _request: Response(b"x" * 10_000_000, drip=True)
+    assert listener(home, "webhook").sent == 4
 
 
 @pytest.mark.slow
