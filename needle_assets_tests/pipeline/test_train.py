@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,12 +15,14 @@ from needle_assets.exports.training_set import export_training_set
 from needle_assets.home import Home
 from needle_assets.orchestration.jobs.training import train_job
 from needle_assets.orchestration.records import pictures
-from needle_assets.pipeline.session import RefreshError
+from needle_assets.pipeline import train as training
+from needle_assets.pipeline.session import RefreshError, Session
 from needle_assets.report import page as report
+from needle_assets.samples.ablations import ablation_named
 from needle_assets.simulation import simulate
 from needle_assets.warehouse.connection import writing
 from needle_assets_tests.folders import refreshed, rows, send_again
-from needle_assets_tests.homes import instance_of, last_event
+from needle_assets_tests.homes import ask, instance_of, last_event
 
 N_OBJECTS = 22
 MIX = {"SN": 0.4, "SLSN-I": 0.25, "TDE": 0.25, "other": 0.1}
@@ -86,7 +89,7 @@ def test_training_says_what_it_trained_and_why_something_was_not(trained):
     home, said = Home(trained[0] / "home"), trained[1]
     kinds = dict(rows(home, "select ablation || ' ' || model_kind, count(*) from results.fold_models group by 1"))
     assert {"unmasked TH", "masked_upsampled TH", "metadata metadata"} <= kinds.keys()
-    assert said["trained"] == sum(kinds.values())
+    assert (said["trained"], said["up_to_date"]) == (sum(kinds.values()), 0)
     assert last_event(home, "results.fold_models").metadata["trained"].value == said["trained"], (
         "the page of the asset says it too"
     )
@@ -140,6 +143,26 @@ def test_another_seed_of_training_gives_other_models_of_the_same_samples(folder)
     assert train(home.path, "--ablations", "metadata")["trained"] == 2
     assert rows(home, SCORES) != before
     assert rows(home, synthetic) == samples
+
+
+def test_a_snapshot_takes_over_the_models_that_it_would_train_again_and_no_others(folder):
+    home, known = Home(folder / "home"), "select model_id, ablation, fold, fingerprint from results.fold_models order by 1"
+    first, *others = rows(home, known)
+    ablation, same = ablation_named(first[1]), {"model_kind": "metadata" if first[1] == "metadata" else "TH", "fold": first[2]}
+    with writing(home.working) as connection:
+        connection.execute(
+            "insert into results.training_sets by name select * replace ('new' as training_set_id) from results.training_sets"
+        )
+    jobs = [SimpleNamespace(ablation=ablation, fingerprint=first[3], **same)]
+    training._adopt(Session(home, home.settings()), jobs, SimpleNamespace(training_set_id="new"))
+    assert ask(home.working, "select model_id from results.fold_models where training_set_id = 'new'") == [(first[0],)]
+    assert len(others) > 0
+
+
+def test_how_far_a_training_is_counts_the_epochs_of_all_models(tmp_path):
+    for name, told in {"a": "3 6", "b": "6 6", "c": "", "d": "1"}.items():
+        (tmp_path / name).write_text(told)
+    assert training._epochs_done(tmp_path, n_models=5, n_epochs=30) == (15 + 30, 150)
 
 
 def test_one_new_packet_and_a_refresh_train_nothing_and_score_that_object_only(folder):
