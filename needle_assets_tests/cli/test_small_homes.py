@@ -17,6 +17,7 @@ from needle_assets.warehouse import schema
 
 COMMANDS = [
     *(["status"], ["status", "--json", "--settings"], ["sql", "from core.objects"], ["report"], ["train"], ["train", "quality"]),
+    *(["send", "jsonl"], ["export", "candidates"], ["export", "candidates", "--format", "astronote"]),
     *(["refresh"], ["restore"], ["restore", "--list"], ["sql", "--json", "from core.splits"]),
 ]
 QUERIES = sorted((schema.sql_folder() / "queries").glob("*.sql"))

@@ -1,5 +1,6 @@
 """Candidates told to others: once each, however an answer fails or the process ends; nothing unless it is switched on."""
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from needle_assets.pipeline.session import Session
 from needle_assets.settings import FetchSettings, SendSettings, ServiceSettings, Settings
 from needle_assets.warehouse import schema
 from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.results import sent
 from needle_assets_tests.fetch.loopback import FAULTS, Clock, Request, Response, Server, echo, redirect_to, says
 from needle_assets_tests.homes import ask, environment_of
 
@@ -75,7 +78,7 @@ class Listener:
 
     server: Server
     elsewhere: Server
-    waits: list[float] = field(default_factory=list)
+    now: float = NOW
     changes: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, Any] = field(default_factory=dict)
 
@@ -87,11 +90,9 @@ class Listener:
         return Settings(fetch=fetching, send=replace(told, **self.asked.get("send", {})))
 
     def __call__(self, home: Home, to: str = "lasair", *, live: bool = True) -> Sending:
-        clock = Clock(NOW)
+        clock = Clock(self.now)
         around = Around(clock=clock, sleep=clock.sleep, rng=np.random.default_rng(7), environment=TOKENS)
-        found = send(home, self.settings(), to, live=live, around=around)
-        self.waits += clock.waits
-        return found
+        return send(home, self.settings(), to, live=live, around=around)
 
     def objects(self) -> list[str]:
         """Of which objects it was told, in order."""
@@ -352,6 +353,32 @@ def test_who_goes_back_to_an_older_copy_or_begins_anew_tells_nothing_again(home,
     opened = Session(home, home.settings(), accept_loss=True).open()
     assert opened.publish()
     assert noted(home) == list(ZTF_IDS)
+
+
+def test_what_was_refused_in_an_older_copy_and_taken_since_stays_taken():
+    row = {
+        "message_id": "m",
+        "destination": "lasair",
+        "object_id": FIRST,
+        "sent_at": dt.datetime(2026, 1, 1),
+        "as_of_mjd": 60000.0,
+    }
+    row |= {"model_set": "s", "classification": "SN", "p_sn": 1.0, "p_slsn": 0.0, "p_tde": 0.0, "against": [], "message": "{}"}
+    with duckdb.connect() as connection:
+        schema.apply(connection)
+        connection.execute("attach ':memory:' as other; create schema other.results")
+        sent.store(connection, [{**row, "refusal": None}])
+        connection.execute("create table other.results.sent as from results.sent")
+        connection.execute("update results.sent set refusal = 'busy'")
+        assert sent.take_over(connection, "other") == 1
+        assert connection.execute("select message_id, refusal from results.sent").fetchall() == [("m", None)]
+
+
+def test_the_newest_message_is_the_last_noted_though_the_clock_went_back(home, listener):
+    listener(home)
+    change(home, score(FIRST, 0.3, 60001.0))
+    listener.now = NOW - 1e7
+    assert (listener(home).sent, listener(home).sent) == (1, 0)
 
 
 def test_no_refresh_publishes_without_what_was_sent(home, listener):

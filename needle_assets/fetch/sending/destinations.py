@@ -93,7 +93,7 @@ def opened(to: Destination, folder: Path, settings: Settings, around: Around) ->
             yield post
         return
     with _service(to, settings, around) as service:
-        yield _lasair(service, to) if to.topic is not None else _webhook(service)
+        yield _lasair(service, to) if to.topic is not None else _webhook(service, to)
 
 
 def _service(to: Destination, settings: Settings, around: Around) -> Service:
@@ -120,9 +120,11 @@ def _lasair(service: Service, to: Destination) -> Post:
     return post
 
 
-def _webhook(service: Service) -> Post:
+def _webhook(service: Service, to: Destination) -> Post:
+    path = "/" if to.at is not None and to.at.url.endswith("/") else ""  # many servers redirect from one to the other
+
     def post(said: Mapping[str, Any]) -> None:
-        service.ask("", bytes, body=said, key=str(said["message_id"]))
+        service.ask(path, bytes, body=said, key=str(said["message_id"]))
 
     return post
 

@@ -70,7 +70,8 @@ def take_over(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
     names = [name for name in columns_of(connection, TABLE) if name in columns_of(connection, TABLE, catalog)]
     if "message_id" not in names:
         return 0
-    chosen = ", ".join(names)
+    chosen, taken = ", ".join(names), f"select message_id from {catalog}.{TABLE} where refusal is null"
+    connection.execute(f"delete from {TABLE} where refusal is not null and message_id in ({taken})")  # refused then, taken since
     new = connection.execute(
         f"insert into {TABLE} by name select {chosen} from {catalog}.{TABLE} t anti join {TABLE} using (message_id) returning 1"
     ).fetchall()
