@@ -36,6 +36,17 @@ def test_every_object_has_a_page(ask: Ask, filled: tuple[Path, Home]) -> None:
         assert f"<h1>{object_id}" in answer.text
 
 
+def test_a_night_shows_what_speaks_against_its_candidates_as_text(filled: tuple[Path, Home], tmp_path: Path) -> None:
+    night = (
+        "insert into lineage.nights by name select 'n' as run_id, now()::timestamp as started_at, [] as sources, [] as failures, "
+        "0 as n_left, 0 as n_objects_before, 0 as n_detections_before, [] as high_scores_before, ['ZTF18aaaaaaa'] as new_high_scores, "
+        "['<b>a star</b> of 15.0 mag'] as against"
+    )
+    ask = asker(edited(filled, tmp_path, night))
+    for page in ("/", "/nights"):
+        assert "ZTF18aaaaaaa</a> (&lt;b&gt;a star&lt;/b&gt; of 15.0 mag)" in ask(page).text
+
+
 KINDS = {
     "no host": ("delete from core.hosts", "Not looked for yet"),
     "no stamps": (
