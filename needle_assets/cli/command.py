@@ -15,6 +15,10 @@ if __name__ == "__main__":
 import typer
 
 from needle_assets.cli import said
+from needle_assets.cli.given import fail as _fail
+from needle_assets.cli.given import names as _names
+from needle_assets.cli.given import tell as _tell
+from needle_assets.cli.given import text_of as _text_of
 from needle_assets.errors import NeedleError
 from needle_assets.home import Home
 from needle_assets.settings import as_nested_dict
@@ -82,7 +86,7 @@ def simulate(
 @app.command()
 def fetch(
     source: Annotated[
-        str, typer.Argument(help="bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst or panstarrs.")
+        str, typer.Argument(help="bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs or legacy.")
     ],
     landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],
     ids: Annotated[str | None, typer.Option(help="Only these objects, joined by commas.")] = None,
@@ -373,37 +377,6 @@ def _report(error: Exception) -> NoReturn:
     if isinstance(error, NeedleError | OSError):
         _fail(text)
     _fail(f"{type(error).__name__}: {text.splitlines()[0] if text else ''} (run with --debug for the traceback)")
-
-
-def _tell(problems: Sequence[str]) -> None:
-    """What was not done as asked though the command went on; the exit code is not 0 then."""
-    for problem in problems:
-        typer.echo(f"needle: {problem}", err=True)
-    if problems:
-        raise SystemExit(1)
-
-
-def _fail(sentence: str, code: int = 1) -> NoReturn:
-    typer.echo(f"needle: {sentence}", err=True)
-    raise SystemExit(code)
-
-
-def _names(given: str | None) -> tuple[str, ...]:
-    """Names joined by commas; none if nothing was given, which is not the same as a list of nothing."""
-    names = tuple(name.strip() for name in (given or "").split(",") if name.strip())
-    if given is not None and not names:
-        _fail(f"{given!r} names nothing; give names joined by commas, or leave the option out.", code=2)
-    return names
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        _fail(
-            f"{file} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); give a file that holds one query.",
-            code=2,
-        )
 
 
 if __name__ == "__main__":

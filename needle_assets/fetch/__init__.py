@@ -15,6 +15,7 @@ from needle_assets.fetch.brokers.fink import fetch_fink
 from needle_assets.fetch.brokers.lasair import fetch_lasair
 from needle_assets.fetch.brokers.rubin import fetch_fink_lsst, fetch_lasair_lsst
 from needle_assets.fetch.catalogues.bts import fetch_bts
+from needle_assets.fetch.catalogues.legacy import fetch_legacy
 from needle_assets.fetch.catalogues.panstarrs import fetch_panstarrs
 from needle_assets.fetch.run import Failure, FetchSummary
 from needle_assets.fetch.stream.kafka import fetch_kafka
@@ -37,6 +38,7 @@ __all__ = [
     "fetch_kafka",
     "fetch_lasair",
     "fetch_lasair_lsst",
+    "fetch_legacy",
     "fetch_panstarrs",
 ]
 
@@ -52,6 +54,7 @@ SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "fink_lsst": fetch_fink_lsst,
     "lasair_lsst": fetch_lasair_lsst,
     "panstarrs": fetch_panstarrs,
+    "legacy": fetch_legacy,
 }
 
 

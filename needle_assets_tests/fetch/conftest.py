@@ -85,7 +85,10 @@ def opened_services() -> Iterator[Services]:
         name: getattr(sky, name)
         for name in ("bts", "alerce", "alerce_packets", "lasair_images", "fink", "fink_lsst", "lasair_lsst")
     }
-    servers = {name: Server(answer) for name, answer in (answers | {"panstarrs": sky.mast, "archive": sky.archive}).items()}
+    servers = {
+        name: Server(answer)
+        for name, answer in (answers | {"panstarrs": sky.mast, "legacy": sky.legacy, "archive": sky.archive}).items()
+    }
     servers["lasair"] = Server(partial(sky.lasair, images=servers["lasair_images"].url))
     services = Services(servers, Server(lambda _request: Response(b"{}")))
     yield services

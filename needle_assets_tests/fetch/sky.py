@@ -216,6 +216,27 @@ def lasair_lsst(request: Request) -> Response:
     return says({"diaObjectId": int(RUBIN), "diaSourcesList": RUBIN_SOURCES, "diaForcedSourcesList": []})
 
 
+LEGACY_HEADER = "ls_id,ra,dec,type,mag_g,mag_r,mag_i,mag_z,z_phot_median,z_phot_std,z_spec"
+
+
+def legacy_row(
+    ls_id: int, ra: float, dec: float, kind: str = "EXP", mags: str = "20.4,19.8,Infinity,19.3", more: str = "0.21,0.03,"
+) -> str:
+    return f"{ls_id},{ra!r},{dec!r},{kind},{mags},{more}"
+
+
+def legacy(request: Request) -> Response:
+    """NOIRLab's TAP: a galaxy 2 arcsec off, a faint one, and a star nearer than both; nothing at all south of -60 degrees."""
+    found = re.search(r"RADIAL_QUERY\(t\.ra, t\.dec, ([-0-9.]+), ([-0-9.]+), ([-0-9.]+)\)", request.query["QUERY"][0])
+    assert found is not None
+    ra, dec = float(found[1]), float(found[2])
+    galaxy = legacy_row(8796093022208001, ra, dec + 2 / 3600)
+    faint = legacy_row(8796093022208002, ra, dec + 20 / 3600, mags="24.9,24.5,,", more="-99,-99,-99")
+    star = legacy_row(8796093022208003, ra, dec + 0.5 / 3600, kind="PSF", mags="15,15,15,15")
+    rows = [] if dec < -60 else [star, faint] if dec < -50 else [faint, star, galaxy]
+    return Response("\n".join([LEGACY_HEADER, *rows, ""]).encode(), headers={"Content-Type": "text/csv"})
+
+
 def mast(request: Request) -> Response:
     """MAST's stack catalogue: three sources around any host, the nearest twice and in the middle, one page of two at a time."""
     ra, dec = float(request.query["ra"][0]), float(request.query["dec"][0])

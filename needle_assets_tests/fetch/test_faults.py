@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from needle_assets.fetch import FetchError, FetchSummary
 from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
 from needle_assets.landing.packets import read_packet
+from needle_assets_tests import lsst
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import FAULTS, echo, redirect_to
@@ -24,6 +26,7 @@ SERVICES = (
     "fink_lsst",
     "lasair_lsst",
     "panstarrs",
+    "legacy",
     "archive",
 )
 SOURCE_OF = {"alerce_packets": "alerce", "lasair_images": "lasair"}
@@ -45,12 +48,30 @@ def prepared(fetcher: Fetcher, source: str) -> Fetcher:
     )
     pl.DataFrame(THEIR_PHOTOMETRY).write_parquet(fetcher.landing / "photometry.parquet")
     (fetcher.landing / "follow.txt").write_text(f"{sky.RUBIN}\n")
+    if source == "legacy":
+        land_rubin(fetcher.landing, 313000000000000001, 313000000000000002)
     if source == "panstarrs":
         for seen in (sky.DETECTIONS[sky.ACTIVE][0], sky.DETECTIONS[sky.OLD][0], sky.DETECTIONS[sky.HOSTLESS][0]):
             path = fetcher.landing / "alerts" / f"{seen.candid}.avro"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(sky.packet_of(seen))
     return fetcher
+
+
+@cache
+def rubin_packet(object_id: int, **where: float) -> bytes:
+    """A packet of an object of Rubin's, the same bytes every time."""
+    source = lsst.source(diaSourceId=object_id - 10**17, diaObjectId=object_id, **where)
+    told = lsst.record()["diaObject"] | {"diaObjectId": object_id}
+    return lsst.container(lsst.record(diaSourceId=object_id - 10**17, diaSource=source, diaObject=told))
+
+
+def land_rubin(landing: Path, *ids: int, **where: float) -> None:
+    """A packet of each of these objects of Rubin's."""
+    for object_id in ids:
+        path = landing / "alerts" / f"{object_id - 10**17}.avro"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(rubin_packet(object_id, **where))
 
 
 def tree(landing: Path) -> dict[str, bytes]:

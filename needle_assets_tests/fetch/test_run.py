@@ -118,7 +118,7 @@ def test_an_id_that_is_none_is_refused_before_anything_is_asked(source: str, wit
 
 def test_an_unknown_source_and_questions_it_cannot_take_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        FetchError, match="choose one of bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs"
+        FetchError, match="choose one of bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs, legacy"
     ):
         fetch("mars", tmp_path, settings=Settings())
     with pytest.raises(FetchError, match="bts cannot be told ids"):

@@ -173,7 +173,7 @@ def test_without_sources_the_night_refreshes_what_others_landed(empty: Home, ser
 def test_a_source_that_is_none_is_refused(empty: Home) -> None:
     empty.settings_file.write_text('[schedule]\nsources = ["mars"]\n')
     with pytest.raises(
-        SettingsError, match="choose one of bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs"
+        SettingsError, match="choose one of bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs, legacy"
     ):
         empty.settings()
 

@@ -33,7 +33,7 @@ def update_packet_hosts(landing: Path, known: dict[str, Any], settings: HostSett
     """
     folders: dict[str, int] = known.setdefault("folders", {})
     objects: dict[str, dict[str, Any]] = known.setdefault("objects", {})
-    for path, folder, changed_ns in _new_files(landing / ALERTS_FOLDER, dict(folders)):
+    for path, folder, changed_ns in new_packet_files(landing / ALERTS_FOLDER, dict(folders)):
         folders[folder] = max(folders.get(folder, 0), changed_ns)
         try:
             packet = read_packet(path.read_bytes())
@@ -65,7 +65,7 @@ def _source(row: Mapping[str, Any], k: int) -> dict[str, Any]:
     return named | {f"{band}_mag": row[f"s{band}mag{k}"] for band in "griz"}
 
 
-def _new_files(alerts: Path, folders: Mapping[str, int]) -> Iterator[tuple[Path, str, int]]:
+def new_packet_files(alerts: Path, folders: Mapping[str, int]) -> Iterator[tuple[Path, str, int]]:
     """Packet files that came since: where, in which folder, and when their entry changed last (copies keep an older mtime)."""
     for folder, _, names in os.walk(alerts):
         key = str(Path(folder).relative_to(alerts))

@@ -20,7 +20,8 @@ AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
     "kafka": (),
     "fink_lsst": (),
     "lasair_lsst": (),
-    "panstarrs": ("archive", "kafka", "alerce", "lasair"),
+    "panstarrs": ("archive", "alerce", "lasair"),
+    "legacy": ("kafka",),
 }
 WRITES: Mapping[str, tuple[str, ...]] = {
     "bts": ("catalogue",),
@@ -32,6 +33,7 @@ WRITES: Mapping[str, tuple[str, ...]] = {
     "fink_lsst": ("photometry",),
     "lasair_lsst": ("photometry",),
     "panstarrs": ("hosts",),
+    "legacy": ("hosts",),
 }
 SAYS: Mapping[str, str] = {
     "bts": "The Bright Transient Survey's catalogue of classified objects.",
@@ -43,6 +45,7 @@ SAYS: Mapping[str, str] = {
     "fink_lsst": "Fink: sources of Rubin's objects that are followed.",
     "lasair_lsst": "Lasair: sources of Rubin's objects that are followed; needs a token in NEEDLE_LASAIR_LSST_TOKEN.",
     "panstarrs": "Pan-STARRS DR2 at MAST: aperture magnitudes of hosts, by position.",
+    "legacy": "Legacy Surveys DR10 at NOIRLab: hosts of Rubin's objects, with photometric redshifts.",
 }
 
 
