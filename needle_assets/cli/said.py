@@ -22,8 +22,13 @@ def simulated(result: dict[str, Any]) -> str:
 def fetched(result: dict[str, Any]) -> str:
     """What ``needle fetch`` got, and each failure."""
     new = ", ".join(f"{result[name]} {name}" for name in ("objects", "packets", "detections", "hosts") if result[name])
-    lines = [f"{result['source']}: {new or 'nothing new'} in {result['requests']} requests ({result['seconds']:.1f} s)"]
+    lines = [f"{result['source']}: {new or 'nothing new'}{_in_requests(result)} ({result['seconds']:.1f} s)"]
     return "\n".join([*lines, *(f"  failed: {failure}" for failure in result["failures"]), *_aside(result)])
+
+
+def _in_requests(result: dict[str, Any]) -> str:
+    """How often a service was asked; a stream is not."""
+    return "" if result["source"] == "kafka" else f" in {result['requests']} requests"
 
 
 def _aside(result: dict[str, Any]) -> list[str]:
