@@ -22,9 +22,10 @@ from needle_assets.landing.values import shown
 from needle_assets.samples.hosts import packet_host
 from needle_assets.settings import HostSettings, Settings
 from needle_assets.surveys.known import id_examples, is_object_id
+from needle_assets.surveys.panstarrs import HOST_BANDS
 
 LEGACY = "Legacy Surveys DR10"
-BANDS = ("g", "r", "i", "z")
+BANDS = tuple(HOST_BANDS)[:4]  # the Legacy Surveys have no y
 COLUMNS = ("ls_id", "ra", "dec", "type", *(f"mag_{band}" for band in BANDS), "z_phot_median", "z_phot_std", "z_spec")
 # Within this there are forty sources wherever the survey looked: where there is none, it did not look.
 COVERAGE_RADIUS_ARCSEC = 60.0
