@@ -5,14 +5,17 @@ Extinction is removed before, in ``extinction``. Nothing is fitted here but the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline, splrep
 
 from needle_assets.light_curves.light_curve import FloatArray, LightCurve, flux_from_mag, mag_from_flux
 from needle_assets.settings import LightCurveSettings
 from needle_assets.shapes import require_columns
+
+if TYPE_CHECKING:
+    from scipy.interpolate import BSpline
 
 BoolArray = NDArray[np.bool_]
 
@@ -194,8 +197,10 @@ def spline_outliers(points: LightCurve, settings: LightCurveSettings) -> BoolArr
     return nothing if flagged.all() else flagged
 
 
-def _smoothed(days: FloatArray, mag: FloatArray, weight: FloatArray, smoothing: float) -> BSpline:
+def _smoothed(days: FloatArray, mag: FloatArray, weight: FloatArray, smoothing: float) -> "BSpline":
     """The cubic smoothing spline of ``UnivariateSpline``, which would warn where its iteration stops at an approximation."""
+    from scipy.interpolate import BSpline, splrep  # half a second, which objects with few points do without
+
     return BSpline(*splrep(days, mag, w=weight, s=smoothing, full_output=True, quiet=True)[0])
 
 

@@ -73,7 +73,8 @@ class Claims:
     def over(self, table: str) -> list[Broken]:
         """The broken claims that condemn what ``table`` is made from, without those that writing it settles."""
         parents = made_from(table) - {table}
-        return [found for found in self.broken() if found.check.condemned & parents and found.check.settled_by != table]
+        blocking = (check for check in CHECKS if check.is_blocking and check.settled_by != table)
+        return self._broken([check for check in blocking if check.condemned & parents])
 
     def require(self, table: str) -> None:
         """Raise GateError if ``table`` would be made from condemned rows."""

@@ -82,7 +82,7 @@ def _run(
     report = session.reports.setdefault(stage.table, StageReport())
     started = time.monotonic()
     tasks = _after_closing(opened, _tasks(session, stage, keys))
-    in_pool = _in_pool(keys)
+    in_pool = _in_pool(session, keys)
     for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table):
         _store(session, stage, task, computed, plans, writer, tell, report)
         session.progress(stage.table, report.computed + report.failed, len(keys))
@@ -100,7 +100,7 @@ def _tasks(session: Session, stage: Stage, keys: Sequence[str | None]) -> Iterat
         weights = rows.weights(connection, list(stage.reads), objects)
     if "landing.packets" in stage.reads:
         _unpack(session, [name for name in objects if not stage.surveys or survey_name_of_id(name) in stage.surveys])
-    for chunk in _chunks(objects, weights, stage, session.pool.count if _in_pool(keys) else 1):
+    for chunk in _chunks(objects, weights, stage, session.pool.count if _in_pool(session, keys) else 1):
         yield _task(session, stage, chunk)
 
 
@@ -178,8 +178,8 @@ def _after_closing(opened: ExitStack, tasks: Iterator[Task]) -> Iterator[Task]:
         yield task
 
 
-def _in_pool(keys: Sequence[str | None]) -> bool:
-    return len(keys) > POOL_FROM_OBJECTS
+def _in_pool(session: Session, keys: Sequence[str | None]) -> bool:
+    return session.pool.is_started or len(keys) > POOL_FROM_OBJECTS  # workers that are there have imported what is needed
 
 
 def _chunks(objects: Sequence[str], weights: Mapping[str, int], stage: Stage, n_workers: int = 1) -> Iterator[tuple[str, ...]]:

@@ -179,6 +179,11 @@ class Workers:
             self._pool = _new_pool(self.count)
         return self._pool
 
+    @property
+    def is_started(self) -> bool:
+        """Whether there are workers."""
+        return self._pool is not None
+
     def prepare(self) -> None:
         """Let everything be imported for workers that will be needed, while other work is done here."""
         if self.count > 1:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,9 @@ Connection = duckdb.DuckDBPyConnection
 
 # Files that stay open from one use to the next, and the connection that keeps them so, if there was a use.
 _kept: dict[Path, Connection | None] = {}
+# Of the same files an empty database in memory each, to which they are attached while used: making one takes longer than attaching.
+_hosts: dict[Path, Connection] = {}
+_n_users: Counter[Path] = Counter()
 
 
 class WarehouseError(NeedleError):
@@ -73,6 +77,7 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         except duckdb.Error as error:
             let_go(path)  # after some errors DuckDB refuses everything until the file has been closed
+            _end_host(path)
             raise _explained(error, path) from error
         finally:
             _close(connection, path)
@@ -90,6 +95,7 @@ def kept_open(path: Path) -> Iterator[None]:
         yield
     finally:
         let_go(path)
+        _end_host(path)
         del _kept[path]
 
 
@@ -100,6 +106,12 @@ def let_go(path: Path) -> None:
         _kept[path] = None
         with signals_held():
             _close(connection, path)
+
+
+def _end_host(path: Path) -> None:
+    host = _hosts.pop(path, None)
+    if host is not None:
+        host.close()
 
 
 def _keep(path: Path) -> None:
@@ -213,6 +225,8 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 def _attached(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
     # A name, so that connections of one process share what is attached, as they would share a file.
     connection = duckdb.connect(f":memory:{path}", config=config)
+    if path in _kept and path not in _hosts:
+        _hosts[path] = duckdb.connect(f":memory:{path}", config=config)
     try:
         quoted = str(path).replace("'", "''")
         connection.execute(f"attach if not exists '{quoted}' as needle (row_group_size {ROWS_PER_GROUP})")
@@ -222,13 +236,19 @@ def _attached(path: Path, config: dict[str, str | bool | int | float | list[str]
     except duckdb.Error:
         connection.close()
         raise
+    _n_users[path] += 1
     return connection
 
 
 def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Close a connection to a working file, and with the last one the file."""
+    _n_users[path] -= 1
     try:
         connection.close()
+        if path in _hosts and not _n_users[path]:
+            _hosts[path].execute("detach needle")
     except duckdb.Error as error:
+        _end_host(path)
         raise _explained(error, path) from error
 
 
