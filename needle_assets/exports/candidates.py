@@ -10,6 +10,8 @@ from needle_assets.exports.data_card import page
 from needle_assets.exports.folder import ExportError
 from needle_assets.fetch.sending.messages import UNCLEAR, classification, plain, record
 from needle_assets.settings import Settings
+from needle_assets.surveys.known import survey_of_id
+from needle_assets.surveys.survey import FEATURE_COLUMNS
 from needle_assets.warehouse.results import sent
 
 FORMATS = ("jsonl", "astronote", "tns")
@@ -103,10 +105,13 @@ def _astronote(listed: Sequence[Mapping[str, Any]], settings: Settings, until_mj
 
 def _shown(row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """A candidate in the words of a note; what is not known is a question mark, and nothing in it is markup."""
-    peaks = [f"{band} = {row[f'peak_mag_{band}']:.2f}" for band in ("g", "r") if row[f"peak_mag_{band}"] is not None]
+    survey = survey_of_id(row["object_id"])
+    assert survey is not None, "only objects of a survey are scored"
+    brightest = zip(survey.feature_bands, (row[f"peak_mag_{column}"] for column in FEATURE_COLUMNS), strict=True)
+    peaks = [f"{band} = {mag:.2f}" for band, mag in brightest if mag is not None]
     has_place = row["ra_deg"] is not None and row["dec_deg"] is not None
     host = None if row["separation_arcsec"] is None else f"{row['separation_arcsec']:.1f} arcsec from its centre"
-    host_mag = None if row["host_r_mag"] is None else f"r = {row['host_r_mag']:.1f}"
+    host_mag = None if row["host_r_mag"] is None else f"{survey.host_bands[1]} = {row['host_r_mag']:.1f}"
     return {
         **row,
         "called": classification(row, settings.send.threshold),
