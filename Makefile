@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow test-upgrade faults test-random mutants lint style types ui bench experiment clean
+.PHONY: help install demo test test-slow test-upgrade faults test-random mutants lint style types ui bench experiment docs clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
@@ -16,6 +16,7 @@ help:
 	@echo "make mutants     does a test notice when a line of the science or the glue is wrong?"
 	@echo "make ui          Dagster on http://127.0.0.1:3000"
 	@echo "make bench       costs, as ratios measured in one run"
+	@echo "make docs        the documentation as a site in build/site; installs what it needs into .venv"
 	@echo "make experiment  do masking and up-sampling help? 27 trainings on simulated objects, resumable"
 
 install: $(READY)
@@ -76,6 +77,13 @@ bench: $(READY)
 
 experiment: $(READY)
 	$(BIN)/python benchmarks/experiment.py
+
+docs: .venv/.docs-ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python tools/site.py
+
+.venv/.docs-ready: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf .venv build dist

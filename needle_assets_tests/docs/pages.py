@@ -39,6 +39,7 @@ NOT_RUN = {
     "make test": "it is what runs this",
     "make faults": "needle_assets_tests/test_disturbed.py",
     "make install": "it is what set this up",
+    "make docs": "needle_assets_tests/docs/test_site.py",
     "make test-slow": "it takes an hour, and this runs in it",
     "make test-random SEED=1 RUNS=50": "a search of half an hour; every property test runs here with one seed",
     "make mutants": "a search of an hour; needle_assets_tests/mutants/test_making.py tries its parts",
