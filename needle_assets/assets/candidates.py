@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from needle_assets.assets.models import P_COLUMNS, probabilities, scaler_of, stamps_by_object
+from needle_assets.assets.others import p_other
 from needle_assets.assets.output import Product
 from needle_assets.assets.samples import feature_matrix
 from needle_assets.samples.positions import mean_position_deg
@@ -42,8 +43,9 @@ def _candidate_rows(waiting: pl.DataFrame, frames: Mapping[str, pl.DataFrame], s
     for kind in sorted({k for k in kinds if k}):
         chosen = waiting.filter(pl.Series([k == kind for k in kinds], dtype=pl.Boolean))
         said = _scores(chosen, ensembles[kind], trees, stamps)
-        for row, scores in zip(chosen.iter_rows(named=True), said, strict=True):
-            yield {**known.beside(row, is_seen=kind != "metadata"), **scores}
+        others = p_other(frames.get("results.other_models", pl.DataFrame()), chosen)
+        for row, scores, other in zip(chosen.iter_rows(named=True), said, others, strict=True):
+            yield {**known.beside(row, is_seen=kind != "metadata"), **scores, "p_other": other}
 
 
 def _scores(

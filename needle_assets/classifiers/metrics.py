@@ -226,6 +226,21 @@ def weighted_pr_areas(score: FloatArray, is_positive: BoolArray, weights: FloatA
     return (steps * hits / np.maximum(chosen, 1e-300)).sum(axis=1) / hits[:, -1]
 
 
+def weighted_roc_areas(score: FloatArray, is_positive: BoolArray, weights: FloatArray) -> FloatArray:
+    """
+    Chance that a positive object scores above another one, ties counting half, where objects count several times or in part.
+
+    Weights have shape (m, n), areas (m,); NaN without an object of either kind.
+    """
+    order = np.argsort(score, kind="stable")
+    drawn, positive = weights[:, order], is_positive[order]
+    starts = np.flatnonzero(np.append(True, score[order][1:] != score[order][:-1])) if len(score) else np.zeros(0, dtype=np.intp)
+    hits, misses = (np.add.reduceat(drawn * chosen, starts, axis=1) for chosen in (positive, ~positive))
+    below = np.cumsum(misses, axis=1) - misses / 2.0
+    total = hits.sum(axis=1) * misses.sum(axis=1)
+    return np.divide((hits * below).sum(axis=1), total, out=np.full(len(weights), np.nan), where=total > 0)
+
+
 def measures(p: FloatArray, y: IntArray, rng: np.random.Generator, *, n_bootstrap: int = 500) -> list[Measure]:
     """
     Every measure of one set of scores, with intervals.

@@ -5,13 +5,15 @@ scikit-learn grows them; they are kept and asked as plain arrays, so that a stor
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
 from needle_assets.classifiers.needle import SCORE_DECIMALS, FloatArray
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 N_ITERATIONS = 150
 _NODE = ("value", "feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "is_leaf")
@@ -41,6 +43,9 @@ def fit_trees(features: FloatArray, y: NDArray[np.integer], alpha: Sequence[floa
     -----
     scikit-learn's histogram gradient boosting with at most 15 leaves, rate 0.06, no early stopping: of a fixed length as networks.
     """
+    from sklearn.ensemble import HistGradientBoostingClassifier  # which whoever scores does without
+    from threadpoolctl import threadpool_limits
+
     # scikit-learn cannot bin a feature without two values
     varies = np.flatnonzero([len(np.unique(column[np.isfinite(column)])) > 1 for column in features.T])
     model = HistGradientBoostingClassifier(
@@ -51,7 +56,7 @@ def fit_trees(features: FloatArray, y: NDArray[np.integer], alpha: Sequence[floa
     return _to_bytes(model, varies)
 
 
-def _to_bytes(model: HistGradientBoostingClassifier, varies: NDArray[np.intp]) -> bytes:
+def _to_bytes(model: "HistGradientBoostingClassifier", varies: NDArray[np.intp]) -> bytes:
     trees = [(k % model.n_trees_per_iteration_, tree.nodes) for row in model._predictors for k, tree in enumerate(row)]
     nodes = np.concatenate([nodes for _, nodes in trees])
     arrays = {name: nodes[name] for name in _NODE}

@@ -74,7 +74,13 @@ def trained_folds(result: dict[str, Any]) -> str:
     rate = f", {result['samples_per_second']:.0f} samples/s in each process" if result["samples_per_second"] else ""
     lines = [f"{result['trained']} models trained, {result['up_to_date']} up to date ({result['seconds']:.0f} s{rate})"]
     return "\n".join(
-        [*lines, *result["not_trained"], *result["warnings"], f"Published: {result['published'] or 'nothing, see below'}"]
+        [
+            *lines,
+            *result["not_trained"],
+            result["other_model"],
+            *result["warnings"],
+            f"Published: {result['published'] or 'nothing, see below'}",
+        ]
     )
 
 

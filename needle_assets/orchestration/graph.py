@@ -29,6 +29,7 @@ LANDED = {
 WRITTEN_BY_JOBS = {
     "results.quality_models": ("`needle train quality`", ("core.stamps",)),
     "results.fold_models": ("the job train and `needle train`", TRAINED_FROM["results.fold_models"]),
+    "results.other_models": ("the job train and `needle train`", TRAINED_FROM["results.other_models"]),
     "lineage.nights": ("the job nightly", ("results.candidates",)),
 }
 

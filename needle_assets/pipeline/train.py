@@ -22,6 +22,7 @@ from needle_assets.errors import Rejection
 from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.pipeline.plan import may_train
 from needle_assets.pipeline.session import Session, told_every_second
+from needle_assets.pipeline.train_other import train_other
 from needle_assets.processes.workers import DIED, GIVEN_UP
 from needle_assets.samples.ablations import Ablation, ablation_named
 from needle_assets.warehouse.connection import writing
@@ -33,13 +34,14 @@ RECIPE = ("model_kind", "fold", "label", "sample")
 
 @dataclass
 class TrainingReport:
-    """What a training did."""
+    """What a training did; ``other_model`` says it of the model of what is none of the classes."""
 
     training_set_id: str = ""
     trained: int = 0
     up_to_date: int = 0
     removed: int = 0
     not_trained: list[str] = field(default_factory=list)
+    other_model: str = ""
     seconds: float = 0.0
     reading_seconds: float = 0.0
     samples_per_second: float = 0.0
@@ -86,6 +88,7 @@ def train_folds(session: Session, ablations: Sequence[str] | None = None) -> Tra
     if missing:
         _train_missing(session, frozen, missing, report)
     _adopt(session, jobs, frozen)
+    report.other_model = train_other(session)
     session.claims.written(models.TABLE, models.SNAPSHOTS)
     report.seconds = time.monotonic() - started
     return report

@@ -21,6 +21,7 @@ from needle_assets.settings.sections import (
     LightCurveSettings,
     MaskSettings,
     MetricSettings,
+    OtherSettings,
     QualitySettings,
     RestorationSettings,
     SplitSettings,
@@ -57,6 +58,7 @@ __all__ = [
     "LightCurveSettings",
     "MaskSettings",
     "MetricSettings",
+    "OtherSettings",
     "PublishingSettings",
     "QualitySettings",
     "RestorationSettings",
@@ -103,6 +105,7 @@ class Settings:
     splits: SplitSettings = field(default_factory=SplitSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    other: OtherSettings = field(default_factory=OtherSettings)
     metrics: MetricSettings = field(default_factory=MetricSettings)
 
 

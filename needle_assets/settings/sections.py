@@ -219,6 +219,20 @@ class VettingSettings:
 
 
 @dataclass(frozen=True)
+class OtherSettings:
+    """
+    How the model of what is none of the classes is trained.
+
+    ``prior``: the share of such objects among what arrives, for which probabilities are given. ``trains_on_verdicts``: what people
+    call other or junk trains it too, where the catalogue has no type.
+    """
+
+    min_examples: Annotated[int, Ge(2), Le(100_000)] = 10
+    prior: Annotated[float, Gt(0.0), Lt(1.0)] = 0.5
+    trains_on_verdicts: bool = False
+
+
+@dataclass(frozen=True)
 class IdentitySettings:
     """Which ids of two surveys are one object: so close on the sky, and within so many errors of both positions."""
 

@@ -60,6 +60,10 @@ TRAINED_FROM: Mapping[str, tuple[str, ...]] = {
     "results.fold_models": (
         *("core.splits", "core.features", "core.early_features", "core.masked_stamps", "core.synthetic_samples"),
     ),
+    "results.other_models": (
+        *("raw.objects", "raw.verdicts", "core.identities", "core.detections", "core.hosts", "core.epochs", "core.features"),
+        "core.splits",
+    ),
 }
 
 

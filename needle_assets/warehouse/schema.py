@@ -24,7 +24,7 @@ REMOVED = "removed:"
 SCHEMAS = ("raw", "core", "results", "lineage")
 # What no input brings back: written by trainings and nights, or kept though the input moved on. A migration never drops their rows.
 IRREPLACEABLE = (
-    *("lineage.nights", "results.candidates", "results.fold_models", "results.quality_models"),
+    *("lineage.nights", "results.candidates", "results.fold_models", "results.other_models", "results.quality_models"),
     *("results.sent", "results.training_sets"),
 )
 # Why rows do not fit a description; any other error, such as a full disk, says nothing of the rows.

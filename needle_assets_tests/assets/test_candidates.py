@@ -67,6 +67,13 @@ def test_a_candidate_has_the_scores_of_trees_beside_those_of_networks_and_says_w
     assert row["outside_range"] == ["peak_mag_r"]
 
 
+def test_a_candidate_has_the_probability_of_being_none_of_the_classes_where_there_is_a_model(monkeypatch):
+    monkeypatch.setattr(glue, "p_other", lambda models, chosen: [0.25 if len(models) else None] * len(chosen))
+    for stored, expected in ((pl.DataFrame({"slope": [1.0]}), 0.25), (pl.DataFrame(), None)):
+        frames = candidate_frames(["one"], **{"results.other_models": stored})
+        assert scored(monkeypatch, {"one": [0.7, 0.2, 0.1]}, frames)["ZTF18a"]["p_other"] == expected
+
+
 def test_a_candidate_above_one_half_is_remembered_from_when(monkeypatch):
     found = scored(monkeypatch, {"one": [0.2, 0.1, 0.7]}, candidate_frames(["one"]))
     assert found["ZTF18a"]["first_above_half_mjd"] == 60.0

@@ -12,6 +12,7 @@ create table results.candidates (
     p_tde_std double not null,
     p_slsn_trees double check (p_slsn_trees between 0 and 1),
     p_tde_trees double check (p_tde_trees between 0 and 1),
+    p_other double check (p_other between 0 and 1), -- if absent: null
     outside_range varchar[] not null, -- if absent: []
     first_above_half_mjd double,
     ra_deg double,
@@ -41,6 +42,7 @@ comment on column results.candidates.p_slsn_std is 'Scatter of p_slsn over the m
 comment on column results.candidates.p_tde_std is 'Scatter of p_tde over the models.';
 comment on column results.candidates.p_slsn_trees is 'Mean probability of SLSN-I by boosted trees on the same features; null where none were trained.';
 comment on column results.candidates.p_tde_trees is 'Mean probability of TDE by boosted trees on the same features; null where none were trained.';
+comment on column results.candidates.p_other is 'Probability of being none of the classes, such as a nova or an active nucleus, for the share of such objects that the settings state (other.prior, one half); null without a model in results.other_models.';
 comment on column results.candidates.outside_range is 'Features that lie outside of what every model was trained on: its scores there are guesses.';
 comment on column results.candidates.first_above_half_mjd is 'First epoch scored at which p_slsn or p_tde was above 0.5 [MJD]; null if never.';
 comment on column results.candidates.ra_deg is 'Right ascension, median of its packets [deg, J2000].';

@@ -60,6 +60,7 @@ def training_step(context: dg.OpExecutionContext, config: TrainingRequest) -> No
     context.log.info(f"{report.trained} models trained, {report.up_to_date} up to date, {report.removed} removed")
     for reason in report.not_trained:
         context.log.warning(reason)
+    context.log.info(report.other_model)
     context.log_event(models_trained(report))
 
 
@@ -70,6 +71,7 @@ def models_trained(report: "TrainingReport") -> dg.AssetMaterialization:
         "up_to_date": report.up_to_date,
         "training_set_id": report.training_set_id,
         "not_trained": "\n".join(report.not_trained) or "nothing",
+        "none_of_the_classes": report.other_model,
         "seconds": round(report.seconds, 1),
     }
     return dg.AssetMaterialization(MODELS, metadata=metadata)

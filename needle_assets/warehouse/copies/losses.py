@@ -13,6 +13,7 @@ from needle_assets.warehouse.results import sent
 KEYS: Mapping[str, tuple[str, ...]] = {
     "lineage.nights": ("run_id",),
     "results.fold_models": ("ablation", "model_kind", "fold"),
+    "results.other_models": ("model_kind",),
     "results.quality_models": ("model_kind",),
     "results.candidates": ("object_id", "as_of_mjd"),
     "results.sent": ("message_id",),
@@ -21,6 +22,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 WHAT = {
     "lineage.nights": "nights",
     "results.fold_models": "trained classifiers",
+    "results.other_models": "trained models of what is none of the classes",
     "results.quality_models": "trained quality checkers",
     "results.candidates": "scores of candidates",
     "results.sent": "sent messages",

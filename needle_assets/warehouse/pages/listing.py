@@ -22,7 +22,7 @@ _LISTED = f"""
         o.n_detections, o.first_mjd, o.last_mjd, o.brightest_mag, o.last_mjd - o.first_mjd as age_days,
         h.is_hosted, h.separation_arcsec, h.r_mag as host_r_mag,
         r.rank, r.p_sn, r.p_slsn, r.p_tde, r.p_slsn_std, r.p_tde_std, r.model_kind, r.n_models, r.as_of_mjd, r.p_rare,
-        r.reasons, r.warnings,
+        r.reasons, r.warnings, r.p_other,
         coalesce(m.candid, s.candid) as stamp_candid,
         regexp_full_match(o.object_id, '{simulated_id_pattern()}') as is_simulated
     from core.objects o
