@@ -18,7 +18,7 @@ def p_other(models: pl.DataFrame, objects: pl.DataFrame) -> list[float | None]:
     from needle_assets.classifiers.others import OtherModel
 
     row = models.row(0, named=True)
-    fold_of = dict(zip(row["object_ids"], row["fold_of"], strict=True))
+    fold_of = dict(zip(row["trained_ids"], row["fold_of"], strict=True))
     fold = np.array([fold_of.get(object_id, -1) for object_id in objects["object_id"]])
     model = OtherModel(tuple(row["weights"]), row["slope"], row["intercept"])
     return [float(p) for p in model.held_out(feature_matrix(objects, row["features"]), fold)]

@@ -154,7 +154,7 @@ STAGES: tuple[Stage, ...] = (
             "core.masked_stamps": ("candid", "science", "reference", "science_unmasked", "reference_unmasked", "mask"),
             "results.fold_models": _MODEL,
             # Where none was trained none is there, and what is not there makes nothing stale.
-            "results.other_models": ("features", "object_ids", "fold_of", "weights", "slope", "intercept"),
+            "results.other_models": ("features", "trained_ids", "fold_of", "weights", "slope", "intercept"),
         },
         settings=("training",),
         code_version="3",

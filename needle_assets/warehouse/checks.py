@@ -210,7 +210,7 @@ CHECKS = (
         "untouched_objects_train_no_model_of_what_is_none_of_the_classes",
         "results.candidates",
         "No untouched object has a part in the model of what is none of the classes; `needle train` settles it.",
-        "select m.object_id, m.model_id from (select model_id, unnest(object_ids) as object_id from results.other_models) m "
+        "select m.object_id, m.model_id from (select model_id, unnest(trained_ids) as object_id from results.other_models) m "
         "join core.splits s using (object_id) where s.is_untouched",
         is_blocking=False,
     ),

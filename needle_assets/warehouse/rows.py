@@ -100,7 +100,7 @@ def _frame(
         key = ["object_id", "path", "member"] if parent == "landing.packets" else ["object_id"]
         has_objects = True
     else:
-        has_objects = "object_id " in tables[parent].create
+        has_objects = "object_id" in tables[parent].create
         source, key = parent, primary_key(tables[parent].create)
         wanted = list(dict.fromkeys((*(("object_id",) if has_objects else ()), *columns)))
     among = "where object_id in (select object_id from wanted_keys)" if keys is not None and has_objects else ""

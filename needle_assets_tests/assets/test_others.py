@@ -102,7 +102,7 @@ def test_two_ids_of_one_object_are_in_one_fold_and_in_two_they_would_be_a_leak()
 def test_an_object_that_trained_is_scored_by_trees_that_did_not_see_it_and_without_a_model_nothing_is_said():
     chosen = other_set(*everyone(), SETTINGS)
     row = train_others(chosen, SETTINGS)
-    models = pl.DataFrame([{name: row[name] for name in ("features", "object_ids", "fold_of", "weights", "slope", "intercept")}])
+    models = pl.DataFrame([{name: row[name] for name in ("features", "trained_ids", "fold_of", "weights", "slope", "intercept")}])
     values = {name: chosen.features[:, k] for k, name in enumerate(HOSTED_FEATURES)}
     assert p_other(models, pl.DataFrame({"object_id": chosen.object_ids, **values})) == row["p_other"]
     strangers = p_other(models, pl.DataFrame({"object_id": [f"new{k}" for k in range(len(chosen.fold))], **values}))

@@ -13,7 +13,7 @@ create table results.other_models (
     pr_area_low double not null,
     pr_area_high double not null,
     features varchar[] not null,
-    object_ids varchar[] not null,
+    trained_ids varchar[] not null,
     fold_of integer[] not null,
     is_other boolean[] not null,
     p_other double[] not null,
@@ -40,7 +40,7 @@ comment on column results.other_models.pr_area is 'Average precision of the same
 comment on column results.other_models.pr_area_low is 'Lower end of its 95 % interval over objects.';
 comment on column results.other_models.pr_area_high is 'Upper end of it.';
 comment on column results.other_models.features is 'Features it reads.';
-comment on column results.other_models.object_ids is 'Every object that has a part in it.';
+comment on column results.other_models.trained_ids is 'Every object that has a part in it.';
 comment on column results.other_models.fold_of is 'Fold of each: its trees did not see the object.';
 comment on column results.other_models.is_other is 'Whether each is none of the classes.';
 comment on column results.other_models.p_other is 'What the trees that did not see it say of each.';

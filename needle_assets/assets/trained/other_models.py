@@ -183,7 +183,7 @@ def train_others(chosen: OtherSet, settings: Settings) -> dict[str, Any]:
         "n_other": int(chosen.is_other.sum()),
         **areas(p_other, chosen.is_other, rng, n_bootstrap=settings.metrics.n_bootstrap),
         "features": list(HOSTED_FEATURES),
-        "object_ids": list(chosen.object_ids),
+        "trained_ids": list(chosen.object_ids),
         "fold_of": chosen.fold.tolist(),
         "is_other": chosen.is_other.tolist(),
         "p_other": p_other.tolist(),
