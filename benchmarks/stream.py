@@ -5,7 +5,7 @@ NEEDLE_HOME=... python benchmarks/stream.py [--objects 3000] [--folder stream]
 The stream is simulated in the mix that the survey has, with active nuclei and novae among it; every object is seen as of a detection
 drawn from all its own, so early and late ones land alike. The home must hold models without stamps that were trained on simulated
 objects of another seed, as that of `make demo` does; nothing in it is changed. The simulator has no variable stars, no moving objects
-and no bogus detections.
+and no bogus detections. At the end: how well trees tell what is none of the classes.
 """
 
 import argparse
@@ -18,10 +18,14 @@ import polars as pl
 
 from needle_assets.assets.candidates import candidates
 from needle_assets.assets.light_curves import epochs, features, light_curves
+from needle_assets.assets.samples import feature_matrix
 from needle_assets.assets.vetting import vetting
 from needle_assets.classifiers.metrics import precisions
+from needle_assets.classifiers.others import OTHER, areas, fit_others
 from needle_assets.cli.verbs import RefreshOptions, run_refresh, run_simulate
 from needle_assets.home import Home
+from needle_assets.labels import LABELS
+from needle_assets.light_curves.features import HOSTED_FEATURES
 from needle_assets.randomness import rng_for
 from needle_assets.settings import Settings
 from needle_assets.simulation.objects import DEFAULT_MIX
@@ -29,6 +33,7 @@ from needle_assets.surveys.clock import MJD_OFFSET
 from needle_assets.warehouse import exploring
 
 SEED = 71
+N_FOLDS = 5
 Frames = Mapping[str, pl.DataFrame]
 LANDED = ("core.detections", "core.hosts", "raw.alerts", "lineage.objects")
 
@@ -48,7 +53,9 @@ def main() -> None:
     fold_models = exploring.frame(models.published, "from results.fold_models where model_kind = 'metadata'")
     seen = [row for one in objects(stream) for row in as_of_a_moment(one, settings, fold_models)]
     truth = pl.read_parquet(chosen.folder / "landing" / "truth" / "objects.parquet").select("ztf_id", "label", "population")
-    tell(pl.DataFrame(seen).join(truth, left_on="object_id", right_on="ztf_id"))
+    told = pl.DataFrame(seen, infer_schema_length=None).join(truth, left_on="object_id", right_on="ztf_id").sort("object_id")
+    tell(told)
+    tell_others(told)
 
 
 def objects(home: Home) -> Iterator[Frames]:
@@ -80,7 +87,8 @@ def as_of_a_moment(whole: Frames, settings: Settings, fold_models: pl.DataFrame)
     for row in candidates(frames, settings).rows:
         rare = max(row["p_slsn"], row["p_tde"])
         n_against = len(told["reasons"]) - told["is_past_peak"]
-        yield {"object_id": object_id, "p_rare": rare, "n_reasons": len(told["reasons"]), "n_against": n_against}
+        seen = frames["core.features"].select(HOSTED_FEATURES).row(0, named=True)
+        yield {"object_id": object_id, "p_rare": rare, "n_reasons": len(told["reasons"]), "n_against": n_against, **seen}
 
 
 def _until(whole: Frames, moment: float) -> dict[str, pl.DataFrame]:
@@ -114,6 +122,27 @@ def tell(seen: pl.DataFrame) -> None:
         for found in precisions(-np.arange(len(ranked), dtype=float), is_rare):
             first = ranked["population"][: found.n].value_counts(sort=True).rows()
             print(f"{name}: {found.metric} {found.value:.2f} ({found.ci_low:.2f} to {found.ci_high:.2f}), {first}")
+
+
+def tell_others(seen: pl.DataFrame) -> None:
+    """How well trees on the stream's own objects, in folds, tell what is none of the classes."""
+    y = np.array([LABELS.index(label) if label in LABELS else OTHER for label in seen["label"]])
+    rng = rng_for(SEED, "others")
+    fold = np.empty(len(y), dtype=np.int64)
+    for code in np.unique(y):
+        fold[rng.permutation(np.flatnonzero(y == code))] = np.arange((y == code).sum()) % N_FOLDS
+    _, p = fit_others(feature_matrix(seen, HOSTED_FEATURES), y, fold, prior=0.5, seed=SEED)
+    populations = seen["population"].to_numpy()
+    parts = {name: (y != OTHER) | (populations == name) for name in sorted(set(populations[y == OTHER]))}
+    for name, chosen in {"all": y >= 0, **parts, "against rare classes alone": y > 0}.items():
+        found = areas(p[chosen], y[chosen] == OTHER, rng, n_bootstrap=500)
+        said = ", ".join(
+            f"{n} {found[n]:.3f} ({found[f'{n}_low']:.3f} to {found[f'{n}_high']:.3f})" for n in ("roc_area", "pr_area")
+        )
+        print(f"none of the classes, {name}: {(y[chosen] == OTHER).sum()} objects, {said}")
+    limit = np.quantile(p[y != OTHER], 0.95)
+    passing = {label: f"{(p[y == k] > limit).sum()} of {(y == k).sum()}" for k, label in enumerate((*LABELS, "other"))}
+    print(f"above the limit that 5 % of all classified objects pass: {passing}")
 
 
 def _fewest_first(seen: pl.DataFrame, reasons: str) -> np.ndarray:

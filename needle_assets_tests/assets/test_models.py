@@ -124,7 +124,8 @@ def test_a_model_may_not_judge_what_it_was_trained_on_after_places_moved(session
     store(session, objects(), moved)
     score(session, "results.predictions")
     assert ask(session, "select count(*) from results.predictions where set = 'validation'") == [(0,)]
-    assert "was trained on this object" in ask(session, "select reason from core.rejections limit 1")[0][0]
+    [(reason,)] = ask(session, "select reason from core.rejections where stage = 'results.predictions' limit 1")
+    assert "was trained on this object" in reason
 
 
 def test_metrics_withhold_rates_of_few_untouched_objects_and_keep_those_of_validation(session):
