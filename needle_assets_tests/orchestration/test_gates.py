@@ -30,6 +30,13 @@ MODEL = (
     "git_sha, trained_at) select 'model', 'metadata', 'metadata', 0, 2, [0], ['SN', 'TDE'], 'set', '', 1, 0, 1, [{trained}], "
     "[{validated}], [], [{scaled}], 1, ''::blob, '{{}}', [], [], [], 1, 1, 1, 'cpu', true, '{{}}', null, now()::timestamp;"
 )
+OTHER_MODEL = (
+    "insert into results.other_models by name select 'other' as model_id, 'trees' as model_kind, '' as fingerprint, 2 as n_folds, "
+    "0.5 as prior, 1 as n_classified, 0 as n_other, 0.5 as roc_area, 0.5 as roc_area_low, 0.5 as roc_area_high, 0.5 as pr_area, "
+    "0.5 as pr_area_low, 0.5 as pr_area_high, [] as features, [min(object_id)] as trained_ids, [0] as fold_of, [false] as is_other, "
+    "[0.1] as p_other, [] as weights, 1.0 as slope, 0.0 as intercept, 1 as seed, 1.0 as seconds, now()::timestamp as trained_at "
+    "from core.splits where not is_untouched;"
+)
 HONEST = {"trained": SOMEONE, "validated": "", "scaled": SOMEONE}
 BREAKS = {
     "objects_are_named_once": "update raw.objects set object_id = 'M31' where object_id = (select min(object_id) from raw.objects)",
@@ -57,12 +64,8 @@ BREAKS = {
 DOUBTS = {
     "packets_lie_where_the_object_is": "update raw.alerts set ra = ra + 0.01 where candid = (select min(candid) from raw.alerts)",
     "detections_are_plausible": "update core.detections set mag = 99 where object_id = (select min(object_id) from core.detections)",
-    "untouched_objects_train_no_model_of_what_is_none_of_the_classes": "insert into results.other_models by name "
-    "select 'other' as model_id, 'trees' as model_kind, '' as fingerprint, 2 as n_folds, 0.5 as prior, 1 as n_classified, 0 as n_other, 0.5 as roc_area, "
-    "0.5 as roc_area_low, 0.5 as roc_area_high, 0.5 as pr_area, 0.5 as pr_area_low, 0.5 as pr_area_high, [] as features, "
-    "[min(object_id)] as trained_ids, [0] as fold_of, [false] as is_other, [0.1] as p_other, [] as weights, 1.0 as slope, "
-    "0.0 as intercept, 1 as seed, 1.0 as seconds, now()::timestamp as trained_at from core.splits; update core.splits set is_untouched = true, fold = null, "
-    "validation_of = [] where object_id = (select min(object_id) from core.splits)",
+    "untouched_objects_train_no_model_of_what_is_none_of_the_classes": f"{OTHER_MODEL} "
+    f"update core.splits set is_untouched = true, fold = null, validation_of = [] where object_id = {SOMEONE}",
     "models_know_all_ids_of_their_objects": f"{MODEL.format(**HONEST)} update core.splits set other_ids = ['ZTF18abcdefg'] "
     f"where object_id = {SOMEONE}",
 }
