@@ -72,7 +72,7 @@ ui: $(READY)
 	$(BIN)/needle ui
 
 bench: $(READY)
-	@for script in refresh orchestration events explore images images_truth light_curves simulation training; do \
+	@for script in refresh orchestration events explore images images_truth light_curves simulation training exports; do \
 		echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 experiment: $(READY)

@@ -19,6 +19,7 @@ SMALL = {
     "light_curves": "--single 5 --simulated 8",
     "simulation": "--objects 6",
     "training": "--samples 16 --rounds 1",
+    "exports": "--objects 30 --rounds 1 --folder {folder}",
 }
 
 
@@ -37,8 +38,8 @@ def test_all_scripts_of_make_bench_are_tried():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SMALL)
-def test_a_benchmark_prints_what_it_measured(script):
-    assert run(script, *SMALL[script].split())
+def test_a_benchmark_prints_what_it_measured(script, tmp_path):
+    assert run(script, *SMALL[script].format(folder=tmp_path).split())
 
 
 @pytest.mark.slow
