@@ -116,10 +116,11 @@ def _storage_explained(home: Home) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip()
-        is_full = re.search("disk is full|No space left", reason) is not None
-        remedy = (
-            "Free some space" if is_full else f"They only show what happened: mend what is named, or move {home.dagster} away"
-        )
+        remedy = f"They only show what happened: mend what is named, or move {home.dagster} away"
+        if re.search("disk is full|No space left", reason):
+            remedy = "Free some space"
+        elif "disk I/O error" in reason:  # which SQLite says of a full disk too
+            remedy = f"Free some space if none is left. {remedy}"
         raise WarehouseError(
             f"{home.dagster}: Dagster's records could not be written ({reason}); what was computed is stored, nothing is lost. "
             f"{remedy}, then run `needle refresh` again."

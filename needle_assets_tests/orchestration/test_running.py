@@ -43,6 +43,7 @@ def test_the_first_sentence_of_ours_is_told_and_not_what_lies_below_it():
 @pytest.mark.parametrize(
     ("error", "said"),
     [
+        (sqlite3.OperationalError("disk I/O error"), "nothing is lost. Free some space if none is left. They only show"),
         (sqlite3.OperationalError("database or disk is full"), "nothing is lost. Free some space, then run"),
         (sqlite3.DatabaseError("file is not a database"), r"only show what happened: .* or move .*dagster away, then run"),
         (YAMLError("line 1"), r"dagster.yaml cannot be used \(line 1\); mend it, or remove it"),
