@@ -9,10 +9,10 @@ import datetime as dt
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from needle_assets.fetch.around import AnswerError, Around, FetchError, Progress, ServiceStoppedError
 from needle_assets.fetch.sending.destinations import Destination, Post, destination_named, opened
@@ -23,9 +23,6 @@ from needle_assets.settings import Settings
 from needle_assets.surveys.known import is_simulated
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.results import sent
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOTE_WAIT_SECONDS = 60.0
 
@@ -167,7 +164,7 @@ def _note(home: Home, settings: Settings, journal: "Journal") -> list[str]:
     if not rows:
         return []
     try:
-        with home.lock(wait_seconds=NOTE_WAIT_SECONDS, what="sending"), _session(home, settings) as session:
+        with home.lock(wait_seconds=NOTE_WAIT_SECONDS, what="sending"), closing(Session(home, settings).open()) as session:
             with writing(home.working) as connection:
                 sent.store(connection, rows)
             session.publish()
@@ -177,15 +174,6 @@ def _note(home: Home, settings: Settings, journal: "Journal") -> list[str]:
         return [f"what was sent is kept in {journal.path} until the next sending notes it: {why}"]
     journal.clear()
     return []
-
-
-@contextmanager
-def _session(home: Home, settings: Settings) -> "Iterator[Session]":
-    session = Session(home, settings).open()
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from needle_assets.fetch.around import AnswerError, Around, FetchError
-from needle_assets.fetch.brokers.lasair import TOKEN_REMEDY, TOKEN_VARIABLE
+from needle_assets.fetch.brokers import lasair, rubin
 from needle_assets.fetch.sending.messages import annotation
 from needle_assets.fetch.service import Service, is_this_machine, read_json, token_from
 from needle_assets.landing.values import shown
@@ -26,7 +26,6 @@ from needle_assets.settings import DESTINATIONS, ServiceSettings, Settings
 from needle_assets.surveys.lsst import LSST
 from needle_assets.surveys.ztf import ZTF
 
-LASAIR_LSST_TOKEN = "NEEDLE_LASAIR_LSST_TOKEN"  # noqa: S105 - the name of a variable, not a token
 WEBHOOK_TOKEN = "NEEDLE_WEBHOOK_TOKEN"  # noqa: S105 - the same
 LINES_NAME = "candidates.jsonl"
 _WITH_ID = re.compile(rb'^\{"message_id": "([0-9a-f]{32})"', re.MULTILINE)
@@ -105,8 +104,9 @@ def _service(to: Destination, settings: Settings, around: Around) -> Service:
     if not to.topic:
         key = "topic" if to.survey == ZTF.name else "topic_lsst"
         raise FetchError(f"{key} of [send] is not set; Lasair gives it when it makes an annotator for you.")
-    variable = TOKEN_VARIABLE if to.survey == ZTF.name else LASAIR_LSST_TOKEN
-    return Service("Lasair", to.at, settings.fetch, around, token=token_from(around.environment, variable, TOKEN_REMEDY))
+    at = lasair if to.survey == ZTF.name else rubin
+    token = token_from(around.environment, at.TOKEN_VARIABLE, at.TOKEN_REMEDY)
+    return Service("Lasair", to.at, settings.fetch, around, token=token)
 
 
 def _lasair(service: Service, to: Destination) -> Post:
