@@ -28,6 +28,7 @@ from needle_assets_tests.homes import assert_consistent, content, environment_of
 END_SECONDS = 10.0
 PATIENCE_SECONDS = 600.0
 MIX = {"SN": 0.4, "SLSN-I": 0.3, "TDE": 0.3}
+NAMES = ("refresh", "incremental refresh", "train", "fetch")
 N_OBJECTS = 3
 N_TRAINED = 12
 SETTINGS = """\
@@ -204,13 +205,16 @@ def _wait_until_caught(child: "subprocess.Popen[str]") -> None:
         time.sleep(0.01)
 
 
-def disturbed(n_kills: int, n_stops: int, seed: int, folder: Path, say: Callable[[str], None] = print) -> Outcome:
-    """So many SIGKILLs and so many SIGINTs and SIGTERMs in turns, shared among all scenarios."""
+def disturbed(
+    n_kills: int, n_stops: int, seed: int, folder: Path, say: Callable[[str], None] = print, only: Sequence[str] = ()
+) -> Outcome:
+    """So many SIGKILLs and so many SIGINTs and SIGTERMs in turns, shared among all scenarios, or those of these names."""
     rng, outcome = random.Random(seed), Outcome()
     stops = [(signal.SIGINT, signal.SIGINT, signal.SIGTERM)[k % 3] for k in range(n_stops)]
     signals = [signal.SIGKILL] * n_kills + stops
     rng.shuffle(signals)
-    with scenarios(folder / "templates") as found:
+    with scenarios(folder / "templates") as known:
+        found = [scenario for scenario in known if not only or scenario.name in only]
         for k, scenario in enumerate(found):
             disturb(scenario, folder / "work", signals[k :: len(found)], rng, outcome)
             say("\n".join([f"{scenario.name}: {outcome}", *outcome.problems]))
@@ -222,10 +226,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--stops", type=int, default=50)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
+    parser.add_argument("--only", action="append", default=[], choices=NAMES, help="may be given several times")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        outcome = disturbed(asked.kills, asked.stops, asked.seed, Path(folder), lambda text: print(text, flush=True))
+        outcome = disturbed(asked.kills, asked.stops, asked.seed, Path(folder), lambda text: print(text, flush=True), asked.only)
     raise SystemExit(bool(outcome.problems))
 
 
