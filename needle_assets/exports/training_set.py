@@ -24,6 +24,8 @@ FORMAT = 1
 ROWS_PER_SHARD = {"stamps": 512}
 ROWS_PER_GROUP = {"stamps": 64}
 ROWS_PER_SHARD_ELSE, ROWS_PER_GROUP_ELSE = 262_144, 16_384
+# Enough to sort all but the stamps; the rest of it would only keep parts of the file that are not read again.
+MEMORY_LIMIT = "300MB"
 # What says how a home is run, not what is in it.
 NOT_SCIENCE = ("schedule", "publishing", "fetch", "landing")
 
@@ -59,7 +61,7 @@ def export_training_set(published: Path, settings: Settings, target: Path, licen
     ExportError, WarehouseError
         If nothing is labelled yet, the folder holds something else, or the warehouse cannot be read.
     """
-    with reading(published) as connection:
+    with reading(published, memory_limit=MEMORY_LIMIT) as connection:
         identity = _identity(connection, published)
         with written(target, KIND) as folder:
             tables = {name: _table(connection, name, folder) for name in exported.TABLES}
@@ -100,14 +102,13 @@ def _is_simulated(folder: Path) -> bool:
 
 def _table(connection: Connection, name: str, folder: Path) -> dict[str, Any]:
     """Write one table; returns what the manifest says of it."""
-    columns = exported.described(connection, name)
+    meanings = exported.described(name)
     reader = exported.batches(connection, name)
-    types = {field.name: str(field.type) for field in reader.schema}
     files = list(_shards(reader, name, folder))
     return {
         "what": exported.TABLES[name].what,
         "n_rows": sum(file["n_rows"] for file in files),
-        "columns": [{"name": column, "type": types[column], "what": text} for column, text in columns.items()],
+        "columns": [{"name": of.name, "type": str(of.type), "what": meanings.get(of.name, "")} for of in reader.schema],
         "files": [{**file, "path": f"{name}/{file['path']}"} for file in files],
     }
 

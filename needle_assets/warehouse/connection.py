@@ -120,11 +120,12 @@ def _keep(path: Path) -> None:
 
 
 @contextmanager
-def reading(path: Path, *, may_spill: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(path: Path, *, may_spill: bool = True, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     Open a published database, which has no log, for looking only: it cannot be written, and no other file can be reached from it.
 
-    What does not fit in memory goes to a folder beside it for as long as the query takes, unless it may not spill.
+    What does not fit in memory goes to a folder beside it for as long as the query takes, unless it may not spill. Parts of the
+    file that were read stay in memory up to the limit.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def reading(path: Path, *, may_spill: bool = True) -> Iterator[duckdb.DuckDBPyCo
     if not path.exists():
         raise WarehouseError(f"{path} does not exist yet; run `needle refresh --landing FOLDER` to make it.")
     with signals_held():
-        connection = _open(path, read_only=True)
+        connection = _open(path, read_only=True, memory_limit=memory_limit)
         try:
             _lock(connection, may_spill=may_spill)
             yield connection
@@ -204,16 +205,17 @@ def _require_space(folder: Path) -> None:
         )
 
 
-def _config() -> dict[str, str | bool | int | float | list[str]]:
-    return {"threads": THREADS, "memory_limit": MEMORY_LIMIT, "preserve_insertion_order": False}
+def _config(memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
+    return {"threads": THREADS, "memory_limit": memory_limit, "preserve_insertion_order": False}
 
 
-def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, *, read_only: bool, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
     # Another process may hold the file for the moment of a load or store; DuckDB then refuses at once instead of waiting.
     deadline = time.monotonic() + OPEN_ATTEMPT_SECONDS
     while True:
         try:
-            return duckdb.connect(str(path), read_only=True, config=_config()) if read_only else _attached(path, _config())
+            config = _config(memory_limit)
+            return duckdb.connect(str(path), read_only=True, config=config) if read_only else _attached(path, config)
         except duckdb.Error as error:
             if "Could not set lock" not in str(error):
                 raise _explained(error, path, read_only=read_only, is_opening=True) from error

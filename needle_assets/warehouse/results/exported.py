@@ -1,6 +1,6 @@
 """A training set out of one warehouse and into another: row by row, in an order that never changes, a few at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,16 @@ _OBJECTS = "select o.*, s.* exclude (object_id, label) from raw.objects o join c
 
 @dataclass(frozen=True)
 class Exported:
-    """A table of an exported training set: the question that it answers, and the tables whose columns it has."""
+    """A table of an exported training set: the question that it answers, and the tables whose columns it has.
+
+    ``pages``, if given, asks for the ids in their order, a few hundred of which at a time become the parameters of the question:
+    DuckDB would hold all pixels in memory to sort their rows.
+    """
 
     query: str
     tables: tuple[str, ...]
     what: str
+    pages: str | None = None
 
 
 def _of(table: str, what: str, key: str, *, among: str = _LABELLED) -> Exported:
@@ -49,10 +54,11 @@ TABLES: Mapping[str, Exported] = {
     "early_features": _of(
         "core.early_features", "One row per object and moment: its features as of that moment.", "object_id, as_of_mjd, moment"
     ),
-    "stamps": _of(
-        "core.masked_stamps",
+    "stamps": Exported(
+        "select * from core.masked_stamps where object_id between $first and $last and list_contains($ids, object_id)",
+        ("core.masked_stamps",),
         "One row per object that has a good pair of stamps: 60 x 60 pixels, row by row, masked and as observed.",
-        "object_id",
+        pages=f"select object_id from core.masked_stamps {_LABELLED} order by object_id",
     ),
     "synthetic_samples": _of(
         "core.synthetic_samples",
@@ -70,13 +76,27 @@ TABLES: Mapping[str, Exported] = {
 
 def batches(connection: duckdb.DuckDBPyConnection, name: str) -> pa.RecordBatchReader:
     """The rows of a table of an exported training set, sorted by its key, a few hundred in memory at a time."""
-    return connection.execute(TABLES[name].query).to_arrow_reader(ROWS_PER_BATCH)
+    table = TABLES[name]
+    if table.pages is None:
+        return connection.execute(table.query).to_arrow_reader(ROWS_PER_BATCH)
+    ids = [row[0] for row in connection.execute(table.pages).fetchall()]
+    empty = connection.execute(table.query, _page([""])).to_arrow_table()
+    return pa.RecordBatchReader.from_batches(empty.schema, _paged(connection.cursor(), table.query, ids))
 
 
-def described(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    """What every column of an exported table means, by its name, in order."""
-    comments = {column: text for table in TABLES[name].tables for column, _, text in column_comments()[table]}
-    return {column[0]: comments.get(column[0], "") for column in connection.execute(TABLES[name].query).description or []}
+def _paged(connection: duckdb.DuckDBPyConnection, query: str, ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(ids), ROWS_PER_BATCH):
+        page = connection.execute(query, _page(ids[start : start + ROWS_PER_BATCH])).to_arrow_table()
+        yield from page.sort_by("object_id").combine_chunks().to_batches()
+
+
+def _page(ids: Sequence[str]) -> dict[str, Any]:
+    return {"first": ids[0], "last": ids[-1], "ids": list(ids)}
+
+
+def described(name: str) -> dict[str, str]:
+    """What the columns of an exported table mean, by their names."""
+    return {column: text for table in TABLES[name].tables for column, _, text in column_comments()[table]}
 
 
 def counted(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
