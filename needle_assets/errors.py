@@ -8,6 +8,14 @@ class NeedleError(Exception):
     """Base of every error of this package: its text is one sentence for whoever gave the command (what came, what to do)."""
 
 
+class WarehouseError(NeedleError):
+    """The database cannot be used; the message says why and what to do."""
+
+
+class DamagedWarehouseError(WarehouseError):
+    """The database itself is damaged; trying again changes nothing."""
+
+
 class Rejection(NeedleError):  # noqa: N818 - a refusal is an outcome, not an error
     """
     Something that cannot be used, with the reason and what was measured: raised, returned, and one row of ``core.rejections``.

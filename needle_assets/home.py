@@ -1,6 +1,7 @@
 """Where one installation keeps its state: paths below NEEDLE_HOME, and the lock that lets one refresh run at a time."""
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from needle_assets.settings import Settings, SettingsError, read_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IS_CHECKOUT = (REPOSITORY / "pyproject.toml").exists()
+# Names of files of a home: what readers and writers open, and where their tables lie if not in these.
+PUBLISHED, WORKING, LAKE = "needle.duckdb", "working.duckdb", "lake.json"
 
 
 class HomeBusyError(NeedleError):
@@ -36,7 +39,10 @@ class Home:
     def from_environment(cls) -> "Home":
         """The folder that NEEDLE_HOME names; else ``warehouse/`` of the checkout, or ``~/needle`` where the package is installed."""
         usual = REPOSITORY / "warehouse" if IS_CHECKOUT else Path("~/needle")
-        return cls(Path(os.environ.get("NEEDLE_HOME") or usual).expanduser().resolve())
+        home = cls(Path(os.environ.get("NEEDLE_HOME") or usual).expanduser().resolve())
+        with suppress(SettingsError):  # told by whoever needs settings
+            home.bind()
+        return home
 
     @property
     def state(self) -> Path:
@@ -46,12 +52,12 @@ class Home:
     @property
     def working(self) -> Path:
         """The database that writers use."""
-        return self.state / "working.duckdb"
+        return self.state / WORKING
 
     @property
     def published(self) -> Path:
         """The database that people read."""
-        return self.path / "needle.duckdb"
+        return self.path / PUBLISHED
 
     @property
     def backups(self) -> Path:
@@ -86,7 +92,46 @@ class Home:
             raise OSError(
                 f"{self.path} cannot be the home ({error.strerror}); set NEEDLE_HOME to a folder that you may write to."
             ) from error
+        self.bind()
         return self
+
+    def bind(self) -> None:
+        """Fix where the tables of a new home lie: in a lake, if its settings say so. Raises SettingsError if they cannot be used."""
+        if not self.settings_file.exists() or self.working.exists() or self.lake is not None:
+            return
+        if (place := self._place(read_settings(self.settings_file))) is not None:
+            self.remember_lake(place)
+
+    @property
+    def lake(self) -> dict[str, str] | None:
+        """Catalogue and data of the lake in which the tables lie; None if it is the file."""
+        path = self.state / LAKE
+        found: dict[str, str] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return found
+
+    def remember_lake(self, place: dict[str, str] | None) -> None:
+        """Say where the tables lie from now on: in a lake, or (None) in the file."""
+        if place is None:
+            (self.state / LAKE).unlink(missing_ok=True)
+            return
+        self.state.mkdir(parents=True, exist_ok=True)
+        if "://" not in place["data"]:
+            Path(place["data"]).mkdir(parents=True, exist_ok=True)
+        _remember(self.state / LAKE, json.dumps(place))
+
+    def wanted_place(self) -> dict[str, str] | None:
+        """Where the settings want the tables to lie, whether or not they do: a lake, or (None) the file."""
+        return self._place(read_settings(self.settings_file))
+
+    def _place(self, settings: Settings) -> dict[str, str] | None:
+        """What the settings say of a lake, with paths that hold anywhere; those that are relative are below the home."""
+        wanted = settings.warehouse
+        if not wanted.catalogue:
+            return None
+        kind, _, rest = wanted.catalogue.partition(":")
+        catalogue = wanted.catalogue if kind == "postgres" else f"{kind}:{self.path / Path(rest).expanduser()}"
+        data = wanted.data if "://" in wanted.data else str(self.path / Path(wanted.data).expanduser())
+        return {"catalogue": catalogue, "data": data.rstrip("/") + "/"}
 
     def settings(self, preset: str | None = None) -> Settings:
         """
@@ -104,6 +149,11 @@ class Home:
             raise SettingsError(
                 f"{self.path} was filled with preset {stored!r}, but {settings.preset!r} was asked for; "
                 f"set NEEDLE_HOME to an empty folder for {settings.preset!r}."
+            )
+        if (wanted := self._place(settings)) != self.lake and (self.lake is not None or self.working.exists()):
+            raise SettingsError(
+                f"{self.path} keeps its tables in {_named(self.lake)}, but [warehouse] of {self.settings_file} names {_named(wanted)}; "
+                "`needle warehouse copy` takes them there, or set [warehouse] back to what it was."
             )
         return settings
 
@@ -167,6 +217,10 @@ class Home:
     def forget_run(self, run_id: str) -> None:
         """Remove the mark of a dead run."""
         (self.state / "runs" / run_id).unlink(missing_ok=True)
+
+
+def _named(place: dict[str, str] | None) -> str:
+    return f"the lake {place['catalogue']}, {place['data']}" if place else "one file"
 
 
 def _remember(path: Path, text: str) -> None:

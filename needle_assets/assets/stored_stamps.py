@@ -51,6 +51,8 @@ def square(pixels: Any, dtype: DTypeLike = np.float32) -> NDArray[Any]:
 
 def pixel_rows(column: pl.Series) -> NDArray[Any]:
     """A column of square images as an array of shape (n, side, side): float (NaN where the cell is null) or bool (False there)."""
+    if isinstance(column.dtype, pl.List):  # as a lake has them
+        column = column.list.to_array(int(column.list.len().max() or 0))  # type: ignore[arg-type]
     array = column.rechunk().to_arrow()
     n_pixels = array.type.list_size
     side = math.isqrt(n_pixels)

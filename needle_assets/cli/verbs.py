@@ -16,7 +16,7 @@ from needle_assets.pipeline.plan import needed_by
 from needle_assets.pipeline.session import Progress, RefreshError, Session
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring, questions
-from needle_assets.warehouse.connection import kept_open
+from needle_assets.warehouse.connection import is_published, kept_open
 from needle_assets.warehouse.copies import backups
 from needle_assets.warehouse.results.quality_models import CHECKERS
 
@@ -244,7 +244,7 @@ def run_train(home: Home, options: TrainOptions, *, show: bool = False) -> dict[
             record(home, models_trained(report))
         scored = {_asset(table): asdict(done) for table, done in session.reports.items()}
         warnings = (
-            [str(row[0]) for row in exploring.ask(home.published, questions.WARNINGS)[1]] if home.published.exists() else []
+            [str(row[0]) for row in exploring.ask(home.published, questions.WARNINGS)[1]] if is_published(home.published) else []
         )
         told = {"warnings": warnings, "problems": list(session.problems)}
         return {**asdict(report), "assets": scored, **told, "published": _published(session)}
@@ -304,7 +304,7 @@ def _opened(
     """A session in a home that is held, and bound to its preset, until the end."""
     with (
         home.prepare().lock(wait_seconds=options.wait_seconds, what=what),
-        kept_open(home.working),
+        kept_open(home.working, what=what, wait_seconds=options.wait_seconds),
         _progress(show) as progress,
     ):
         settings = home.settings(options.preset)
@@ -347,7 +347,7 @@ def read_status(home: Home) -> dict[str, Any]:
         raise RefreshError(
             f"{home.path} is no folder; set NEEDLE_HOME to the folder of a home, or to one that does not exist yet."
         )
-    if not home.working.exists() and not home.published.exists():
+    if not home.working.exists() and not is_published(home.published):
         raise RefreshError(f"{home.path} holds no warehouse yet; run `needle refresh --landing FOLDER` to fill it.")
     backups.require_working(home.working, home.published, home.backups)
     session = Session(home, home.settings())

@@ -52,7 +52,10 @@ def working_session(
     accept_loss: bool = False,
 ) -> Iterator[Session]:
     """Hold the home, work, publish what was written; not while a claim is broken, which the steps of a run have told."""
-    with home.prepare().lock(wait_seconds=wait_seconds, what=what), kept_open(home.working):
+    with (
+        home.prepare().lock(wait_seconds=wait_seconds, what=what),
+        kept_open(home.working, what=what, wait_seconds=wait_seconds),
+    ):
         session = Session(home, home.settings(), workers=workers, progress=progress, accept_loss=accept_loss).open()
         try:
             yield session

@@ -38,6 +38,7 @@ from needle_assets.settings.services import (
     ScheduleSettings,
     SendSettings,
     ServiceSettings,
+    WarehouseSettings,
 )
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "SyntheticSettings",
     "TrainingSettings",
     "VettingSettings",
+    "WarehouseSettings",
     "as_fingerprinted",
     "as_nested_dict",
     "preset_settings",
@@ -86,6 +88,7 @@ class Settings:
     seed: Seed = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     publishing: PublishingSettings = field(default_factory=PublishingSettings)
+    warehouse: WarehouseSettings = field(default_factory=WarehouseSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
     send: SendSettings = field(default_factory=SendSettings)
     landing: LandingSettings = field(default_factory=LandingSettings)

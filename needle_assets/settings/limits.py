@@ -66,6 +66,11 @@ def _is_url(text: str) -> bool:
         return False
 
 
+def _has_secret(text: str) -> bool:
+    """Whether a place carries a password or key, as ``password=`` or as in ``//user:password@host``."""
+    return bool(re.search(r"password\s*=|secret\s*=|key_id|//[^/\s]*:[^/\s]*@", text, re.IGNORECASE))
+
+
 _DAYS_OF_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -121,6 +126,18 @@ Distinct = Must(lambda values: len(set(values)) == len(values), "name each only 
 
 Text = Annotated[str, MinLen(1)]
 Url = Annotated[str, Must(_is_url, "begin with https:// or http:// and name a host")]
+Catalogue = Annotated[
+    str,
+    Must(lambda text: not text or bool(re.match(r"postgres:|sqlite:.", text)), "begin with postgres: or sqlite:"),
+    Must(lambda text: not _has_secret(text), "hold no password; give it in the environment (PGPASSWORD, or a file ~/.pgpass)"),
+]
+Storage = Annotated[
+    str,
+    Must(lambda text: "://" not in text or text.startswith("s3://"), "be a folder, or an address that begins with s3://"),
+    Must(
+        lambda text: not _has_secret(text), "hold no key; give it in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+    ),
+]
 Day = Annotated[str, Must(_is_day, 'be a day such as "2024-02-25"')]
 ObjectId = Annotated[str, Must(is_object_id, f"be an id like {id_examples()}")]
 Cron = Annotated[str, Must(is_cron, 'be five fields of cron that come to pass, such as "0 13 * * *"')]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge, Gt, Le
 
 from needle_assets.settings.limits import (
+    Catalogue,
     Count,
     CountOrNone,
     Cron,
@@ -16,6 +17,7 @@ from needle_assets.settings.limits import (
     PositiveFraction,
     PositiveSeconds,
     Seconds,
+    Storage,
     Text,
     Timezone,
     Url,
@@ -48,6 +50,24 @@ class PublishingSettings:
     """How many published files are kept besides the newest, each as large as the warehouse; fewer where the disk is full."""
 
     kept: Annotated[int, Ge(0), Le(1000)] = 3
+
+
+@dataclass(frozen=True)
+class WarehouseSettings:
+    """
+    Where the tables lie: in one file of the home, or in a lake that several machines share.
+
+    ``catalogue`` is ``postgres:`` followed by what libpq knows, such as ``postgres:host=db dbname=needle``, or ``sqlite:FILE`` on one
+    machine; empty, all is in one file. ``data`` is a folder or ``s3://bucket/folder`` for the rows. No password stands in either:
+    credentials come from the environment.
+    """
+
+    catalogue: Catalogue = ""
+    data: Storage = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.catalogue) != bool(self.data):
+            raise ValueError("catalogue and data belong together; give both for a lake, or neither for one file")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from needle_assets.errors import NeedleError
+from needle_assets.errors import DamagedWarehouseError, WarehouseError
 from needle_assets.processes.stopping import signals_held
+from needle_assets.warehouse.lake.place import Lake, lake_of
+from needle_assets.warehouse.lake.tables import is_lake
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,14 +48,6 @@ _hosts: dict[Path, Connection] = {}
 _n_users: Counter[Path] = Counter()
 
 
-class WarehouseError(NeedleError):
-    """The database cannot be used; the message says why and what to do."""
-
-
-class DamagedWarehouseError(WarehouseError):
-    """The file itself is damaged; trying again changes nothing."""
-
-
 @contextmanager
 def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
@@ -68,6 +62,10 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         If the disk is nearly full, the file is no database, or another process does not let go of it.
     """
     _require_space(path.parent)
+    if (lake := lake_of(path)) is not None:
+        with _in_lake(lake, None) as connection:
+            yield connection
+        return
     with (
         signals_held()
     ):  # raised within DuckDB, what a handler raises aborts the process, or leaves a file that nobody can open again
@@ -84,12 +82,24 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def kept_open(path: Path) -> Iterator[None]:
+def kept_open(path: Path, *, what: str = "refresh", wait_seconds: float = 0.0) -> Iterator[None]:
     """
     Keep a working database open from one use to the next, until the block ends: opening one costs as much as fifty small queries.
 
-    Other processes cannot open it meanwhile, so whoever begins something long says :func:`let_go`.
+    Other processes cannot open it meanwhile, so whoever begins something long says :func:`let_go`. A lake stays open as it is, but
+    has one writer alone, on whatever machine: ``what`` it does is told to others, and one that is there is waited for.
+
+    Raises
+    ------
+    HomeBusyError
+        If another machine still writes into the lake after ``wait_seconds``.
     """
+    if (lake := lake_of(path)) is not None:
+        from needle_assets.warehouse.lake.alone import alone
+
+        with alone(lake, what=what, wait_seconds=wait_seconds):
+            yield
+        return
     _kept[path] = None
     try:
         yield
@@ -132,6 +142,10 @@ def reading(path: Path, *, may_spill: bool = True, memory_limit: str = MEMORY_LI
     WarehouseError
         If the file does not exist yet, or cannot be read.
     """
+    if (lake := lake_of(path)) is not None:
+        with _in_lake(lake, _published(path, lake), may_spill=may_spill) as connection:
+            yield connection
+        return
     if not path.exists():
         raise WarehouseError(f"{path} does not exist yet; run `needle refresh --landing FOLDER` to make it.")
     with signals_held():
@@ -151,6 +165,10 @@ def opened_reader(path: Path, version: str) -> duckdb.DuckDBPyConnection:
 
     Attached under a name of its own for each ``version``: DuckDB would give a file of the same path to whoever still reads the one before.
     """
+    if (lake := lake_of(path)) is not None:
+        from needle_assets.warehouse.lake import attached
+
+        return attached.locked(attached.attached(lake, int(version)), lake, may_spill=False)
     connection = duckdb.connect(f":memory:{version} of {path}", config={"threads": THREADS, "memory_limit": MEMORY_LIMIT})
     try:
         quoted = str(path).replace("'", "''")
@@ -161,6 +179,66 @@ def opened_reader(path: Path, version: str) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise _explained(error, path, read_only=True, is_opening=True) from error
     return connection
+
+
+@contextmanager
+def _in_lake(lake: Lake, snapshot: int | None, *, may_spill: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    from needle_assets.warehouse.lake import alone, attached  # homes in a file do without
+
+    alone.require_held(lake)
+    with signals_held():
+        connection = attached.writer(lake) if snapshot is None else attached.reader(lake, snapshot, may_spill=may_spill)
+        try:
+            yield connection
+        except duckdb.Error as error:
+            attached.let_go(lake)
+            if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException | duckdb.HTTPException):
+                raise attached.unreachable(lake, error) from error
+            raise
+        finally:
+            connection.close()
+
+
+def version_of(path: Path) -> str:
+    """Changes whenever something is published; empty while nothing is."""
+    if (lake := lake_of(path)) is not None:
+        from needle_assets.warehouse.lake import attached
+
+        return str(attached.newest_published(lake) or "")
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}"
+
+
+def _published(path: Path, lake: Lake) -> int:
+    found = version_of(path)
+    if not found:
+        raise WarehouseError(f"{lake} holds nothing published yet; run `needle refresh --landing FOLDER` to fill it.")
+    return int(found)
+
+
+def attach_published(connection: duckdb.DuckDBPyConnection, published: Path, name: str) -> None:
+    """Attach what readers see of a home beside an open database, read-only."""
+    if (lake := lake_of(published)) is not None:
+        from needle_assets.warehouse.lake import attached
+
+        attached.attach(connection, lake, name, _published(published, lake))
+        return
+    quoted = str(published).replace("'", "''")
+    connection.execute(f"attach '{quoted}' as {name} (read_only)")
+
+
+def is_published(path: Path) -> bool:
+    """Whether readers find anything where a home publishes."""
+    return bool(version_of(path))
+
+
+def settle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write everything into the file itself. A lake has nothing beside it; there the same word would begin its maintenance."""
+    if not is_lake(connection):
+        connection.execute("checkpoint")
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, *, may_spill: bool) -> None:

@@ -5,6 +5,7 @@ import datetime as dt
 import io
 import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,11 +16,14 @@ import duckdb
 
 from needle_assets.errors import NeedleError
 from needle_assets.warehouse.connection import Connection, as_frame, reading
+from needle_assets.warehouse.lake.place import lake_of
 
 if TYPE_CHECKING:
     import polars as pl
 
 MAX_CELL_CHARACTERS = 48
+# Kinds of statements that change nothing.
+READING = ("SELECT", "EXPLAIN")
 # What DuckDB gives for infinite days and times.
 _INFINITE = (dt.date.max, dt.date.min, dt.datetime.max, dt.datetime.min)
 
@@ -60,6 +64,7 @@ def _asked(published: Path, query: str, kinds: Collection[str] | None = None, *,
             statements = connection.extract_statements(query)  # one that imports is looked up in its folder while it is read
             if not statements:
                 raise QueryError("there is no query in it; ask something, such as: select count(*) from core.objects")
+            _require_reading(published, statements)
             if kinds is not None and (len(statements) > 1 or statements[0].type.name not in kinds):
                 raise QueryError(
                     "one question is answered here, and nothing but reading is done; begin with select, from or with."
@@ -67,6 +72,16 @@ def _asked(published: Path, query: str, kinds: Collection[str] | None = None, *,
             yield connection.execute(query)
         except duckdb.Error as error:
             raise QueryError(_in_one_line(error)) from error
+
+
+def _require_reading(published: Path, statements: Sequence[Any]) -> None:
+    """A published file can be read alone; among the files of a lake anybody who may read them could also write."""
+    if lake_of(published) is None:
+        return
+    for statement in statements:
+        kind, text = statement.type.name, statement.query.lower()
+        if kind not in READING or (kind == "EXPLAIN" and re.search(r"\b(copy|export)\b", text)):
+            raise QueryError("a lake is only read here; begin with select, from or with.")
 
 
 def _in_one_line(error: duckdb.Error) -> str:

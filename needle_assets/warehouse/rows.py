@@ -1,7 +1,6 @@
 """Rows in and rows out: what a stage reads of some objects, and one transaction that replaces what it wrote of them."""
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from needle_assets.errors import Rejection, as_json
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, as_frame, transaction
-from needle_assets.warehouse.schema import Table, bump_change, primary_key
+from needle_assets.warehouse.lake import tables as lake_tables
+from needle_assets.warehouse.schema import Table, bump_change, described, primary_key
 
 if TYPE_CHECKING:
     import polars as pl
 
 # DuckDB keeps 2,048 rows of each column at hand, 28 MiB of a stamp column, several times in one query.
-PIXEL_COLUMN = re.compile(r"^\s*(\w+)\s+\w+\[3600\]", re.MULTILINE)
 PIXEL_COLUMNS_PER_QUERY = 2
 
 # What the parents in the schema ``landing`` are: facts about files, kept by the manifest.
@@ -104,19 +103,22 @@ def _frame(
         source, key = parent, primary_key(tables[parent].create)
         wanted = list(dict.fromkeys((*(("object_id",) if has_objects else ()), *columns)))
     among = "where object_id in (select object_id from wanted_keys)" if keys is not None and has_objects else ""
-    pixels = PIXEL_COLUMN.findall(tables[parent].create) if key and parent in tables else []
+    pixels = lake_tables.pixel_columns(tables[parent].create) if key and parent in tables else []
     apart = [name for name in wanted if name in pixels][PIXEL_COLUMNS_PER_QUERY:]
     first, *others = [[name for name in wanted if name not in apart], *([name] for name in apart)]
-    frame = _sorted(connection, f"{source} {among}", first, key)
+    frame = _sorted(connection, f"{source} {among}", first, key, pixels)
     for names in others:
-        frame = frame.join(_sorted(connection, f"{source} {among}", names, key), on=key, how="left", maintain_order="left")
+        other = _sorted(connection, f"{source} {among}", names, key, pixels)
+        frame = frame.join(other, on=key, how="left", maintain_order="left")
     return frame.select(wanted) if "*" not in wanted else frame
 
 
-def _sorted(connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str]) -> "pl.DataFrame":
+def _sorted(
+    connection: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str], key: Sequence[str], pixels: Sequence[str]
+) -> "pl.DataFrame":
     """These columns and those of the key, by which parts read apart are put together."""
     names = "*" if "*" in wanted else ", ".join(dict.fromkeys((*wanted, *key)))
-    frame = as_frame(connection.execute(f"select {names} from {source}").to_arrow_table())
+    frame = lake_tables.with_arrays(as_frame(connection.execute(f"select {names} from {source}").to_arrow_table()), pixels)
     # Sorted here and not in SQL: DuckDB sorts stamps in blocks of 2048 rows, 28 MiB a column, however few rows there are.
     return frame.sort(key, maintain_order=True) if key else frame
 
@@ -165,7 +167,14 @@ def tallies(
 
 def arrow_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
     """The Arrow schema of a stored table."""
-    return connection.execute(f"select * from {table} limit 0").to_arrow_table().schema
+    known = described(table)
+    return lake_tables.arrow_schema(connection, table, known.statement if known else "")
+
+
+def require_checked(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> None:
+    """Raise duckdb.ConstraintException where rows on their way into a table break its checks, if the table cannot hold them itself."""
+    if (known := described(table)) is not None:
+        lake_tables.require_checked(connection, table, known.statement, source)
 
 
 @dataclass(frozen=True)
@@ -203,6 +212,7 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
     require_distinct(batch.rows, table, batch.key)
     connection.register("new_rows", batch.rows)
     connection.register("written_keys", pa.table({"object_id": pa.array(batch.keys or [], pa.string())}))
+    require_checked(connection, table, "new_rows")
     with transaction(connection):
         _delete(connection, table, whole=batch.keys is None)
         connection.execute(f"insert into {table} by name select * from new_rows")
@@ -232,10 +242,17 @@ def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
 
 def _delete(connection: duckdb.DuckDBPyConnection, table: str, *, whole: bool) -> None:
     among = "true" if whole else "object_id in (select object_id from written_keys)"
-    connection.execute(f"delete from {table} where {among}")
+    if whole or _is_any_stored(connection, table, among):
+        connection.execute(f"delete from {table} where {among}")
     connection.execute(f"delete from core.rejections where stage = ? and {among}", [table])
     connection.execute(f"delete from lineage.contents where asset = ? and {among}", [table])
     connection.execute(f"delete from lineage.ledger where asset = ? and {among}", [table])
+
+
+def _is_any_stored(connection: duckdb.DuckDBPyConnection, table: str, among: str) -> bool:
+    """Whether rows are to be replaced: what is known of them is smaller than they are, and need not be searched for in many files."""
+    found = connection.execute(f"select exists (from lineage.contents where asset = ? and {among})", [table]).fetchone()
+    return found == (True,)
 
 
 def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Sequence[Rejection]) -> None:

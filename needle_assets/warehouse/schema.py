@@ -17,7 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from needle_assets.warehouse.connection import WarehouseError, transaction
+from needle_assets.warehouse.connection import WarehouseError, settle, transaction
+from needle_assets.warehouse.lake import tables as lake_tables
 
 # Rows of lineage.state that say what was removed on purpose begin so.
 REMOVED = "removed:"
@@ -123,10 +124,15 @@ def _remembered_tables(folder: Path) -> dict[str, Table]:
     return {path.stem: _read_table(path) for path in sorted((folder / "tables").glob("*.sql"))}
 
 
+def described(name: str) -> Table | None:
+    """A table's description, read once a process; None for parents that are no tables."""
+    return _remembered_tables(sql_folder()).get(name)
+
+
 def first_column(table: str, column: str) -> str:
     """What fingerprints know a column by: its oldest name."""
-    described = _remembered_tables(sql_folder()).get(table)
-    return described.first_column(column) if described else column
+    known = described(table)
+    return known.first_column(column) if known else column
 
 
 def renamed_tables() -> dict[str, str]:
@@ -186,7 +192,7 @@ def apply(connection: duckdb.DuckDBPyConnection) -> list[str]:
     stored = _stored_tables(connection)
     emptied = [table.name for table in changed if _made(connection, table, tables, stored)]
     _finish(connection, tables, views, stamp)
-    connection.execute("checkpoint")  # DuckDB cannot read back every change of a schema in whatever way the file is opened
+    settle(connection)  # DuckDB cannot read back every change of a schema in whatever way the file is opened
     return emptied
 
 
@@ -203,10 +209,7 @@ def _views() -> list[str]:
 
 
 def _known_forms(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    found = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'lineage' and table_name = 'state'"
-    ).fetchone()
-    if not found or not found[0]:
+    if not columns_of(connection, "lineage.state"):
         return {}
     rows = connection.execute("select name, value from lineage.state where starts_with(name, 'schema:')").fetchall()
     return {name.removeprefix("schema:"): value for name, value in rows}
@@ -223,7 +226,7 @@ def _made(connection: duckdb.DuckDBPyConnection, table: Table, tables: Mapping[s
     """Make one table as described; True if rows it held could not be kept."""
     if stored & {table.name, *table.formerly}:
         return _migrate(connection, table, tables)
-    connection.execute(table.statement)
+    lake_tables.make(connection, table.statement)
     return False
 
 
@@ -231,7 +234,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, table: Table, tables: Mappin
     """Make one table as described; True if rows it held could not be kept."""
     old = stored_name(connection, table, tables)
     if old is None:
-        connection.execute(table.statement)
+        lake_tables.make(connection, table.statement)
         return False
     _drop_views(connection)
     try:
@@ -259,14 +262,12 @@ def stored_name(
 def stored_columns(connection: duckdb.DuckDBPyConnection, table: Table, stored: str, catalog: str = "") -> dict[str, str]:
     """For every column of a table that a database holds, under its name or an earlier one: what it is called there."""
     there = columns_of(connection, stored, catalog)
-    described = column_names(table)
+    names = column_names(table)
     found = {
-        name: [
-            n for n in (name, *reversed(table.columns_formerly.get(name, ()))) if n in there and (n == name or n not in described)
-        ]
-        for name in described
+        name: [n for n in (name, *reversed(table.columns_formerly.get(name, ()))) if n in there and (n == name or n not in names)]
+        for name in names
     }
-    return {name: names[0] for name, names in found.items() if names}
+    return {name: known[0] for name, known in found.items() if known}
 
 
 def column_names(table: Table) -> list[str]:
@@ -278,7 +279,8 @@ def column_names(table: Table) -> list[str]:
 
 
 def _drop_views(connection: duckdb.DuckDBPyConnection) -> None:
-    for schema, name in connection.execute("select schema_name, view_name from duckdb_views() where not internal").fetchall():
+    of = "duckdb_views() where not internal and database_name = current_database()"
+    for schema, name in connection.execute(f"select schema_name, view_name from {of}").fetchall():
         connection.execute(f"drop view if exists {schema}.{name}")
 
 
@@ -286,7 +288,7 @@ def _rebuild(connection: duckdb.DuckDBPyConnection, table: Table, old: str, *, k
     kept = old + "_kept"
     with transaction(connection):
         connection.execute(f"alter table {old} rename to {kept.partition('.')[2]}")
-        connection.execute(table.statement)
+        lake_tables.make(connection, table.statement)
         columns = stored_columns(connection, table, kept)
         if keep_rows and columns:
             values = {name: f'"{there}"' for name, there in columns.items()}
@@ -299,7 +301,7 @@ def _rebuild(connection: duckdb.DuckDBPyConnection, table: Table, old: str, *, k
             for known in ("lineage.ledger", "lineage.contents"):
                 connection.execute(f"delete from {known} where asset = ?", [table.name])
         _remember(connection, f"schema:{table.name}", table.form)
-    connection.execute("checkpoint")  # the next table takes the place that this one had
+    settle(connection)  # the next table takes the place that this one had
 
 
 def _rename_in_lineage(connection: duckdb.DuckDBPyConnection, table: Table, old: str, columns: Mapping[str, str]) -> None:
@@ -327,6 +329,7 @@ def _rename_in_lineage(connection: duckdb.DuckDBPyConnection, table: Table, old:
 
 def _finish(connection: duckdb.DuckDBPyConnection, tables: dict[str, Table], views: list[str], stamp: str) -> None:
     _drop_views(connection)
+    lake_tables.settle_options(connection, {name: table.statement for name, table in tables.items()})
     with transaction(connection):
         for table in tables.values():
             connection.execute(table.comments)
@@ -388,10 +391,8 @@ def note_removed(connection: duckdb.DuckDBPyConnection, table: str, keys: Iterab
 
 def bump_change(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that the content changed, so that it is published again."""
-    found = connection.execute(
-        "update lineage.state set value = (value::bigint + 1)::varchar where name = 'change' returning value"
-    ).fetchall()
-    if not found:
+    found = connection.execute("update lineage.state set value = (value::bigint + 1)::varchar where name = 'change'").fetchone()
+    if found == (0,):
         _remember(connection, "change", "1")
 
 

@@ -24,6 +24,7 @@ from needle_assets.warehouse.connection import (
     reading,
     writing,
 )
+from needle_assets.warehouse.lake.place import is_marked_filled, lake_of
 
 PUBLISHED, UPGRADED, REPLACED = "needle-*.duckdb", "before-upgrade-*.duckdb", "replaced-*.duckdb"
 PIECE_BYTES = 1 << 30
@@ -120,6 +121,8 @@ def keep_before_upgrade(working: Path, published: Path, folder: Path, n_kept: in
     WarehouseError
         If the disk has no space for it; nothing is changed then.
     """
+    if lake_of(working) is not None:  # the snapshot before stays, and so does what was published
+        return None
     with writing(working) as connection:
         version = schema.version(connection)
         if version is None or schema.is_current(connection):
@@ -162,12 +165,27 @@ def require_working(working: Path, published: Path, folder: Path, *, accept_loss
     DamagedWarehouseError
         If it is missing, empty or shorter than it says, or no database.
     """
+    if lake_of(working) is not None:
+        _require_filled(working, accept_loss=accept_loss)
+        return
     try:
         _check_working(working, [path for path in (published, *listed(folder)) if path.exists()])
     except DamagedWarehouseError:
         if not accept_loss:
             raise
         _set_aside(working, folder)
+
+
+def _require_filled(working: Path, *, accept_loss: bool) -> None:
+    """A lake that something was published from holds its tables; one that lost them would begin anew without models and nights."""
+    with writing(working) as connection:
+        if schema.version(connection):
+            return
+    if is_marked_filled(working) and not accept_loss:
+        raise DamagedWarehouseError(
+            f"{lake_of(working)} held a warehouse and holds none now; restore catalogue and data from your backups, or name the right "
+            "ones in the settings (`needle refresh --accept-loss` begins anew without models, scores and nights)."
+        )
 
 
 def _check_working(working: Path, known: Sequence[Path]) -> None:
@@ -225,6 +243,10 @@ def restore(source: Path, working: Path, published: Path, folder: Path) -> Path 
     WarehouseError
         If ``source`` is no whole warehouse, or the disk is full; the working file stays as it is.
     """
+    if lake_of(working) is not None:
+        raise WarehouseError(
+            f"{lake_of(working)} is brought back from backups of its catalogue and its data, not by this command; docs/backup.md says how."
+        )
     prepared = working.with_name("restored.duckdb")
     for left_over in (prepared, _log(prepared)):
         left_over.unlink(missing_ok=True)

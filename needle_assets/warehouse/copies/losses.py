@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from needle_assets.warehouse import schema
+from needle_assets.warehouse.connection import attach_published
 from needle_assets.warehouse.results import sent
 
 # The columns by which a row lives on: a model by its place, as training puts a new one there; a night by its run.
@@ -72,8 +73,7 @@ def _lost_rows(
 
 @contextmanager
 def _beside(connection: duckdb.DuckDBPyConnection, published: Path) -> Iterator[str]:
-    quoted = str(published).replace("'", "''")
-    connection.execute(f"attach '{quoted}' as published_before (read_only)")
+    attach_published(connection, published, "published_before")
     try:
         yield "published_before"
     finally:

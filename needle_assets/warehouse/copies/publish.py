@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from needle_assets.warehouse import schema
-from needle_assets.warehouse.connection import WarehouseError, writing
+from needle_assets.warehouse.connection import Connection, WarehouseError, settle, transaction, writing
 from needle_assets.warehouse.copies import losses
 from needle_assets.warehouse.copies.backups import change_of, copy_whole, keep_published, make_room
+from needle_assets.warehouse.lake import PUBLISHED
+from needle_assets.warehouse.lake.place import lake_of, mark_filled
 
 
 def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, accept_loss: bool = False) -> bool:
     """
-    Replace the published file by a copy of the working one; False if it already was the same.
+    Replace the published file by a copy of the working one; False if it already was the same. In a lake nothing is copied: a
+    snapshot gets a name, and readers see it from then on.
 
     Whoever has the old file open keeps reading it. A process killed here leaves the old file as it was. The old file is kept in
     ``backups``, with ``n_kept`` of its kind.
@@ -29,7 +32,11 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
             losses.take_over_sent(connection, published)
         if before and not accept_loss and (missing := losses.lost(connection, published)):
             raise WarehouseError(_refusal(working, published, missing))
-        connection.execute("checkpoint")
+        if lake_of(working) is not None:
+            _name_snapshot(connection)
+            mark_filled(working)
+            return True
+        settle(connection)
     if backups.exists():
         make_room(backups, working.stat().st_size)
     try:
@@ -42,6 +49,12 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
             "Free some space, then run `needle refresh` again."
         ) from error
     return True
+
+
+def _name_snapshot(connection: Connection) -> None:
+    with transaction(connection):
+        connection.execute("call needle.set_commit_message('needle', ?)", [PUBLISHED])
+        schema.bump_change(connection)  # a commit without a change makes no snapshot
 
 
 def _refusal(working: Path, published: Path, missing: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
-from needle_assets.warehouse.connection import Connection, WarehouseError, as_frame, opened_reader
+from needle_assets.warehouse.connection import Connection, WarehouseError, as_frame, opened_reader, version_of
 
 T = TypeVar("T")
 # Of ? in order, or of $name.
@@ -37,11 +37,7 @@ class Published:
     @property
     def version(self) -> str:
         """Changes whenever something is published; empty while nothing is."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return ""
-        return f"{found.st_ino:x}-{found.st_mtime_ns:x}"
+        return version_of(self.path)
 
     def rows(self, query: str, values: Values = ()) -> list[dict[str, Any]]:
         """The answer, one dictionary a row. Raises WarehouseError while nothing is published, and where other code published it."""

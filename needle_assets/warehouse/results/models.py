@@ -12,7 +12,7 @@ import pyarrow as pa
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import as_frame, transaction
-from needle_assets.warehouse.rows import arrow_schema, now, to_arrow
+from needle_assets.warehouse.rows import arrow_schema, now, require_checked, to_arrow
 from needle_assets.warehouse.schema import note_removed
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], s
     """Keep a trained model in the place of the one before."""
     stored = {**row, "trained_at": now()}
     connection.register("new_model", to_arrow([stored], arrow_schema(connection, TABLE)))
+    require_checked(connection, TABLE, "new_model")
     with transaction(connection):
         connection.execute(
             f"delete from {TABLE} where ablation = ? and model_kind = ? and fold = ?",
@@ -163,10 +164,10 @@ def adopt_snapshot(
 def remove_models(connection: duckdb.DuckDBPyConnection, model_ids: Sequence[str], stages: Sequence[Stage]) -> None:
     """Forget models that nothing would train any more."""
     with transaction(connection):
-        gone = connection.execute(
-            f"delete from {TABLE} where list_contains(?, model_id) returning ablation, model_kind, fold", [list(model_ids)]
-        )
-        note_removed(connection, TABLE, gone.fetchall())
+        among = f"from {TABLE} where list_contains(?, model_id)"
+        gone = connection.execute(f"select ablation, model_kind, fold {among}", [list(model_ids)]).fetchall()
+        connection.execute(f"delete {among}", [list(model_ids)])
+        note_removed(connection, TABLE, gone)
         _rehash(connection, TABLE, stages, has_objects=False)
         ledger.bump_change(connection)
 

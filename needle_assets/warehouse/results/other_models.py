@@ -47,12 +47,14 @@ def fingerprint(connection: duckdb.DuckDBPyConnection) -> str | None:
 def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any] | None, stages: Sequence[Stage]) -> None:
     """Keep a trained model in the place of the one before, or none."""
     with transaction(connection):
-        gone = connection.execute(f"delete from {TABLE} returning model_kind").fetchall()
+        gone = connection.execute(f"select model_kind from {TABLE}").fetchall()
+        connection.execute(f"delete from {TABLE}")
         if row is None:
             note_removed(connection, TABLE, gone)
         else:
             stored = rows.to_arrow([{**row, "trained_at": rows.now()}], rows.arrow_schema(connection, TABLE))
             connection.register("new_model", stored)
+            rows.require_checked(connection, TABLE, "new_model")
             connection.execute(f"insert into {TABLE} by name select * from new_model")
             connection.unregister("new_model")
         connection.execute("delete from lineage.contents where asset = ?", [TABLE])

@@ -56,6 +56,7 @@ def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], s
     """Keep a trained checker beside those there are; it is not chosen yet."""
     stored = {**row, "is_chosen": False, "trained_at": rows.now()}
     connection.register("new_model", rows.to_arrow([stored], rows.arrow_schema(connection, TABLE)))
+    rows.require_checked(connection, TABLE, "new_model")
     with transaction(connection):
         connection.execute(f"delete from {TABLE} where model_id = ?", [row["model_id"]])
         connection.execute(f"insert into {TABLE} by name select * from new_model")
@@ -68,8 +69,10 @@ def choose_model(
 ) -> None:
     """Say which checker scores images (None: none of them), and forget all but those in ``kept``."""
     with transaction(connection):
-        gone = connection.execute(f"delete from {TABLE} where not list_contains(?, model_id) returning model_kind", [list(kept)])
-        note_removed(connection, TABLE, gone.fetchall())
+        among = f"from {TABLE} where not list_contains(?, model_id)"
+        gone = connection.execute(f"select model_kind {among}", [list(kept)]).fetchall()
+        connection.execute(f"delete {among}", [list(kept)])
+        note_removed(connection, TABLE, gone)
         connection.execute(f"update {TABLE} set is_chosen = coalesce(model_id = ?, false)", [model_id])
         connection.execute("delete from core.rejections where stage = ?", [TABLE])
         _changed(connection, stages)

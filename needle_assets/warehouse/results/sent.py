@@ -8,7 +8,7 @@ import duckdb
 
 from needle_assets.samples.vetting import REASONS
 from needle_assets.warehouse.connection import WarehouseError, reading, transaction
-from needle_assets.warehouse.rows import arrow_schema, to_arrow
+from needle_assets.warehouse.rows import arrow_schema, require_checked, to_arrow
 from needle_assets.warehouse.schema import bump_change, columns_of
 
 TABLE = "results.sent"
@@ -55,6 +55,7 @@ def store(connection: duckdb.DuckDBPyConnection, messages: Sequence[Mapping[str,
         first = int(row[0]) + 1 if row else 1
         last = {message["message_id"]: {**message, "number": first + n} for n, message in enumerate(messages)}
         connection.register("noted", to_arrow(list(last.values()), arrow_schema(connection, TABLE)))
+        require_checked(connection, TABLE, "noted")
         connection.execute(f"delete from {TABLE} where refusal is not null and message_id in (select message_id from noted)")
         connection.execute(f"insert into {TABLE} by name select * from noted anti join {TABLE} using (message_id)")
         connection.unregister("noted")
@@ -73,9 +74,9 @@ def take_over(connection: duckdb.DuckDBPyConnection, catalog: str) -> int:
     chosen, taken = ", ".join(names), f"select message_id from {catalog}.{TABLE} where refusal is null"
     connection.execute(f"delete from {TABLE} where refusal is not null and message_id in ({taken})")  # refused then, taken since
     new = connection.execute(
-        f"insert into {TABLE} by name select {chosen} from {catalog}.{TABLE} t anti join {TABLE} using (message_id) returning 1"
-    ).fetchall()
-    return len(new)
+        f"insert into {TABLE} by name select {chosen} from {catalog}.{TABLE} t anti join {TABLE} using (message_id)"
+    ).fetchone()
+    return int(new[0]) if new else 0
 
 
 def _records(connection: duckdb.DuckDBPyConnection, query: str, given: Sequence[Any] = ()) -> list[dict[str, Any]]:
