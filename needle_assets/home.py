@@ -39,10 +39,7 @@ class Home:
     def from_environment(cls) -> "Home":
         """The folder that NEEDLE_HOME names; else ``warehouse/`` of the checkout, or ``~/needle`` where the package is installed."""
         usual = REPOSITORY / "warehouse" if IS_CHECKOUT else Path("~/needle")
-        home = cls(Path(os.environ.get("NEEDLE_HOME") or usual).expanduser().resolve())
-        with suppress(SettingsError):  # told by whoever needs settings
-            home.bind()
-        return home
+        return bind(cls(Path(os.environ.get("NEEDLE_HOME") or usual).expanduser().resolve()))
 
     @property
     def state(self) -> Path:
@@ -92,46 +89,7 @@ class Home:
             raise OSError(
                 f"{self.path} cannot be the home ({error.strerror}); set NEEDLE_HOME to a folder that you may write to."
             ) from error
-        self.bind()
-        return self
-
-    def bind(self) -> None:
-        """Fix where the tables of a new home lie: in a lake, if its settings say so. Raises SettingsError if they cannot be used."""
-        if not self.settings_file.exists() or self.working.exists() or self.lake is not None:
-            return
-        if (place := self._place(read_settings(self.settings_file))) is not None:
-            self.remember_lake(place)
-
-    @property
-    def lake(self) -> dict[str, str] | None:
-        """Catalogue and data of the lake in which the tables lie; None if it is the file."""
-        path = self.state / LAKE
-        found: dict[str, str] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        return found
-
-    def remember_lake(self, place: dict[str, str] | None) -> None:
-        """Say where the tables lie from now on: in a lake, or (None) in the file."""
-        if place is None:
-            (self.state / LAKE).unlink(missing_ok=True)
-            return
-        self.state.mkdir(parents=True, exist_ok=True)
-        if "://" not in place["data"]:
-            Path(place["data"]).mkdir(parents=True, exist_ok=True)
-        _remember(self.state / LAKE, json.dumps(place))
-
-    def wanted_place(self) -> dict[str, str] | None:
-        """Where the settings want the tables to lie, whether or not they do: a lake, or (None) the file."""
-        return self._place(read_settings(self.settings_file))
-
-    def _place(self, settings: Settings) -> dict[str, str] | None:
-        """What the settings say of a lake, with paths that hold anywhere; those that are relative are below the home."""
-        wanted = settings.warehouse
-        if not wanted.catalogue:
-            return None
-        kind, _, rest = wanted.catalogue.partition(":")
-        catalogue = wanted.catalogue if kind == "postgres" else f"{kind}:{self.path / Path(rest).expanduser()}"
-        data = wanted.data if "://" in wanted.data else str(self.path / Path(wanted.data).expanduser())
-        return {"catalogue": catalogue, "data": data.rstrip("/") + "/"}
+        return bind(self)
 
     def settings(self, preset: str | None = None) -> Settings:
         """
@@ -150,11 +108,7 @@ class Home:
                 f"{self.path} was filled with preset {stored!r}, but {settings.preset!r} was asked for; "
                 f"set NEEDLE_HOME to an empty folder for {settings.preset!r}."
             )
-        if (wanted := self._place(settings)) != self.lake and (self.lake is not None or self.working.exists()):
-            raise SettingsError(
-                f"{self.path} keeps its tables in {_named(self.lake)}, but [warehouse] of {self.settings_file} names {_named(wanted)}; "
-                "`needle warehouse copy` takes them there, or set [warehouse] back to what it was."
-            )
+        _require_place(self, settings)
         return settings
 
     def remember_preset(self, preset: str) -> None:
@@ -217,6 +171,53 @@ class Home:
     def forget_run(self, run_id: str) -> None:
         """Remove the mark of a dead run."""
         (self.state / "runs" / run_id).unlink(missing_ok=True)
+
+
+def bind(home: Home) -> Home:
+    """Fix where the tables of a new home lie: in a lake, if its settings say so. Settings that cannot be used are told by whoever needs them."""
+    if home.settings_file.exists() and not home.working.exists() and place_of(home) is None:
+        with suppress(SettingsError):
+            remember_place(home, wanted_place(home))
+    return home
+
+
+def place_of(home: Home) -> dict[str, str] | None:
+    """Catalogue and data of the lake in which a home's tables lie; None if it is the file."""
+    path = home.state / LAKE
+    found: dict[str, str] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return found
+
+
+def remember_place(home: Home, place: dict[str, str] | None) -> None:
+    """Say where the tables lie from now on: in a lake, or (None) in the file."""
+    if place is None:
+        (home.state / LAKE).unlink(missing_ok=True)
+        return
+    home.state.mkdir(parents=True, exist_ok=True)
+    if "://" not in place["data"]:
+        Path(place["data"]).mkdir(parents=True, exist_ok=True)
+    _remember(home.state / LAKE, json.dumps(place))
+
+
+def wanted_place(home: Home, settings: Settings | None = None) -> dict[str, str] | None:
+    """Where the settings want the tables to lie, whether or not they do; relative paths are below the home."""
+    wanted = (settings or read_settings(home.settings_file)).warehouse
+    if not wanted.catalogue:
+        return None
+    kind, _, rest = wanted.catalogue.partition(":")
+    catalogue = wanted.catalogue if kind == "postgres" else f"{kind}:{home.path / Path(rest).expanduser()}"
+    data = wanted.data if "://" in wanted.data else str(home.path / Path(wanted.data).expanduser())
+    return {"catalogue": catalogue, "data": data.rstrip("/") + "/"}
+
+
+def _require_place(home: Home, settings: Settings) -> None:
+    """Raise SettingsError where the tables lie elsewhere than the settings say."""
+    wanted, known = wanted_place(home, settings), place_of(home)
+    if wanted != known and (known is not None or home.working.exists()):
+        raise SettingsError(
+            f"{home.path} keeps its tables in {_named(known)}, but [warehouse] of {home.settings_file} names {_named(wanted)}; "
+            "`needle warehouse copy` takes them there, or set [warehouse] back to what it was."
+        )
 
 
 def _named(place: dict[str, str] | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from needle_assets.warehouse import exploring
+from needle_assets.warehouse.connection import named
 
 
 def run_sql(published: Path, query: str, *, style: str = "table") -> str:
@@ -20,7 +21,7 @@ def run_sql(published: Path, query: str, *, style: str = "table") -> str:
 def interactive_sql(published: Path) -> None:
     """Ask for queries until the end of the input. Raises WarehouseError at once if there is nothing to ask."""
     exploring.require(published)
-    sys.stdout.write(f"{published} (read-only). End a query with ; and leave with Ctrl-D.\n")
+    sys.stdout.write(f"{named(published)} (read-only). End a query with ; and leave with Ctrl-D.\n")
     for query in _queries():
         try:
             sys.stdout.write(run_sql(published, query) + "\n")

@@ -16,7 +16,7 @@ from needle_assets.pipeline.plan import needed_by
 from needle_assets.pipeline.session import Progress, RefreshError, Session
 from needle_assets.stages import REFRESHED, SCORING, STAGES, Stage
 from needle_assets.warehouse import exploring, questions
-from needle_assets.warehouse.connection import is_published, kept_open
+from needle_assets.warehouse.connection import is_published, kept_open, named
 from needle_assets.warehouse.copies import backups
 from needle_assets.warehouse.results.quality_models import CHECKERS
 
@@ -52,7 +52,7 @@ def run_simulate(
     """Write a simulated survey; returns what ``--json`` prints. Raises SimulationError for a request that makes no sense."""
     from needle_assets.simulation import simulate
 
-    with _progress(show) as progress:
+    with shown_progress(show) as progress:
         summary = simulate(
             folder,
             objects=objects,
@@ -133,7 +133,7 @@ def run_night(home: Home, options: RefreshOptions, *, show: bool = False) -> dic
         raise RefreshError("--fetch is for a whole night; leave --select and --recompute out, or refresh again with them.")
     started = time.monotonic()
     home.prepare().remember_preset(home.settings(options.preset).preset)
-    with _progress(show) as progress:
+    with shown_progress(show) as progress:
         waits = options.wait_seconds or LOCK_WAIT_SECONDS  # who has asked services for an hour does not leave for a refresh
         how = partial(
             working_session,
@@ -209,8 +209,8 @@ def _files(session: Session) -> dict[str, Any]:
 
 
 def _published(session: Session) -> str | None:
-    """The file people read; None while a broken claim keeps what was stored from them."""
-    return None if session.claims.broken() else str(session.home.published)
+    """What people read; None while a broken claim keeps what was stored from them."""
+    return None if session.claims.broken() else named(session.home.published)
 
 
 @dataclass(frozen=True)
@@ -305,7 +305,7 @@ def _opened(
     with (
         home.prepare().lock(wait_seconds=options.wait_seconds, what=what),
         kept_open(home.working, what=what, wait_seconds=options.wait_seconds),
-        _progress(show) as progress,
+        shown_progress(show) as progress,
     ):
         settings = home.settings(options.preset)
         home.remember_preset(settings.preset)
@@ -317,7 +317,7 @@ def _opened(
 
 
 @contextmanager
-def _progress(show: bool) -> "Iterator[Progress]":
+def shown_progress(show: bool) -> "Iterator[Progress]":
     """Bars with time left on a terminal; nothing elsewhere."""
     if not show or not sys.stderr.isatty():
         yield lambda _what, _done, _total: None

@@ -230,6 +230,20 @@ def attach_published(connection: duckdb.DuckDBPyConnection, published: Path, nam
     connection.execute(f"attach '{quoted}' as {name} (read_only)")
 
 
+def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A second connection to the same database, for a query beside another; a cursor itself knows of no database in use."""
+    cursor = connection.cursor()
+    name = connection.execute("select current_database()").fetchone()
+    cursor.execute(f'use "{name[0] if name else ""}"')
+    return cursor
+
+
+def named(published: Path) -> str:
+    """What readers open, in words: the file, or the lake and its newest published snapshot."""
+    lake = lake_of(published)
+    return str(published) if lake is None else f"snapshot {version_of(published)} of {lake}"
+
+
 def is_published(path: Path) -> bool:
     """Whether readers find anything where a home publishes."""
     return bool(version_of(path))

@@ -209,9 +209,8 @@ def _views() -> list[str]:
 
 
 def _known_forms(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    if not columns_of(connection, "lineage.state"):
-        return {}
-    rows = connection.execute("select name, value from lineage.state where starts_with(name, 'schema:')").fetchall()
+    known = "select name, value from lineage.state where starts_with(name, 'schema:')"
+    rows = connection.execute(known).fetchall() if columns_of(connection, "lineage.state") else []
     return {name.removeprefix("schema:"): value for name, value in rows}
 
 

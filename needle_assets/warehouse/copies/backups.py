@@ -173,7 +173,7 @@ def require_working(working: Path, published: Path, folder: Path, *, accept_loss
     except DamagedWarehouseError:
         if not accept_loss:
             raise
-        _set_aside(working, folder)
+        set_aside(working, folder)
 
 
 def _require_filled(working: Path, *, accept_loss: bool) -> None:
@@ -261,7 +261,7 @@ def restore(source: Path, working: Path, published: Path, folder: Path) -> Path 
     except (duckdb.Error, WarehouseError) as error:
         reason = str(error).splitlines()[0].partition("; `needle")[0].replace(str(prepared), str(source)).rstrip(".")
         raise WarehouseError(f"{source} is no whole warehouse ({reason}); nothing was changed, name another copy.") from error
-    replaced = _set_aside(working, folder)
+    replaced = set_aside(working, folder)
     prepared.replace(working)
     return replaced
 
@@ -292,7 +292,7 @@ def _number(published: Path) -> int:
     return 0
 
 
-def _set_aside(working: Path, folder: Path) -> Path | None:
+def set_aside(working: Path, folder: Path) -> Path | None:
     """Move a working file with its log, the log first: a log must never lie beside a file it does not belong to."""
     let_go(working)
     log = _log(working)

@@ -10,9 +10,9 @@ import pyarrow as pa
 from needle_assets.stages import IMPORTED, STAGES
 from needle_assets.surveys.known import survey_name_of_id
 from needle_assets.warehouse import ledger
-from needle_assets.warehouse.connection import WarehouseError, transaction
+from needle_assets.warehouse.connection import WarehouseError, cursor_of, transaction
 from needle_assets.warehouse.dictionary import column_comments
-from needle_assets.warehouse.rows import now
+from needle_assets.warehouse.rows import arrow_schema, now
 from needle_assets.warehouse.schema import columns_of, read_tables
 
 ROWS_PER_BATCH = 256
@@ -80,14 +80,14 @@ def batches(connection: duckdb.DuckDBPyConnection, name: str) -> pa.RecordBatchR
     if table.pages is None:
         return connection.execute(table.query).to_arrow_reader(ROWS_PER_BATCH)
     ids = [row[0] for row in connection.execute(table.pages).fetchall()]
-    empty = connection.execute(table.query, _page([""])).to_arrow_table()
-    return pa.RecordBatchReader.from_batches(empty.schema, _paged(connection.cursor(), table.query, ids))
+    schema = arrow_schema(connection, table.tables[0])
+    return pa.RecordBatchReader.from_batches(schema, _paged(cursor_of(connection), table.query, ids, schema))
 
 
-def _paged(connection: duckdb.DuckDBPyConnection, query: str, ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _paged(connection: duckdb.DuckDBPyConnection, query: str, ids: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(ids), ROWS_PER_BATCH):
         page = connection.execute(query, _page(ids[start : start + ROWS_PER_BATCH])).to_arrow_table()
-        yield from page.sort_by("object_id").combine_chunks().to_batches()
+        yield from page.cast(schema).sort_by("object_id").combine_chunks().to_batches()  # a lake gives lists
 
 
 def _page(ids: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,79 @@
+"""``needle warehouse``: where the tables lie, and whether two warehouses hold the same."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from needle_assets.cli.given import fail
+from needle_assets.home import Home, bind, place_of, wanted_place
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+warehouse = typer.Typer(no_args_is_help=True, help="Take the tables from the file into a lake and back; compare two warehouses.")
+
+
+@warehouse.command()
+def copy(as_json: Json = False) -> None:
+    """Take the tables to where the settings want them, row for row; what lies where they were is kept."""
+    from needle_assets.cli.verbs import shown_progress
+
+    with shown_progress(not as_json) as progress:
+        result = run_copy(Home.from_environment(), progress)
+    text = f"{result['tables']} tables, {result['rows']} rows, each equal: now in {result['now_in']}. {result['kept']} is kept."
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+@warehouse.command()
+def compare(
+    other: Annotated[Path, typer.Argument(metavar="HOME", help="Another home.")],
+    exact: Annotated[bool, typer.Option("--exact", help="Times and ids of runs count too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether another home's published tables hold the same rows, times and ids of runs apart; exit code 1 if not."""
+    result = run_compare(Home.from_environment(), other, is_exact=exact)
+    typer.echo(json.dumps(result) if as_json else _compared(result))
+    if result["differences"]:
+        raise SystemExit(1)
+
+
+def _compared(result: dict[str, Any]) -> str:
+    differences = result["differences"]
+    what = "the same in both" if not differences else f"{len(differences)} of them differ"
+    return "\n".join([f"{result['tables']} tables, {result['rows']} rows: {what}", *differences])
+
+
+def run_copy(home: Home, progress: Any) -> dict[str, Any]:
+    """
+    Take a home's tables to where its settings want them; returns what ``--json`` prints.
+
+    Raises
+    ------
+    WarehouseError, HomeBusyError
+        If there is nothing to do, something lies there already, or what arrived is not what was sent; all stays as it was.
+    """
+    from needle_assets.warehouse.copies import moving
+
+    with home.prepare().lock(what="copy of the warehouse"):
+        wanted, known = wanted_place(home), place_of(home)
+        if wanted == known or not (known or home.working.exists()):
+            fail(f"{home.path} has nothing to take elsewhere; name another place in [warehouse] of {home.settings_file} first.")
+        if wanted and known:
+            fail(
+                "from one lake into another there is no way but through a file; empty [warehouse], copy, then name the new lake."
+            )
+        moved = moving.move(home, wanted, progress)
+    return {"home": str(home.path), **moved}
+
+
+def run_compare(home: Home, other: Path, *, is_exact: bool = False) -> dict[str, Any]:
+    """What differs between the published tables of two homes; returns what ``--json`` prints. Raises WarehouseError."""
+    from needle_assets.warehouse.connection import reading
+    from needle_assets.warehouse.copies.comparing import compared
+
+    second = Home(other.expanduser().resolve())
+    bind(second)
+    both = [(found.published, reading(found.published)) for found in (home, second)]
+    differences, tables, rows = compared(both, is_exact=is_exact)
+    return {"differences": differences, "tables": tables, "rows": rows}
