@@ -174,7 +174,7 @@ class Home:
 
 
 def bind(home: Home) -> Home:
-    """Fix where the tables of a new home lie: in a lake, if its settings say so. Settings that cannot be used are told by whoever needs them."""
+    """Fix where the tables of a new home lie: in a lake, if its settings say so. Unfit settings are told by whoever needs them."""
     if home.settings_file.exists() and not home.working.exists() and place_of(home) is None:
         with suppress(SettingsError):
             remember_place(home, wanted_place(home))
