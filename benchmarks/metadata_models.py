@@ -4,6 +4,7 @@ NEEDLE_HOME=... python benchmarks/metadata_models.py [--seeds 5] [--arms before,
 
 The home must be refreshed; nothing in it is changed. ``before`` is the training of version 1 (early stopping on the loss of a fold,
 standardised features, Table 4's alpha). ``..._hidden`` draws missing values from the training part, so that they tell nothing.
+``..._limits`` gives an object without a host one as faint as its survey of hosts sees, at no distance.
 ``stacked`` is the mean of network and trees. ``--nested`` chooses among WAYS within the nine other folds of every fold that judges.
 Scores are kept in --folder; what is there is not computed again.
 """
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import experiment
@@ -58,7 +60,11 @@ ARMS: dict[str, tuple[str, dict[str, object]]] = {
     "median_upsampled": ("metadata_upsampled", MEDIAN),
     "trees": ("trees", {}),
     "trees_hidden": ("trees", {}),
+    "metadata_limits": ("metadata", {}),
+    "trees_limits": ("trees", {}),
 }
+# Depth of the stacked images of Pan-STARRS 1, 5 sigma, AB (Chambers et al. 2016, Table 11).
+HOST_LIMIT_MAG = {"g": 23.3, "r": 23.2, "i": 23.1, "z": 22.3, "y": 21.4}
 STACKED = {"stacked": ("metadata", "trees"), "stacked_hidden": ("metadata_hidden", "trees_hidden")}
 QUESTIONS = (
     *(
@@ -71,6 +77,7 @@ QUESTIONS = (
     ),
     *(("metadata_upsampled", "metadata"), ("metadata", "median"), ("median", "median_standard"), ("median", "median_alone")),
     *(("median_upsampled", "median"), ("metadata_hidden", "trees_hidden"), ("stacked", "trees"), ("stacked", "metadata")),
+    *(("metadata_limits", "metadata"), ("trees_limits", "trees")),
 )
 # What --nested chooses among: arms, whose probabilities are averaged where there are several.
 WAYS: dict[str, tuple[str, ...]] = {
@@ -125,9 +132,7 @@ def scores(frozen: TrainingSet, settings: Settings, seed: int, arms: Sequence[st
         if not kept.exists():
             started = time.monotonic()
             ablation, changes = ARMS[arm]
-            judged(tasks(frozen, settings, ablation, changes, seed, is_hidden=arm.endswith("_hidden")), frozen).write_parquet(
-                kept
-            )
+            judged(tasks(frozen, settings, ablation, changes, seed, arm.partition("_")[2]), frozen).write_parquet(kept)
             print(f"{arm}, seed {seed}: {time.monotonic() - started:.0f} s", flush=True)
         found[arm] = pl.read_parquet(kept)
     for name, (one, other) in STACKED.items():
@@ -137,15 +142,38 @@ def scores(frozen: TrainingSet, settings: Settings, seed: int, arms: Sequence[st
 
 
 def tasks(
-    frozen: TrainingSet, settings: Settings, ablation: str, changes: Mapping[str, object], seed: int, *, is_hidden: bool = False
+    frozen: TrainingSet, settings: Settings, ablation: str, changes: Mapping[str, object], seed: int, filled: str = ""
 ) -> list[Task]:
-    """The models of one arm, a fold each."""
+    """The models of one arm, a fold each; missing values filled in the way of that name, if there is one."""
     given = replace(settings, training=replace(TrainingSettings(device="cpu"), seed=seed, **changes))  # type: ignore[arg-type]
     folder = Path(tempfile.mkdtemp())
     (folder / "progress").mkdir()
     jobs, _ = plan(frozen, [ablation_named(ablation)], given)
     made = [task_of(job, frozen, Frozen(folder, {}, {}), given) for job in jobs]
-    return [_hidden(task, np.random.default_rng([seed, task.job.fold])) for task in made] if is_hidden else made
+    if filled == "limits":
+        return [replace(task, features=_limited(task.features)) for task in made]
+    return [_hidden(task, np.random.default_rng([seed, task.job.fold])) for task in made] if filled == "hidden" else made
+
+
+def _limited(parts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same with a host at the survey's limits for objects without one, as FLEET has it."""
+    trained, validated, synthetic = (_with_faint_hosts(part) for part in parts)
+    return trained, validated, synthetic
+
+
+def _with_faint_hosts(features: np.ndarray) -> np.ndarray:
+    of = dict(zip(feature_names("metadata"), features.T.copy(), strict=True))
+    has_none = np.isnan([of["separation_arcsec"], *(of[f"host_{band}_mag"] for band in HOST_LIMIT_MAG)]).all(axis=0)
+    of["separation_arcsec"][has_none] = 0.0
+    for band, mag in HOST_LIMIT_MAG.items():
+        of[f"host_{band}_mag"][has_none] = mag
+    for one, other in pairwise(HOST_LIMIT_MAG):
+        of[f"host_{one}_minus_{other}_mag"][has_none] = HOST_LIMIT_MAG[one] - HOST_LIMIT_MAG[other]
+    for band in ("g", "r"):
+        of[f"peak_minus_host_mag_{band}"][has_none] = of[f"peak_mag_{band}"][has_none] - HOST_LIMIT_MAG[band]
+    contrast = of["peak_minus_host_mag_g"] - of["peak_minus_host_mag_r"]
+    of["peak_minus_host_g_minus_r_mag"][has_none] = contrast[has_none]
+    return np.column_stack(list(of.values()))
 
 
 def _hidden(task: Task, rng: np.random.Generator) -> Task:
