@@ -30,11 +30,13 @@ def names(given: str | None) -> tuple[str, ...]:
 
 
 def text_of(file: Path) -> str:
-    """The query that a file holds."""
+    """The query that a file holds, or one that needle_assets comes with: those are found by their name, wherever it is installed."""
+    from needle_assets.warehouse.schema import sql_folder
+
+    shipped = sql_folder() / "queries" / f"{file.stem}.sql"
     try:
-        return file.read_text(encoding="utf-8")
+        return (shipped if not file.exists() and shipped.exists() else file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail(
-            f"{file} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}); give a file that holds one query.",
-            code=2,
-        )
+        known = ", ".join(sorted(path.stem for path in shipped.parent.glob("*.sql")))
+        why = getattr(error, "strerror", None) or "it is no text"
+        fail(f"{file} cannot be read ({why}); give a file that holds one query, or the name of one of these: {known}.", code=2)

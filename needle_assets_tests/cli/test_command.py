@@ -189,7 +189,7 @@ def test_json_and_csv_hold_nothing_that_is_no_json_or_no_number(home, capsys) ->
     [
         (["sql", "select 1", "-f", "query.sql"], "two queries"),
         (["sql", "--json", "--csv", "select 1"], "both given"),
-        (["sql", "-f", "nowhere.sql"], "cannot be read"),
+        (["sql", "-f", "nowhere.sql"], "or the name of one of these: attention, "),
         (["refresh", "--select", ","], "names nothing"),
         (["refresh", "--recompute", ""], "names nothing"),
         (["train", "--ablations", ""], "names nothing"),
@@ -218,6 +218,14 @@ def test_a_query_may_begin_with_a_comment_but_not_be_one(home, capsys) -> None:
 def test_sql_reads_a_query_from_a_file(home, capsys, tmp_path) -> None:
     (tmp_path / "q.sql").write_text("select count(*) as n from raw.objects;")
     assert run(capsys, "sql", "--csv", "-f", tmp_path / "q.sql")[1].startswith("n\n")
+
+
+def test_sql_knows_its_own_queries_by_name_without_a_checkout(home, capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("nights", "nights.sql", "warehouse/queries/nights.sql"):
+        assert run(capsys, "sql", "--csv", "-f", name)[1].startswith("started_at,")
+    (tmp_path / "nights").write_text("select 1 as own")
+    assert run(capsys, "sql", "--csv", "-f", "nights")[1] == "own\n1\n"
 
 
 WRITES = [
