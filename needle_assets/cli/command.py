@@ -19,7 +19,7 @@ from needle_assets.cli.given import fail as _fail
 from needle_assets.cli.given import names as _names
 from needle_assets.cli.given import tell as _tell
 from needle_assets.cli.given import text_of as _text_of
-from needle_assets.cli.storing import warehouse
+from needle_assets.cli.storing import maintain, warehouse
 from needle_assets.errors import NeedleError
 from needle_assets.home import Home
 from needle_assets.settings import as_nested_dict
@@ -35,6 +35,7 @@ _state = {"debug": False}
 export = typer.Typer(no_args_is_help=True, help="Write what others can use: a training set, the deployed models, candidates.")
 app.add_typer(export, name="export")
 app.add_typer(warehouse, name="warehouse")
+app.command()(maintain)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Preset = Annotated[str | None, typer.Option(help="default, paper, needle2 or demo; fixed by the first refresh of a home.")]

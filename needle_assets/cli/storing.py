@@ -77,3 +77,30 @@ def run_compare(home: Home, other: Path, *, is_exact: bool = False) -> dict[str,
     both = [(found.published, reading(found.published)) for found in (home, second)]
     differences, tables, rows = compared(both, is_exact=is_exact)
     return {"differences": differences, "tables": tables, "rows": rows}
+
+
+def maintain(
+    days: Annotated[float, typer.Option(min=0, help="Remove files that nothing names and that are so old.")] = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Upkeep of a lake: merge small files, let old snapshots go; what is published, and each training, stays."""
+    result = run_maintain(Home.from_environment(), days=days)
+    text = (
+        f"files: {result['files_before']} before, {result['files_after']} now ({result['bytes_after'] / 1e6:.1f} MB); snapshots: "
+        f"{result['snapshots_expired']} expired, {result['snapshots_kept']} kept; {result['files_removed']} old files removed"
+    )
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+def run_maintain(home: Home, *, days: float) -> dict[str, Any]:
+    """Look after the lake of a home; returns what ``--json`` prints. Raises WarehouseError, HomeBusyError, SettingsError."""
+    from needle_assets.warehouse.connection import kept_open
+    from needle_assets.warehouse.lake.place import lake_of
+    from needle_assets.warehouse.lake.upkeep import maintain as look_after
+
+    settings = home.prepare().settings()
+    lake = lake_of(home.working)
+    if lake is None:
+        fail(f"{home.path} keeps its tables in one file, which needs no upkeep; `needle maintain` is for a lake.")
+    with home.lock(what="upkeep"), kept_open(home.working, what="upkeep"):
+        return look_after(lake, n_published=settings.publishing.kept + 1, days=days).as_dict()

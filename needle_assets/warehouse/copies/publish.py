@@ -7,7 +7,7 @@ from needle_assets.warehouse.connection import Connection, WarehouseError, settl
 from needle_assets.warehouse.copies import losses
 from needle_assets.warehouse.copies.backups import change_of, copy_whole, keep_published, make_room
 from needle_assets.warehouse.lake import PUBLISHED
-from needle_assets.warehouse.lake.place import lake_of, mark_filled
+from needle_assets.warehouse.lake.place import Lake, lake_of, mark_filled
 
 
 def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, accept_loss: bool = False) -> bool:
@@ -32,8 +32,8 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
             losses.take_over_sent(connection, published)
         if before and not accept_loss and (missing := losses.lost(connection, published)):
             raise WarehouseError(_refusal(working, published, missing))
-        if lake_of(working) is not None:
-            _name_snapshot(connection)
+        if (lake := lake_of(working)) is not None:
+            _name_snapshot(connection, lake)
             mark_filled(working)
             return True
         settle(connection)
@@ -51,9 +51,13 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
     return True
 
 
-def _name_snapshot(connection: Connection) -> None:
+def _name_snapshot(connection: Connection, lake: Lake) -> None:
+    from needle_assets.warehouse.lake import history  # homes in a file do without
+
+    before = next(iter(history.published(lake)), None)
     with transaction(connection):
-        connection.execute("call needle.set_commit_message('needle', ?)", [PUBLISHED])
+        told = history.told_of(connection, before)
+        connection.execute("call needle.set_commit_message('needle', ?, extra_info => ?)", [PUBLISHED, told])
         schema.bump_change(connection)  # a commit without a change makes no snapshot
 
 

@@ -6,6 +6,7 @@ Attaching costs a tenth of a second to two seconds, so both stay for the life of
 
 import os
 import threading
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from needle_assets.warehouse.lake.place import Lake
 
 THREADS, MEMORY_LIMIT = 1, "1000MB"
 _PACKAGES = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
+_LOOKER = "looker"
 _kept: dict[tuple[Lake, str], duckdb.DuckDBPyConnection] = {}
 _lock = threading.RLock()
 
@@ -37,7 +39,7 @@ def reader(lake: Lake, snapshot: int, *, may_spill: bool = True) -> Connection:
     name = f"{snapshot} {may_spill}"
     with _lock:
         if (lake, name) not in _kept:
-            _forget(lake, but="")
+            _forget(lake, but=("", _LOOKER))
             _kept[lake, name] = locked(attached(lake, snapshot), lake, may_spill=may_spill)
         return _cursor(_kept[lake, name])
 
@@ -48,8 +50,8 @@ def let_go(lake: Lake) -> None:
         _forget(lake)
 
 
-def _forget(lake: Lake, but: str | None = None) -> None:
-    for key in [key for key in _kept if key[0] == lake and key[1] != but]:
+def _forget(lake: Lake, but: Sequence[str] = ()) -> None:
+    for key in [key for key in _kept if key[0] == lake and key[1] not in but]:
         del _kept[key]  # closed with the last cursor of it
 
 
@@ -59,16 +61,26 @@ def _cursor(connection: Connection) -> Connection:
     return cursor
 
 
+def looker(lake: Lake) -> Connection:
+    """A cursor that asks of the catalogue: the writer's, if there is one, else one that may only read."""
+    with _lock:
+        if (lake, "") in _kept:
+            return writer(lake)
+        if (lake, _LOOKER) not in _kept:
+            _kept[lake, _LOOKER] = attached(lake, may_write=False)
+        return _cursor(_kept[lake, _LOOKER])
+
+
 def newest_published(lake: Lake) -> int | None:
     """The snapshot that was published last; None while nothing is."""
-    found = writer(lake).execute(
+    found = looker(lake).execute(
         "select max(snapshot_id) from __ducklake_metadata_needle.ducklake_snapshot_changes where commit_message = ?", [PUBLISHED]
     )
     row = found.fetchone()
     return int(row[0]) if row and row[0] is not None else None
 
 
-def attached(lake: Lake, snapshot: int | None = None) -> Connection:
+def attached(lake: Lake, snapshot: int | None = None, *, may_write: bool = True) -> Connection:
     """
     A connection of its own to a lake, to be closed by whoever asked; read-only where a snapshot is named.
 
@@ -86,7 +98,7 @@ def attached(lake: Lake, snapshot: int | None = None) -> Connection:
     }
     connection = duckdb.connect(config=config)
     try:
-        attach(connection, lake, "needle", snapshot)
+        attach(connection, lake, "needle", snapshot, may_write=may_write)
         connection.execute("use needle")
     except duckdb.Error as error:
         connection.close()
@@ -97,14 +109,15 @@ def attached(lake: Lake, snapshot: int | None = None) -> Connection:
     return connection
 
 
-def attach(connection: Connection, lake: Lake, name: str, snapshot: int | None = None) -> None:
+def attach(connection: Connection, lake: Lake, name: str, snapshot: int | None = None, *, may_write: bool = True) -> None:
     """Attach a lake to an open connection under ``name``."""
     is_remote = "://" in lake.data
     for package in ("ducklake", _PACKAGES[lake.kind], *(["httpfs"] if is_remote else [])):
         connection.execute(f"load '{_extension(package)}'")
     if lake.data.startswith("s3://") and (secret := _secret()):
         connection.execute(f"create or replace secret (type s3, {secret})")
-    pinned = "" if snapshot is None else f", read_only, snapshot_version {snapshot}"
+    pinned = "" if snapshot is None else f", snapshot_version {snapshot}"
+    pinned += "" if may_write and snapshot is None else ", read_only"
     catalogue, data = (text.replace("'", "''") for text in (lake.catalogue, lake.data))
     connection.execute(f"attach 'ducklake:{catalogue}' as {name} (data_path '{data}'{pinned})")
 

@@ -56,6 +56,6 @@ def lake_of(path: Path) -> Lake | None:
         return None
     try:
         told = json.loads((state / LAKE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return Lake(told["catalogue"], told["data"], state / "spilled")

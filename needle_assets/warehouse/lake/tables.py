@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 INLINED_ROWS = 1000
 INLINED_LISTS = 50
 N_PIXELS = 3600
+# A group is held in memory while it is written, 14 kB an image.
+PIXEL_ROWS_PER_GROUP = 1024
 _PIXEL_LINE = re.compile(r"^\s*(\w+)\s+\w+\[3600\].*\n", re.MULTILINE)
 
 Connection = duckdb.DuckDBPyConnection
@@ -107,10 +109,11 @@ def settle_options(connection: Connection, statements: dict[str, str]) -> None:
     connection.execute("call needle.set_option('parquet_compression', 'zstd')")
     for name, statement in statements.items():
         schema, table = name.split(".")
-        connection.execute(
-            f"call needle.set_option('data_inlining_row_limit', {_inlined_rows(statement)}, "
-            f"schema => '{schema}', table_name => '{table}')"
-        )
+        options = {"data_inlining_row_limit": _inlined_rows(statement)}
+        if pixel_columns(statement):
+            options["parquet_row_group_size"] = PIXEL_ROWS_PER_GROUP
+        for option, value in options.items():
+            connection.execute(f"call needle.set_option('{option}', {value}, schema => '{schema}', table_name => '{table}')")
 
 
 def _inlined_rows(statement: str) -> int:

@@ -25,6 +25,7 @@ SECONDS, MAX_ROWS, MEMORY_BYTES, MAX_ANSWER_BYTES = 20, 20_000, 3_000_000_000, 5
 AT_ONCE, MAX_WAITING = 2, 20  # who waits keeps a thread, and other pages need some
 WAITING_SECONDS = 600
 LIMITS = f"{SECONDS} s, 1 GB of memory and {MAX_ROWS:,} rows"
+READING = exploring.READING
 _BROKEN = "the query was ended, as it needed more memory than a page may use or broke the database off; ask for less, or ask `needle sql`."
 _START = "from needle_assets.warehouse.pages.asking import answer; answer()"
 
@@ -125,7 +126,7 @@ def _answered(path: str, query: str) -> str:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file may grow, whatever is asked
     resource.setrlimit(resource.RLIMIT_CPU, (2 * SECONDS, 2 * SECONDS))  # also if whoever asked is gone
     try:
-        columns, rows = exploring.ask_few(Path(path), query, MAX_ROWS + 1, exploring.READING)
+        columns, rows = exploring.ask_few(Path(path), query, MAX_ROWS + 1, READING)
         plain = [[exploring.plain(value) for value in row] for row in rows[:MAX_ROWS]]
         text = json.dumps({"columns": columns, "rows": plain, "is_cut": len(rows) > MAX_ROWS})
     except (exploring.QueryError, WarehouseError, MemoryError) as error:
