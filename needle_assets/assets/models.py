@@ -15,6 +15,7 @@ from needle_assets.assets.stored_stamps import square
 from needle_assets.classifiers import calibration, evaluation
 from needle_assets.errors import Rejection
 from needle_assets.labels import LABELS
+from needle_assets.processes.memory import kept_for_reuse
 from needle_assets.randomness import rng_for
 from needle_assets.samples.ablations import ablation_named
 from needle_assets.samples.scaling import Scaler, normalised_pair
@@ -121,7 +122,7 @@ def _scores(model: Mapping[str, Any], objects: pl.DataFrame, stamps: Mapping[str
     from needle_assets.classifiers.needle import score
 
     images = _images(model, objects, stamps)
-    with deterministic():
+    with deterministic(), kept_for_reuse():
         return score(_network(model), images, _scaled(model, objects))
 
 

@@ -17,6 +17,7 @@ from needle_assets.assets.trained.fold_models import Job, TrainingSet, apart, ea
 from needle_assets.assets.trained.pixels import Frozen, stamp_file
 from needle_assets.labels import LABELS
 from needle_assets.light_curves.features import HOSTED_FEATURES, HOSTLESS_FEATURES
+from needle_assets.processes.memory import kept_for_reuse
 from needle_assets.randomness import rng_for
 from needle_assets.samples.leakage import Parents, TrainingPart, require_no_leak
 from needle_assets.samples.scaling import Scaler, feature_weights
@@ -121,7 +122,8 @@ def train_tasks(tasks: Sequence[Task]) -> list[dict[str, Any]]:
     elif ablation.has_images or settings.schedule != "one_cycle":
         from needle_assets.classifiers.fitting import train
 
-        done = [train(one.training, one.validation, one.plan) for one in ready]
+        with kept_for_reuse():
+            done = [train(one.training, one.validation, one.plan) for one in ready]
     else:
         from needle_assets.classifiers.replicas import train_committees
 

@@ -17,6 +17,7 @@ from needle_assets.assets.stored_stamps import IMAGES, stamps_of
 from needle_assets.assets.trained.fold_models import TrainingError
 from needle_assets.errors import Rejection
 from needle_assets.images.defects import find_defects
+from needle_assets.processes.memory import kept_for_reuse
 from needle_assets.randomness import rng_for
 from needle_assets.settings import Settings
 from needle_assets.surveys.known import SURVEYS
@@ -192,9 +193,15 @@ def train_network(task: Task) -> dict[str, Any]:
 
     started = time.monotonic()
     parts, settings = task.parts, task.settings
-    trained = networks.train(
-        task.model_kind, parts.training, seed=settings.seed, bad=parts.bad, settings=settings.checker, on_epoch=_teller(task.told)
-    )
+    with kept_for_reuse():
+        trained = networks.train(
+            task.model_kind,
+            parts.training,
+            seed=settings.seed,
+            bad=parts.bad,
+            settings=settings.checker,
+            on_epoch=_teller(task.told),
+        )
     weights = networks.to_bytes(networks.calibrated(trained.model, parts.calibration, threshold=settings.quality.good_threshold))
     return {
         "model_id": hashlib.sha256(weights).hexdigest()[:16],
