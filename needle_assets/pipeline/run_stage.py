@@ -82,8 +82,9 @@ def _run(
     report = session.reports.setdefault(stage.table, StageReport())
     started = time.monotonic()
     tasks = _after_closing(opened, _tasks(session, stage, keys))
-    in_pool = _in_pool(session, keys)
-    for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table):
+    in_pool, is_short = _in_pool(session, keys), stage.is_per_object and len(keys) <= POOL_FROM_OBJECTS
+    mapped = session.pool.map(run_task, tasks, in_pool=in_pool, is_short=is_short, rescue=RESCUE, name=stage.table)
+    for task, computed in mapped:
         _store(session, stage, task, computed, plans, writer, tell, report)
         session.progress(stage.table, report.computed + report.failed, len(keys))
     report.seconds += time.monotonic() - started
@@ -97,7 +98,7 @@ def _tasks(session: Session, stage: Stage, keys: Sequence[str | None]) -> Iterat
         return
     objects = [key for key in keys if key is not None]
     with writing(session.home.working) as connection:
-        weights = rows.weights(connection, list(stage.reads), objects)
+        weights = rows.weights(connection, list(stage.reads), session.tables, objects)
     if "landing.packets" in stage.reads:
         _unpack(session, [name for name in objects if not stage.surveys or survey_name_of_id(name) in stage.surveys])
     for chunk in _chunks(objects, weights, stage, session.pool.count if _in_pool(session, keys) else 1):
@@ -141,8 +142,10 @@ def _store(
         batch = rows.Batch(stage, key, keys, computed.rows, computed.rejections, plans, parameters, writer, write_id)
         with writing(session.home.working) as connection:
             session.claims.written(stage.table, "core.rejections")
-            written = rows.store(connection, batch, session.stages)
+            written = rows.store(connection, batch, session.stages, session.told)
+            session.told = {}
             _tell(connection, stage, written, write_id, tell)
+            session.told = {stage.table: [write_id]}
         report.computed += len(written)
         report.rejected += len(computed.rejections)
     if computed.failures:
@@ -153,7 +156,6 @@ def _store(
 def _tell(connection: Connection, stage: Stage, written: Sequence[Written], write_id: str, tell: Tell) -> None:
     told = [Told(stage, w.object_id, w.data_version, stage.code_version, w.n_rows, w.n_rejected, write_id) for w in written]
     tell(told, ledger.data_versions(connection, list(stage.reads), [w.object_id for w in written if w.object_id is not None]))
-    ledger.mark_told(connection, stage.table, [write_id])
 
 
 def _store_failures(session: Session, stage: Stage, computed: Computed, plans: Mapping[str | None, ledger.Plan]) -> None:

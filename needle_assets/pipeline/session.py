@@ -18,7 +18,7 @@ from needle_assets.processes.workers import Workers
 from needle_assets.settings import Settings
 from needle_assets.stages import IMPORTED_STAGES, STAGES, Stage
 from needle_assets.warehouse import ledger, schema
-from needle_assets.warehouse.connection import let_go, writing
+from needle_assets.warehouse.connection import let_go, transaction, writing
 from needle_assets.warehouse.copies import backups, publish
 from needle_assets.warehouse.landed.files import FilesTold
 
@@ -106,6 +106,7 @@ class Session:
         self.claims = Claims(self.home.working, self.stages, self.tables, self.settings)
         self.pool = Workers(self.workers, self.home.state / "computing", before=partial(let_go, self.home.working))
         self.untold: list[dict[str, Any]] | None = None
+        self.told: dict[str, list[str]] = {}  # writes by product whose events are recorded, which the ledger does not know yet
         self.git_sha = _git_sha()
 
     def open(self) -> "Session":
@@ -122,6 +123,14 @@ class Session:
         """End the workers; what was unpacked is needed no more."""
         self.pool.close()
         shutil.rmtree(self.home.unpacked, ignore_errors=True)
+
+    def remember_told(self) -> None:
+        """Let the ledger know which events are recorded, apart from any write; a killed run leaves the next one to find out."""
+        if self.told:
+            with writing(self.home.working) as connection, transaction(connection):
+                ledger.mark_told(connection, self.told)
+                schema.bump_change(connection)
+            self.told = {}
 
     def stage(self, table: str) -> Stage | None:
         """The stage of a table in this pipeline; None for files of the landing folder."""
@@ -146,6 +155,7 @@ class Session:
 
         While a claim is broken nothing is: readers keep what they have, and ``problems`` says why.
         """
+        self.remember_told()
         broken = [str(found) for found in self.claims.broken()]
         self.problems += [sentence for sentence in broken if sentence not in self.problems]
         return not broken and publish.publish(

@@ -42,8 +42,8 @@ def untold(session: Session, stage: Stage) -> list[Told]:
 
 def mark_told(session: Session, stage: Stage, write_ids: Sequence[str]) -> None:
     """Remember that the events of these writes are recorded."""
-    with writing(session.home.working) as connection:
-        ledger.mark_told(connection, stage.table, write_ids)
+    session.told.setdefault(stage.table, []).extend(write_ids)
+    session.remember_told()
 
 
 def data_versions(session: Session, stage: Stage, keys: Sequence[str | None]) -> dict[tuple[str, str | None], str]:

@@ -318,15 +318,17 @@ def _open(path: Path, *, read_only: bool, memory_limit: str = MEMORY_LIMIT) -> d
 
 def _attached(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
     # A name, so that connections of one process share what is attached, as they would share a file.
-    connection = duckdb.connect(f":memory:{path}", config=config)
+    kept = _kept.get(path)
+    connection = kept.cursor() if kept is not None else duckdb.connect(f":memory:{path}", config=config)
     if path in _kept and path not in _hosts:
         _hosts[path] = duckdb.connect(f":memory:{path}", config=config)
     try:
-        quoted = str(path).replace("'", "''")
-        connection.execute(f"attach if not exists '{quoted}' as needle (row_group_size {ROWS_PER_GROUP})")
+        if kept is None:
+            quoted = str(path).replace("'", "''")
+            connection.execute(f"attach if not exists '{quoted}' as needle (row_group_size {ROWS_PER_GROUP})")
+            connection.execute(f"set checkpoint_threshold = '{LOG_LIMIT}'")
+            connection.execute("pragma disable_checkpoint_on_shutdown")
         connection.execute("use needle")
-        connection.execute(f"set checkpoint_threshold = '{LOG_LIMIT}'")
-        connection.execute("pragma disable_checkpoint_on_shutdown")
     except duckdb.Error:
         connection.close()
         raise

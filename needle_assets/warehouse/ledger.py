@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from needle_assets.settings import Settings, as_fingerprinted
 from needle_assets.stages import Stage
-from needle_assets.warehouse.connection import transaction
-from needle_assets.warehouse.schema import Table, bump_change, first_column, renamed_tables
+from needle_assets.warehouse.schema import Table, first_column, renamed_tables
 
 ALL_COLUMNS = "*"
 
@@ -189,27 +188,34 @@ def data_versions(
     return {(asset, object_id): version for asset, object_id, version in rows}
 
 
-def mark_told(connection: duckdb.DuckDBPyConnection, asset: str, write_ids: Iterable[str]) -> None:
-    """Remember that the events of these writes are recorded."""
-    with transaction(connection):
+def mark_told(connection: duckdb.DuckDBPyConnection, writes: Mapping[str, Sequence[str]]) -> None:
+    """Remember, in the transaction that is open, that the events of these writes (by product) are recorded."""
+    for asset, write_ids in writes.items():
         connection.execute(
             "update lineage.ledger set is_told = true where asset = ? and list_contains(?, write_id)", [asset, list(write_ids)]
         )
-        bump_change(connection)
 
 
-def hash_rows(connection: duckdb.DuckDBPyConnection, source: str, asset: str, columns: str, *, has_objects: bool) -> None:
+def hash_rows(
+    connection: duckdb.DuckDBPyConnection, source: str, asset: str, columns: Collection[str], *, has_objects: bool
+) -> None:
     """
-    Store the content hash of ``source`` (a table or registered frame) for one set of columns.
+    Store the content hashes of ``source`` (a table or registered frame), one for each set of columns.
 
     The hash of an object is md5 over the sorted 64-bit hashes of its rows: the order of rows does not matter, their number does.
     """
-    names = "*columns(*)" if columns == ALL_COLUMNS else columns
+    if not columns:
+        return
+    sets = sorted(columns)
+    hashes = ", ".join(
+        f"hash({'*columns(*)' if names == ALL_COLUMNS else names})::varchar as h{i}" for i, names in enumerate(sets)
+    )
+    joined = ", ".join(f"md5(string_agg(h{i}, '' order by h{i}))" for i in range(len(sets)))
     who = "object_id" if has_objects else "''"
     connection.execute(
-        f"insert into lineage.contents select ?, ?, object_id, md5(string_agg(h, '' order by h)) from "
-        f"(select {who} as object_id, hash({names})::varchar as h from {source}) group by object_id",
-        [asset, columns],
+        f"insert into lineage.contents select ?, unnest(?), object_id, unnest([{joined}]) from "
+        f"(select {who} as object_id, {hashes} from {source}) group by object_id",
+        [asset, sets],
     )
 
 
@@ -218,6 +224,5 @@ def backfill_hashes(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stag
     known = set(connection.execute("select distinct asset, columns from lineage.contents").fetchall())
     filled = {asset for asset, columns in known if columns == ALL_COLUMNS}
     for asset in sorted(filled & set(tables)):
-        for columns in sorted(hashed_column_sets(stages, asset)):
-            if (asset, columns) not in known:
-                hash_rows(connection, asset, asset, columns, has_objects="object_id" in tables[asset].create)
+        unknown = {columns for columns in hashed_column_sets(stages, asset) if (asset, columns) not in known}
+        hash_rows(connection, asset, asset, unknown, has_objects="object_id" in tables[asset].create)

@@ -4,6 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -40,6 +41,7 @@ LANDING_QUERIES = {
 
 # Data version of an object of which a product holds no rows.
 EMPTY = "empty"
+NOTHING_TOLD: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -123,18 +125,18 @@ def _sorted(
     return frame.sort(key, maintain_order=True) if key else frame
 
 
-def weights(connection: duckdb.DuckDBPyConnection, parents: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
+def weights(
+    connection: duckdb.DuckDBPyConnection, parents: Sequence[str], tables: Mapping[str, Table], keys: Sequence[str]
+) -> dict[str, int]:
     """How many rows each object has in the parent that has most of it; whole tables and files without packets do not count."""
     sources = [f"({LANDING_QUERIES[p]})" if p in LANDING_QUERIES else p for p in parents if p != "raw.objects"]
+    sources = [source for source in sources if source not in tables or "object_id" in tables[source].create]
+    among = "where object_id in (select object_id from wanted_keys) group by 1"
+    counts = " union all ".join(f"select object_id, count(*) as n_rows from {source} {among}" for source in sources)
+    if not counts:
+        return {}
     connection.register("wanted_keys", pa.table({"object_id": pa.array(keys, pa.string())}))
-    counted: dict[str, int] = {}
-    for source in sources:
-        names = connection.execute(f"describe select * from {source}").fetchall()
-        if "object_id" not in {name[0] for name in names}:
-            continue
-        query = f"select object_id, count(*) from {source} where object_id in (select object_id from wanted_keys) group by 1"
-        for object_id, n_rows in connection.execute(query).fetchall():
-            counted[object_id] = max(counted.get(object_id, 0), n_rows)
+    counted = dict(connection.execute(f"select object_id, max(n_rows) from ({counts}) group by 1").fetchall())
     connection.unregister("wanted_keys")
     return counted
 
@@ -197,11 +199,14 @@ class Batch:
     write_id: str
 
 
-def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[Stage]) -> list[Written]:
+def store(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[Stage], told: Mapping[str, Sequence[str]] = NOTHING_TOLD
+) -> list[Written]:
     """
     Replace rows, refusals, hashes and ledger of a batch in one transaction; ``stages`` says which columns anybody reads.
 
-    The events still have to be emitted: the ledger says so.
+    The events still have to be emitted: the ledger says so, until a later transaction remembers that they are ``told`` (writes by
+    product).
 
     Raises
     ------
@@ -217,10 +222,11 @@ def store(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[
         _delete(connection, table, whole=batch.keys is None)
         connection.execute(f"insert into {table} by name select * from new_rows")
         _insert_rejections(connection, table, batch.rejections)
-        for columns in sorted(ledger.hashed_column_sets(stages, table)):
-            ledger.hash_rows(connection, "new_rows", table, columns, has_objects="object_id" in batch.rows.schema.names)
+        columns = ledger.hashed_column_sets(stages, table)
+        ledger.hash_rows(connection, "new_rows", table, columns, has_objects="object_id" in batch.rows.schema.names)
         written = _written(connection, batch)
         _insert_ledger(connection, batch, written)
+        ledger.mark_told(connection, told)
         bump_change(connection)
     connection.unregister("new_rows")
     connection.unregister("written_keys")

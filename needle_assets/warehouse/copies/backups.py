@@ -5,9 +5,9 @@ No copy is ever changed in place. So a copy of a published file costs nothing wh
 file that takes its own place.
 """
 
+import errno
 import os
 import shutil
-import struct
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,29 +24,52 @@ from needle_assets.warehouse.connection import (
     reading,
     writing,
 )
+from needle_assets.warehouse.copies import blocks
+from needle_assets.warehouse.copies.blocks import HEADER_BYTES
 from needle_assets.warehouse.lake.place import is_marked_filled, lake_of
 
 PUBLISHED, UPGRADED, REPLACED = "needle-*.duckdb", "before-upgrade-*.duckdb", "replaced-*.duckdb"
 PIECE_BYTES = 1 << 30
-HEADER_BYTES = 4096
-_ACCOUNT = struct.Struct("<QQqqQQ")  # checksum, number, two places, number of blocks, bytes of a block
 
 
-def copy_whole(source: Path, target: Path, *, mode: int = 0o444) -> None:
-    """Make ``target`` a copy of ``source``, whole or not at all; shares the disk's blocks where the file system can. Raises OSError."""
+def copy_whole(source: Path, target: Path, *, mode: int = 0o444, over: Path | None = None) -> None:
+    """
+    Make ``target`` a copy of ``source``, whole or not at all; shares the disk's blocks where the file system can.
+
+    An earlier copy ``over`` that nobody looks at any more is used up for it: then only what changed since is written. Raises OSError.
+    """
     let_go(source)  # DuckDB's lock of a file ends when any handle of this process to it is closed
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     for left_over in target.parent.glob(f".{target.name}.*.partial"):
         left_over.unlink(missing_ok=True)
     try:
-        with source.open("rb") as read, partial.open("wb") as written:
-            _copy_pieces(read.fileno(), written.fileno())
+        if over is None or not _is_brought_up_to_date(over, partial, source):
+            _copy_all(source, partial)
         _sync(partial)
         partial.chmod(mode)
         partial.replace(target)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _is_brought_up_to_date(over: Path, partial: Path, source: Path) -> bool:
+    """Whether an earlier copy, now at ``partial``, became one of ``source``; where it could not it is gone."""
+    try:
+        over.replace(partial)  # first of all, so that nobody who begins to look at it now finds it
+        if blocks.write_changed(source, partial):
+            return True
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EACCES):
+            raise
+    for left_over in (over, partial):
+        left_over.unlink(missing_ok=True)
+    return False
+
+
+def _copy_all(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as written:
+        _copy_pieces(read.fileno(), written.fileno())
 
 
 def _copy_pieces(source: int, target: int) -> None:
@@ -75,13 +98,22 @@ def listed(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
-def keep_published(published: Path, folder: Path, n_kept: int) -> None:
-    """Keep a published file that is about to be replaced, and only the ``n_kept`` newest of those kept so far."""
+def keep_published(published: Path, folder: Path, n_kept: int) -> Path | None:
+    """
+    Keep a published file that is about to be replaced, and only the ``n_kept`` newest of those kept so far.
+
+    Returns one more that is still there, for the next published file to take its place.
+    """
     if n_kept and published.exists():
         folder.mkdir(exist_ok=True)
         moment = time.gmtime(published.stat().st_mtime)
         _link(published, _unused(folder, f"needle-{time.strftime('%Y%m%dT%H%M%SZ', moment)}"))
-    _remove_old(folder, PUBLISHED, n_kept)
+    _remove_old(folder, PUBLISHED, n_kept + 1)
+    return next(iter(_newest_first(folder, PUBLISHED)[n_kept:]), None)
+
+
+def _newest_first(folder: Path, kind: str) -> list[Path]:
+    return sorted(folder.glob(kind), key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -97,14 +129,14 @@ def _unused(folder: Path, stem: str) -> Path:
 
 
 def _remove_old(folder: Path, kind: str, n_kept: int) -> None:
-    for path in sorted(folder.glob(kind), key=lambda path: path.stat().st_mtime_ns, reverse=True)[n_kept:]:
+    for path in _newest_first(folder, kind)[n_kept:]:
         path.unlink(missing_ok=True)
         _log(path).unlink(missing_ok=True)
 
 
 def make_room(folder: Path, n_bytes: int) -> None:
     """Remove the oldest kept published files until a copy of ``n_bytes`` fits; better fewer old ones than no new one."""
-    for path in sorted(folder.glob(PUBLISHED), key=lambda path: path.stat().st_mtime_ns):
+    for path in reversed(_newest_first(folder, PUBLISHED)):
         if shutil.disk_usage(folder).free > n_bytes + MIN_FREE_BYTES:
             return
         path.unlink(missing_ok=True)
@@ -203,15 +235,10 @@ def _check_working(working: Path, known: Sequence[Path]) -> None:
 
 
 def _announced_bytes(path: Path) -> int:
-    """How long a database is by its own account, which stands twice behind its first block of 4096 bytes; 0 if it is none."""
+    """How long a database is by its own account; 0 if it is none."""
     let_go(path)  # as above
-    with path.open("rb") as file:
-        head = file.read(3 * HEADER_BYTES)
-    if len(head) < 3 * HEADER_BYTES or head[8:12] != b"DUCK":
-        return 0
-    accounts = [_ACCOUNT.unpack_from(head, start) for start in (HEADER_BYTES, 2 * HEADER_BYTES)]
-    _, _, _, _, n_blocks, block_bytes = max(accounts, key=lambda account: account[1])  # the newer of the two holds
-    return int(3 * HEADER_BYTES + n_blocks * block_bytes)
+    n_blocks, block_bytes = blocks.announced(path)
+    return 3 * HEADER_BYTES + n_blocks * block_bytes if block_bytes else 0
 
 
 def _needed_bytes(connection: duckdb.DuckDBPyConnection) -> int:

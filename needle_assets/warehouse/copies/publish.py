@@ -16,7 +16,7 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
     snapshot gets a name, and readers see it from then on.
 
     Whoever has the old file open keeps reading it. A process killed here leaves the old file as it was. The old file is kept in
-    ``backups``, with ``n_kept`` of its kind.
+    ``backups``, with ``n_kept`` of its kind; the one that is then too many becomes the new file, in which only what changed is written.
 
     Raises
     ------
@@ -40,9 +40,7 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
     if backups.exists():
         make_room(backups, working.stat().st_size)
     try:
-        if before:
-            keep_published(published, backups, n_kept)
-        copy_whole(working, published)
+        copy_whole(working, published, over=keep_published(published, backups, n_kept) if before else None)
     except OSError as error:
         raise WarehouseError(
             f"{published} could not be published ({error.strerror}); the version before is still there. "

@@ -214,8 +214,7 @@ def _rehash(connection: duckdb.DuckDBPyConnection, asset: str, stages: Sequence[
     # Of a snapshot its content counts, not the file it stood in.
     what = "*" if asset == "landing.packets" else "* exclude (size_bytes, mtime_ns)"
     source = f"(select {what} from ({LANDING_QUERIES[asset]}) where object_id in (select object_id from touched))"
-    for columns in sorted(hashed_column_sets(stages, asset)):
-        hash_rows(connection, source, asset, columns, has_objects=True)
+    hash_rows(connection, source, asset, hashed_column_sets(stages, asset), has_objects=True)
 
 
 def _add_objects(connection: duckdb.DuckDBPyConnection) -> None:

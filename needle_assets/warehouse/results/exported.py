@@ -13,7 +13,7 @@ from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, cursor_of, transaction
 from needle_assets.warehouse.dictionary import column_comments
 from needle_assets.warehouse.rows import arrow_schema, now
-from needle_assets.warehouse.schema import columns_of, read_tables
+from needle_assets.warehouse.schema import bump_change, columns_of, read_tables
 
 ROWS_PER_BATCH = 256
 FOLD_MODELS = "results.fold_models"
@@ -172,9 +172,9 @@ def settle(connection: duckdb.DuckDBPyConnection) -> None:
     with transaction(connection):
         connection.execute("insert into lineage.objects by name select * from told_objects")
         for table in IMPORTED:
-            for columns in sorted(ledger.hashed_column_sets(STAGES, table)):
-                ledger.hash_rows(connection, table, table, columns, has_objects="object_id" in tables[table].create)
-        ledger.bump_change(connection)
+            columns = ledger.hashed_column_sets(STAGES, table)
+            ledger.hash_rows(connection, table, table, columns, has_objects="object_id" in tables[table].create)
+        bump_change(connection)
     connection.unregister("told_objects")
 
 

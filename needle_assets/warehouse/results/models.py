@@ -13,7 +13,7 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import as_frame, transaction
 from needle_assets.warehouse.rows import arrow_schema, now, require_checked, to_arrow
-from needle_assets.warehouse.schema import note_removed
+from needle_assets.warehouse.schema import bump_change, note_removed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -127,7 +127,7 @@ def store_snapshot(
             f"insert into {SNAPSHOTS} by name select ? as training_set_id, * from snapshot_rows", [training_set_id]
         )
         _rehash(connection, SNAPSHOTS, stages, has_objects=True)
-        ledger.bump_change(connection)
+        bump_change(connection)
     connection.unregister("snapshot_rows")
 
 
@@ -143,7 +143,7 @@ def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], s
         )
         connection.execute(f"insert into {TABLE} by name select * from new_model")
         _rehash(connection, TABLE, stages, has_objects=False)
-        ledger.bump_change(connection)
+        bump_change(connection)
     connection.unregister("new_model")
 
 
@@ -158,7 +158,7 @@ def adopt_snapshot(
         connection.execute(f"delete from {SNAPSHOTS} where training_set_id not in (select training_set_id from {TABLE})")
         _rehash(connection, TABLE, stages, has_objects=False)
         _rehash(connection, SNAPSHOTS, stages, has_objects=True)
-        ledger.bump_change(connection)
+        bump_change(connection)
 
 
 def remove_models(connection: duckdb.DuckDBPyConnection, model_ids: Sequence[str], stages: Sequence[Stage]) -> None:
@@ -169,7 +169,7 @@ def remove_models(connection: duckdb.DuckDBPyConnection, model_ids: Sequence[str
         connection.execute(f"delete {among}", [list(model_ids)])
         note_removed(connection, TABLE, gone)
         _rehash(connection, TABLE, stages, has_objects=False)
-        ledger.bump_change(connection)
+        bump_change(connection)
 
 
 def behind(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> Behind:
@@ -204,5 +204,4 @@ def training_set_id(rows: "pl.DataFrame") -> str:
 
 def _rehash(connection: duckdb.DuckDBPyConnection, table: str, stages: Sequence[Stage], *, has_objects: bool) -> None:
     connection.execute("delete from lineage.contents where asset = ?", [table])
-    for columns in sorted(ledger.hashed_column_sets(stages, table)):
-        ledger.hash_rows(connection, table, table, columns, has_objects=has_objects)
+    ledger.hash_rows(connection, table, table, ledger.hashed_column_sets(stages, table), has_objects=has_objects)

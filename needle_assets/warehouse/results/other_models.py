@@ -58,6 +58,5 @@ def store_model(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any] | 
             connection.execute(f"insert into {TABLE} by name select * from new_model")
             connection.unregister("new_model")
         connection.execute("delete from lineage.contents where asset = ?", [TABLE])
-        for columns in sorted(ledger.hashed_column_sets(stages, TABLE)):
-            ledger.hash_rows(connection, TABLE, TABLE, columns, has_objects=False)
+        ledger.hash_rows(connection, TABLE, TABLE, ledger.hashed_column_sets(stages, TABLE), has_objects=False)
         bump_change(connection)

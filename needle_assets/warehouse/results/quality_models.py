@@ -80,8 +80,7 @@ def choose_model(
 
 def _changed(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> None:
     connection.execute("delete from lineage.contents where asset = ?", [TABLE])
-    for columns in sorted(ledger.hashed_column_sets(stages, TABLE)):
-        ledger.hash_rows(connection, TABLE, TABLE, columns, has_objects=False)
+    ledger.hash_rows(connection, TABLE, TABLE, ledger.hashed_column_sets(stages, TABLE), has_objects=False)
     bump_change(connection)
 
 
