@@ -31,19 +31,17 @@ def refresh_stage(
     *,
     tell: Tell,
     run_id: str,
-    only: Iterable[str] | None = None,
     recompute: bool = False,
 ) -> StageReport:
-    """Compute what is stale of a stage (or everything, with ``recompute``), of the objects in ``only`` or of all."""
+    """Compute what is stale of a stage, or everything, with ``recompute``."""
     session.require_computable(stage)
     with ExitStack() as opened:
         # Opening a warehouse of 8,000 objects takes 50 ms: once, from the plan to the first rows to compute from.
-        opened.enter_context(writing(session.home.working))
-        plans = _plans(session, stage)
-        among = set(plans) if only is None or not stage.is_per_object else set(only) & set(plans)
-        keys = among if recompute else {key for key in among if plans[key].is_stale}
-        report = _run(session, stage, sorted(keys, key=str), plans, tell, Writer(run_id, run_id, session.git_sha), opened)
-    report.up_to_date = len(among) - report.computed - report.failed
+        connection = opened.enter_context(writing(session.home.working))
+        plans = _plans(session, stage, stale_only=not recompute)
+        n_objects = manifest.n_objects(connection) if stage.is_per_object else 1
+        report = _run(session, stage, sorted(plans, key=str), plans, tell, Writer(run_id, run_id, session.git_sha), opened)
+    report.up_to_date = n_objects - report.computed - report.failed
     return report
 
 
@@ -54,7 +52,7 @@ def compute_stage(
     session.require_computable(stage)
     with ExitStack() as opened:
         connection = opened.enter_context(writing(session.home.working))
-        plans = _plans(session, stage)
+        plans = _plans(session, stage, stale_only=False)
         done = ledger.requested_before(connection, stage.table, request_id)
         asked = set(only) & set(plans)
         report = _run(
@@ -64,10 +62,10 @@ def compute_stage(
     return report
 
 
-def _plans(session: Session, stage: Stage) -> dict[str | None, ledger.Plan]:
+def _plans(session: Session, stage: Stage, *, stale_only: bool) -> dict[str | None, ledger.Plan]:
     with writing(session.home.working) as connection:
         ledger.register_graph(connection, [stage], session.tables, session.settings)
-        return ledger.wanted(connection, stage.table)
+        return ledger.wanted(connection, stage.table, stale_only=stale_only)
 
 
 def _run(

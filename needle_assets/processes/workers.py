@@ -113,11 +113,7 @@ class Workers:
                 self._marks.remove(name)
 
     def _in_pool(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        rescue: Rescue[T, R] | None,
-        name: str,
+        self, function: Callable[[T], R], tasks: Iterable[T], rescue: Rescue[T, R] | None, name: str
     ) -> Iterator[tuple[T, R]]:
         waiting: deque[tuple[T, Future[R]]] = deque()
         n_deaths, has_work = self._n_deaths, False

@@ -46,11 +46,10 @@ select t.stage, t.object_id, md5(t.salt || '|' || t.parents) as fingerprint, t.p
 
 
 class Plan(NamedTuple):
-    """Fingerprint and parents' hashes that a stage would get for an object now, and whether they differ from the ledger's."""
+    """Fingerprint and parents' hashes that a stage would get for an object now."""
 
     fingerprint: str
     parents: str
-    is_stale: bool
 
 
 def parameters_of(stage: Stage, settings: Settings) -> str:
@@ -137,14 +136,15 @@ def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, i
     return {stage: (stale_count, missing, total) for stage, stale_count, missing, total in rows}
 
 
-def wanted(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str | None, Plan]:
+def wanted(connection: duckdb.DuckDBPyConnection, stage: str, *, stale_only: bool) -> dict[str | None, Plan]:
     """What ``stage`` would get now, by object, after :func:`register_graph` (of this stage alone, which is much quicker)."""
     rows = connection.execute(
-        f"select w.object_id, w.fingerprint, w.parents, l.fingerprint is distinct from w.fingerprint from ({WANTED}) w "
-        "left join lineage.ledger l on l.asset = w.stage and l.object_id is not distinct from w.object_id where w.stage = ?",
-        [stage],
+        f"select w.object_id, w.fingerprint, w.parents from ({WANTED}) w "
+        "left join lineage.ledger l on l.asset = w.stage and l.object_id is not distinct from w.object_id "
+        "where w.stage = ? and (not ? or l.fingerprint is distinct from w.fingerprint)",
+        [stage, stale_only],
     ).fetchall()
-    return {object_id: Plan(fingerprint, _by_today(parents), is_stale) for object_id, fingerprint, parents, is_stale in rows}
+    return {object_id: Plan(fingerprint, _by_today(parents)) for object_id, fingerprint, parents in rows}
 
 
 def _by_today(parents: str) -> str:

@@ -151,6 +151,12 @@ def new_objects(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
+def n_objects(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many objects are partitions."""
+    row = connection.execute("select count(*) from lineage.objects").fetchone()
+    return int(row[0]) if row else 0
+
+
 def archived(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> dict[str, dict[str, str]]:
     """Packets of some objects that lie inside archives: sha256 by member, by archive."""
     connection.register("wanted_keys", pa.table({"object_id": pa.array(keys, pa.string())}))
