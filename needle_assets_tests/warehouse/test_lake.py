@@ -49,7 +49,7 @@ def stored(connection, *given, table="core.stamps", stage=STAMPS):
         ["ZTF18aaaaaaa"],
         rows.to_arrow(given, rows.arrow_schema(connection, table)),
         [],
-        {"ZTF18aaaaaaa": ledger.Plan("f", "", True)},
+        {"ZTF18aaaaaaa": ledger.Plan("f", "")},
         "{}",
         rows.Writer("run", "run", None),
         "write",
