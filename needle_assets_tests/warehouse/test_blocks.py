@@ -40,7 +40,9 @@ def counted(monkeypatch) -> Iterator[list[int]]:
         ("update stamps set x = 1 where i = 7",),
         ("delete from stamps where i < 100000", "create table others as select range as i from range(300000)"),
         ("drop table stamps", "create table stamps as select 1 as i"),
-        ("create table wide as select array_value(i, i + 1, i + 2)::float[3] as pixels, i::varchar as name from range(100000) t(i)",),
+        (
+            "create table wide as select array_value(i, i + 1, i + 2)::float[3] as pixels, i::varchar as name from range(100000) t(i)",
+        ),
         (),
     ],
 )

@@ -16,7 +16,7 @@ _ACCOUNT = struct.Struct("<QQqqQQ")  # checksum, number, two places, number of b
 
 
 def announced(path: Path) -> tuple[int, int]:
-    """Number of blocks and bytes of a block of a database by its own account, which stands twice behind its first 4096 bytes; 0 if it is none."""
+    """Number of blocks and bytes of a block of a database by its own account, twice behind its first 4096 bytes; 0 if it is none."""
     with path.open("rb") as file:
         head = file.read(3 * HEADER_BYTES)
     if len(head) < 3 * HEADER_BYTES or head[8:12] != b"DUCK":
