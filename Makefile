@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo test test-slow test-upgrade faults test-random mutants lint style types ui bench experiment docs clean
+.PHONY: help install demo test fast test-slow test-upgrade faults test-random mutants lint style types ui bench experiment docs clean
 
 help:
 	@echo "make install     a virtual environment in .venv with everything pinned"
@@ -44,7 +44,11 @@ types: $(READY)
 # As many processes as cores; the tests of one file share one, and what they prepare.
 TESTERS := -n auto --dist loadfile
 
-test: lint
+# Style is done before the tests are found, types long before they end.
+test: $(READY)
+	@$(MAKE) --no-print-directory -j3 style types fast
+
+fast: $(READY)
 	$(BIN)/pytest $(TESTERS)
 
 test-slow: $(READY)
