@@ -192,9 +192,10 @@ def sql(
     ] = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Of a day (UTC), a run or a training set, by its id.")] = None,
 ) -> None:
     """Query the published warehouse, read-only."""
-    from needle_assets.cli.querying import interactive_sql, run_sql
+    from needle_assets.cli.querying import interactive_sql, run_sql, run_sql_of_past
 
     home = Home.from_environment()
     if file and query is not None:
@@ -203,7 +204,11 @@ def sql(
         _fail("--json and --csv were both given; leave one out.", code=2)
     text = _text_of(file) if file else query
     style = "json" if as_json else "csv" if as_csv else "table"
-    if text is None:
+    if as_of is not None:
+        if text is None:
+            _fail("--as-of is for one query; give it, or leave --as-of out.", code=2)
+        typer.echo(run_sql_of_past(home, as_of, text, style=style))
+    elif text is None:
         interactive_sql(home.published)
     else:
         typer.echo(run_sql(home.published, text, style=style))

@@ -1,6 +1,7 @@
 """``needle warehouse``: where the tables lie, and whether two warehouses hold the same."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,21 @@ def _compared(result: dict[str, Any]) -> str:
     differences = result["differences"]
     what = "the same in both" if not differences else f"{len(differences)} of them differ"
     return "\n".join([f"{result['tables']} tables, {result['rows']} rows: {what}", *differences])
+
+
+@warehouse.command()
+def recompute(
+    training: Annotated[str, typer.Argument(metavar="ID", help="A training set, as results.fold_models names it.")],
+    as_json: Json = False,
+) -> None:
+    """Compute the metrics of a past training again, from what they were computed from; exit code 1 if one differs."""
+    from needle_assets.pipeline.again import metrics_again
+
+    result = asdict(metrics_again(Home.from_environment(), training))
+    text = f"{result['metrics']} metrics of {training} computed again: {result['differing'] or 'none'} differ from what is stored"
+    typer.echo(json.dumps(result) if as_json else text)
+    if result["differing"]:
+        raise SystemExit(1)
 
 
 def run_copy(home: Home, progress: Any) -> dict[str, Any]:

@@ -115,6 +115,7 @@ class Night:
 
     def end(self, session: Session) -> dict[str, Any]:
         """Write down what the night brought; returns the row."""
+        session.is_night = True
         n_computed = sum(report.computed for report in session.reports.values())
         with writing(session.home.working) as connection:
             nights.end(connection, self.run_id, n_computed=n_computed, failures=code_failures(session.reports))

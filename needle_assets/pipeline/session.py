@@ -19,7 +19,7 @@ from needle_assets.settings import Settings
 from needle_assets.stages import IMPORTED_STAGES, STAGES, Stage
 from needle_assets.warehouse import ledger, schema
 from needle_assets.warehouse.connection import let_go, transaction, writing
-from needle_assets.warehouse.copies import backups, publish
+from needle_assets.warehouse.copies import backups, past, publish
 from needle_assets.warehouse.landed.files import FilesTold
 
 # Making workers ready takes two seconds of a core; fewer objects are done sooner without.
@@ -105,6 +105,7 @@ class Session:
         self.tables = schema.read_tables()
         self.claims = Claims(self.home.working, self.stages, self.tables, self.settings)
         self.pool = Workers(self.workers, self.home.state / "computing", before=partial(let_go, self.home.working))
+        self.is_night = False
         self.untold: list[dict[str, Any]] | None = None
         self.told: dict[str, list[str]] = {}  # writes by product whose events are recorded, which the ledger does not know yet
         self.git_sha = _git_sha()
@@ -153,18 +154,24 @@ class Session:
         """
         Give readers what was written; False if nothing was.
 
-        While a claim is broken nothing is: readers keep what they have, and ``problems`` says why.
+        While a claim is broken nothing is: readers keep what they have, and ``problems`` says why. Training sets whose models were
+        judged are frozen, and after a night a lake is looked after.
         """
         self.remember_told()
         broken = [str(found) for found in self.claims.broken()]
         self.problems += [sentence for sentence in broken if sentence not in self.problems]
-        return not broken and publish.publish(
+        is_new = not broken and publish.publish(
             self.home.working,
             self.home.published,
             backups=self.home.backups,
             n_kept=self.settings.publishing.kept,
             accept_loss=self.accept_loss,
         )
+        if is_new:
+            past.freeze(self.home.working, self.home.path)
+        if is_new and self.is_night:
+            self.problems += publish.look_after(self.home.working, self.settings.publishing.kept)
+        return is_new
 
     @property
     def folders(self) -> dict[str, str]:

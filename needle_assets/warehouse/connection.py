@@ -130,12 +130,14 @@ def _keep(path: Path) -> None:
 
 
 @contextmanager
-def reading(path: Path, *, may_spill: bool = True, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(
+    path: Path, *, may_spill: bool = True, memory_limit: str = MEMORY_LIMIT, snapshot: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     Open a published database, which has no log, for looking only: it cannot be written, and no other file can be reached from it.
 
     What does not fit in memory goes to a folder beside it for as long as the query takes, unless it may not spill. Parts of the
-    file that were read stay in memory up to the limit.
+    file that were read stay in memory up to the limit. Of a lake it is the snapshot of that number, else the one published last.
 
     Raises
     ------
@@ -143,7 +145,7 @@ def reading(path: Path, *, may_spill: bool = True, memory_limit: str = MEMORY_LI
         If the file does not exist yet, or cannot be read.
     """
     if (lake := lake_of(path)) is not None:
-        with _in_lake(lake, _published(path, lake), may_spill=may_spill) as connection:
+        with _in_lake(lake, _published(path, lake) if snapshot is None else snapshot, may_spill=may_spill) as connection:
             yield connection
         return
     if not path.exists():

@@ -38,9 +38,9 @@ def require(published: Path) -> None:
         pass
 
 
-def ask(published: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows. Raises QueryError for anything that is not a question the file can answer."""
-    with _asked(published, query) as result:
+def ask(published: Path, query: str, *, snapshot: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows, of a lake as of a snapshot. Raises QueryError for anything that is not a question the file can answer."""
+    with _asked(published, query, snapshot=snapshot) as result:
         return [column[0] for column in result.description or []], result.fetchall()
 
 
@@ -57,9 +57,11 @@ def frame(published: Path, query: str) -> "pl.DataFrame":
 
 
 @contextmanager
-def _asked(published: Path, query: str, kinds: Collection[str] | None = None, *, may_spill: bool = True) -> Iterator[Connection]:
+def _asked(
+    published: Path, query: str, kinds: Collection[str] | None = None, *, may_spill: bool = True, snapshot: int | None = None
+) -> Iterator[Connection]:
     """The result of a query, to be fetched while this is open; refusals of the database, then too, become a QueryError."""
-    with reading(published, may_spill=may_spill) as connection:
+    with reading(published, may_spill=may_spill, snapshot=snapshot) as connection:
         try:
             statements = connection.extract_statements(query)  # one that imports is looked up in its folder while it is read
             if not statements:

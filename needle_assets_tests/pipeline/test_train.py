@@ -9,13 +9,16 @@ from types import SimpleNamespace
 import pytest
 
 from needle_assets.cli import command as cli
+from needle_assets.cli.querying import run_sql_of_past as ask_of_past
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
+from needle_assets.errors import WarehouseError
 from needle_assets.exports.importing import import_training_set
 from needle_assets.exports.training_set import export_training_set
 from needle_assets.home import Home
 from needle_assets.orchestration.jobs.training import train_job
 from needle_assets.orchestration.records import pictures
 from needle_assets.pipeline import train as training
+from needle_assets.pipeline.again import metrics_again
 from needle_assets.pipeline.session import RefreshError, Session
 from needle_assets.report import page as report
 from needle_assets.samples.ablations import ablation_named
@@ -124,6 +127,22 @@ def test_a_second_training_trains_and_scores_nothing(folder):
     said = train(folder / "home")
     assert (said["trained"], said["up_to_date"]) == (0, len(rows(Home(folder / "home"), "from results.fold_models")))
     assert not any(done["computed"] for done in said["assets"].values())
+
+
+def test_metrics_of_a_past_training_are_computed_again_from_what_they_were_computed_from(folder):
+    home = Home(folder / "home")
+    then = rows(home, "select distinct training_set_id from results.fold_models")[0][0]
+    auc = "select value from results.metrics where metric = 'pr_area' order by all"
+    before = ask_of_past(home, then, auc)
+    with writing(home.working) as connection:
+        connection.execute("update core.splits set label = 'SN'")
+        connection.execute("update results.predictions set p_sn = 1, p_slsn = 0, p_tde = 0")
+        connection.execute("delete from results.metrics")
+    assert metrics_again(home, then).metrics > 100
+    assert metrics_again(home, then).differing == 0
+    assert ask_of_past(home, then, auc) == before
+    with pytest.raises(WarehouseError, match=then):
+        metrics_again(home, "no such id")
 
 
 @pytest.mark.slow

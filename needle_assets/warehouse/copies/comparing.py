@@ -19,6 +19,9 @@ OF_A_RUN = frozenset(
 # What is told of one home, not of its rows.
 OF_A_HOME = frozenset({"lineage.state"})
 
+# Hashes over rows that say when and how fast a model was trained.
+_AMONG = {"lineage.contents": "asset not in ('results.fold_models', 'results.quality_models', 'results.other_models')"}
+
 Content = Mapping[str, tuple[int, Mapping[str, int]]]
 Opened = AbstractContextManager[Connection]
 
@@ -45,7 +48,9 @@ def _content(connection: Connection, table: schema.Table, catalog: str, *, is_ex
     columns = [name for name in schema.column_names(table) if is_exact or name not in OF_A_RUN]
     hashes = {"*": ", ".join(f'"{name}"' for name in columns), **{name: f'"{name}"' for name in columns}}
     sums = ", ".join(f"coalesce(sum(hash({values})::hugeint), 0)" for values in hashes.values())
-    row = connection.execute(f"select count(*), {sums} from {f'{catalog}.' if catalog else ''}{table.name}").fetchone()
+    among = "true" if is_exact else _AMONG.get(table.name, "true")
+    source = f"{catalog}.{table.name}" if catalog else table.name
+    row = connection.execute(f"select count(*), {sums} from {source} where {among}").fetchone()
     assert row is not None
     return int(row[0]), {name: int(value) for name, value in zip(hashes, row[1:], strict=True)}
 

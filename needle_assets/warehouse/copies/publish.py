@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import duckdb
+
 from needle_assets.warehouse import schema
 from needle_assets.warehouse.connection import Connection, WarehouseError, settle, transaction, writing
 from needle_assets.warehouse.copies import losses
@@ -47,6 +49,19 @@ def publish(working: Path, published: Path, *, backups: Path, n_kept: int = 0, a
             "Free some space, then run `needle refresh` again."
         ) from error
     return True
+
+
+def look_after(working: Path, n_kept: int) -> list[str]:
+    """After a night: keep a lake small, where it is one. What went wrong is told, as everything is stored and published by then."""
+    if (lake := lake_of(working)) is None:
+        return []
+    from needle_assets.warehouse.lake import upkeep
+
+    try:
+        upkeep.maintain(lake, n_published=n_kept + 1)
+    except duckdb.Error as error:
+        return [f"{lake} was published but not looked after ({str(error).splitlines()[0]}); `needle maintain` tries again."]
+    return []
 
 
 def _name_snapshot(connection: Connection, lake: Lake) -> None:
