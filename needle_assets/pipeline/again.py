@@ -1,5 +1,6 @@
 """Computes metrics again from what they were computed from: of a training set of the past, whatever the warehouse holds today."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from needle_assets.home import Home
@@ -36,14 +37,14 @@ def metrics_again(home: Home, training_set_id: str) -> Again:
     path, snapshot = past.find(home.published, home.backups, training_set_id)
     with reading(path, snapshot=snapshot) as connection:
         frames = rows.load(connection, stage.reads, schema.read_tables(), None, {})
-        stored = connection.execute(f"from {TABLE}").to_arrow_table()
-        made_by = connection.execute("select code_version, parameters from lineage.ledger where asset = ?", [TABLE]).fetchone()
+        stored = rows.load(connection, {TABLE: ("*",)}, schema.read_tables(), None, {})[TABLE]
+        made_by = ledger.made_by(connection, TABLE)
+        arrow = rows.arrow_schema(connection, TABLE)
     if made_by != (stage.code_version, ledger.parameters_of(stage, settings)):
         raise RefreshError(
             f"the metrics of {training_set_id} were computed with other settings or by other code ({made_by}); put the settings of "
             "metrics and seed back, or take that version of needle_assets, to compute them again."
         )
-    computed = as_frame(rows.to_arrow(stage.function()(frames, settings).rows, stored.schema))
-    names = stored.schema.names
-    differing = sorted(map(repr, as_frame(stored).select(names).rows())), sorted(map(repr, computed.select(names).rows()))
-    return Again(training_set_id, stored.num_rows, len(set(differing[0]) ^ set(differing[1])))
+    computed = as_frame(rows.to_arrow(stage.function()(frames, settings).rows, arrow)).select(stored.columns)
+    then, now = (Counter(map(repr, frame.rows())) for frame in (stored, computed))
+    return Again(training_set_id, len(stored), (then - now).total() + (now - then).total())

@@ -188,6 +188,11 @@ def data_versions(
     return {(asset, object_id): version for asset, object_id, version in rows}
 
 
+def made_by(connection: duckdb.DuckDBPyConnection, asset: str) -> tuple[str, str] | None:
+    """Code version and parameters that a product without objects was computed with; None if it never was."""
+    return connection.execute("select code_version, parameters from lineage.ledger where asset = ?", [asset]).fetchone()
+
+
 def mark_told(connection: duckdb.DuckDBPyConnection, writes: Mapping[str, Sequence[str]]) -> None:
     """Remember, in the transaction that is open, that the events of these writes (by product) are recorded."""
     for asset, write_ids in writes.items():

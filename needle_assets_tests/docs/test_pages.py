@@ -44,7 +44,16 @@ from needle_assets_tests.fetch.survey_services import SurveyServices
 from needle_assets_tests.homes import environment_of
 from needle_assets_tests.pipeline.test_train import MIX, N_OBJECTS, SETTINGS
 
-PLACEHOLDERS = {"SOURCE": "bts", "DIR": "made", "HOME": "warehouse", "ID": "abc", "N": "3", "S": "1", "SECONDS": "1", "PORT": "3000"}
+PLACEHOLDERS = {
+    "SOURCE": "bts",
+    "DIR": "made",
+    "HOME": "warehouse",
+    "ID": "abc",
+    "N": "3",
+    "S": "1",
+    "SECONDS": "1",
+    "PORT": "3000",
+}
 SMALL = '[checker]\nepochs = 1\nmax_training_images = 60\n[schedule]\nsources = ["bts", "alerce", "panstarrs"]\n'
 
 
