@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from needle_assets.errors import NeedleError
 from needle_assets.processes.pools import process_pool
 
 IN_FLIGHT_PER_WORKER = 2
+SHORT_SECONDS = 1.0
 DIED = "its process died each time it was tried: a crash of the code, or too little memory"
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Workers:
         A file that remembers, when this process is gone, what was being computed in it or killed a worker: from then on that
         is left to workers until it succeeds, so that what kills its process is found instead of killing every run.
     before
-        Called before each task is computed here, or its result is waited for.
+        Called before each task is computed here, or its result is waited for any longer than a moment.
     """
 
     def __init__(self, count: int, marks: Path | None = None, before: Callable[[], None] = lambda: None) -> None:
@@ -121,15 +122,17 @@ class Workers:
             has_work = True
             waiting.append((task, self._submitted(function, task)))
             if len(waiting) >= IN_FLIGHT_PER_WORKER * self.count:
-                if not waiting[0][1].done():
-                    self._before()
+                self._wait_for(waiting[0][1])
                 yield self._finished(function, *waiting.popleft(), rescue, name)
         while waiting:
-            if not waiting[0][1].done():
-                self._before()
+            self._wait_for(waiting[0][1])
             yield self._finished(function, *waiting.popleft(), rescue, name)
         if has_work and self._n_deaths == n_deaths:
             self._marks.remove(name)
+
+    def _wait_for(self, future: "Future[R]") -> None:
+        if not wait([future], timeout=SHORT_SECONDS).done:
+            self._before()
 
     def _finished(
         self, function: Callable[[T], R], task: T, future: "Future[R]", rescue: Rescue[T, R] | None, name: str

@@ -30,8 +30,9 @@ THREADS = 1
 # 2 GB, written again for every chunk of a refresh.
 ROWS_PER_GROUP = 2048
 # Writing a change into the database file itself costs a tenth of a second however small it is. So small ones stay in the log beside it,
-# which every opening reads again, until together they are worth it; publishing leaves nothing in the log.
-LOG_LIMIT = "1MB"
+# which every opening reads again, until together they are worth it; publishing leaves nothing in the log. While the file stays open
+# nobody reads the log, and it may grow.
+LOG_LIMIT_BYTES, KEPT_LOG_LIMIT_BYTES = 1_000_000, 32_000_000
 
 # Of a working and of a published file that cannot be read.
 REMEDY = {
@@ -115,7 +116,17 @@ def let_go(path: Path) -> None:
     if connection is not None:
         _kept[path] = None
         with signals_held():
+            if _log_bytes(path) > LOG_LIMIT_BYTES:
+                with suppress(duckdb.Error):  # after an error nothing can be written; the log is whole
+                    connection.execute("checkpoint")
             _close(connection, path)
+
+
+def _log_bytes(path: Path) -> int:
+    try:
+        return path.with_name(f"{path.name}.wal").stat().st_size
+    except OSError:
+        return 0
 
 
 def _end_host(path: Path) -> None:
@@ -328,7 +339,8 @@ def _attached(path: Path, config: dict[str, str | bool | int | float | list[str]
         if kept is None:
             quoted = str(path).replace("'", "''")
             connection.execute(f"attach if not exists '{quoted}' as needle (row_group_size {ROWS_PER_GROUP})")
-            connection.execute(f"set checkpoint_threshold = '{LOG_LIMIT}'")
+            limit = KEPT_LOG_LIMIT_BYTES if path in _kept else LOG_LIMIT_BYTES
+            connection.execute(f"set checkpoint_threshold = '{limit}B'")
             connection.execute("pragma disable_checkpoint_on_shutdown")
         connection.execute("use needle")
     except duckdb.Error:

@@ -55,3 +55,15 @@ def test_after_an_error_the_file_is_opened_anew(path):
 def test_what_is_kept_open_by_nobody_is_let_go_without_harm(path):
     let_go(path)
     assert number_in(path) == 1
+
+
+def test_the_log_of_a_file_that_stays_open_is_written_into_it_when_it_is_let_go(path):
+    log = path.with_name("working.duckdb.wal")
+    with kept_open(path):
+        with writing(path) as connection:
+            connection.execute("create table texts as select repeat('x', 1000) || i as text from range(4000) t(i)")
+            connection.execute("insert into texts select text || 'y' from texts limit 1500")
+        assert log.stat().st_size > connections.LOG_LIMIT_BYTES
+        let_go(path)
+        assert not log.exists()
+        assert number_in(path) == 1
