@@ -1,8 +1,12 @@
-"""Runs the functions of the stages over objects. Opens no database, and knows no Dagster; rows leave in the form of their table."""
+"""
+Runs the functions of the stages over objects. Opens no database, and knows no Dagster; rows leave in the form of their table.
+
+Where the tables lie in a lake, rows with images are left in a file of the lake, to be named by whoever asked.
+"""
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 import pyarrow as pa
@@ -13,6 +17,7 @@ from needle_assets.errors import Rejection
 from needle_assets.processes.workers import DIED, Rescue
 from needle_assets.settings import Settings
 from needle_assets.stages import Stage
+from needle_assets.warehouse.lake.deposits import Deposit, Depot, leave
 from needle_assets.warehouse.rows import to_arrow
 
 # How the sentence of a failure begins that is a matter of the landing folder, not of the code.
@@ -28,15 +33,21 @@ class Task:
     frames: Mapping[str, pl.DataFrame]
     settings: Settings
     schema: pa.Schema
+    depot: Depot | None = None
 
 
 @dataclass(frozen=True)
 class Computed:
-    """Rows in the table's schema, refusals, and for objects that failed: the traceback or sentence by object_id (None: the whole task)."""
+    """
+    Rows in the table's schema, refusals, and for objects that failed: the traceback or sentence by object_id (None: the whole task).
+
+    Where the task names a depot, the rows were left there, and ``rows`` are their keys.
+    """
 
     rows: pa.Table
     rejections: list[Rejection]
     failures: dict[str | None, str] = field(default_factory=dict)
+    deposits: tuple[Deposit, ...] = ()
 
 
 def run_task(task: Task) -> Computed:
@@ -44,7 +55,14 @@ def run_task(task: Task) -> Computed:
     function = task.stage.function()
     # One BLAS thread everywhere: two would round differently, so that a pool and a single process would disagree in the last bit.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _run_bulk(function, task) if task.keys is None or task.stage.is_bulk else _run_each(function, task)
+        computed = _run_bulk(function, task) if task.keys is None or task.stage.is_bulk else _run_each(function, task)
+    return computed if task.depot is None else _left(task.depot, computed)
+
+
+def _left(depot: Depot, computed: Computed) -> Computed:
+    """The same with its rows in a file: what comes back is small."""
+    deposits = (leave(depot, computed.rows),) if computed.rows.num_rows else ()
+    return replace(computed, rows=computed.rows.select(list(depot.key)), deposits=deposits)
 
 
 def _run_bulk(function: Callable[..., Product], task: Task) -> Computed:
@@ -89,7 +107,7 @@ def _singles(task: Task) -> Iterator[Task]:
             name: frame if parts[name] is None else (parts[name] or {}).get(key, frame.clear())
             for name, frame in task.frames.items()
         }
-        yield Task(task.stage, (key,), frames, task.settings, task.schema)
+        yield replace(task, keys=(key,), frames=frames)
 
 
 def _by_object(frame: pl.DataFrame) -> dict[str, pl.DataFrame] | None:
@@ -102,7 +120,8 @@ def _joined(parts: Sequence[Computed], schema: pa.Schema) -> Computed:
     failures: dict[str | None, str] = {}
     for part in parts:
         failures.update(part.failures)
-    return Computed(_concatenated([p.rows for p in parts], schema), [why for p in parts for why in p.rejections], failures)
+    rejections, deposits = [why for p in parts for why in p.rejections], tuple(left for p in parts for left in p.deposits)
+    return Computed(_concatenated([p.rows for p in parts], schema), rejections, failures, deposits)
 
 
 def _concatenated(rows: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
@@ -110,7 +129,9 @@ def _concatenated(rows: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
 
 
 def _lost(task: Task) -> Computed:
-    return Computed(to_arrow([], task.schema), [], dict.fromkeys(task.keys or (None,), DIED))
+    rows = to_arrow([], task.schema)
+    rows = rows if task.depot is None else rows.select(list(task.depot.key))
+    return Computed(rows, [], dict.fromkeys(task.keys or (None,), DIED))
 
 
 def _join(parts: Sequence[Computed]) -> Computed:

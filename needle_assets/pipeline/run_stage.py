@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -18,11 +19,15 @@ from needle_assets.stages import Stage
 from needle_assets.surveys.known import survey_name_of_id
 from needle_assets.warehouse import ledger, rows, schema
 from needle_assets.warehouse.connection import Connection, writing
+from needle_assets.warehouse.lake.deposits import Depot, is_worthwhile
+from needle_assets.warehouse.lake.place import lake_of
 from needle_assets.warehouse.landed import manifest
 from needle_assets.warehouse.rows import Writer, Written
 
 # So few chunks for each worker are made of one size, that none is idle while another has all the work.
 FEW_CHUNKS = 4
+# Of a file a chunk's transaction is small beside its rows.
+CHUNKS_OF_A_LAKE = 4
 
 
 def refresh_stage(
@@ -99,8 +104,14 @@ def _tasks(session: Session, stage: Stage, keys: Sequence[str | None]) -> Iterat
         weights = rows.weights(connection, list(stage.reads), session.tables, objects)
     if "landing.packets" in stage.reads:
         _unpack(session, [name for name in objects if not stage.surveys or survey_name_of_id(name) in stage.surveys])
-    for chunk in _chunks(objects, weights, stage, session.pool.count if _in_pool(session, keys) else 1):
+    for chunk in _chunks(objects, weights, _sized(session, stage), session.pool.count if _in_pool(session, keys) else 1):
         yield _task(session, stage, chunk)
+
+
+def _sized(session: Session, stage: Stage) -> Stage:
+    """The stage with the size of its chunks: what a transaction of a lake costs hardly depends on how much is in it."""
+    times = 1 if lake_of(session.home.working) is None else CHUNKS_OF_A_LAKE
+    return replace(stage, chunk_objects=times * stage.chunk_objects, chunk_rows=times * stage.chunk_rows)
 
 
 def _unpack(session: Session, objects: Sequence[str]) -> None:
@@ -120,7 +131,17 @@ def _task(session: Session, stage: Stage, keys: tuple[str, ...] | None) -> Task:
         reads = {**stage.reads, **before, OBJECTS: ("survey",)}  # an object's survey is part of its name: it changes nothing
         frames = rows.load(connection, reads, session.tables, keys, session.folders)
         arrow = rows.arrow_schema(connection, stage.table)
-    return Task(stage, keys, frames, session.settings, arrow)
+    return Task(stage, keys, frames, session.settings, arrow, _depot(session, stage))
+
+
+def _depot(session: Session, stage: Stage) -> Depot | None:
+    """Where whoever computes leaves rows with images, if the tables lie in a lake."""
+    lake, table = lake_of(session.home.working), session.tables[stage.table]
+    if lake is None or not stage.is_per_object or not is_worthwhile(table.create):
+        return None
+    sets = ledger.hashed_column_sets(session.stages, stage.table)
+    key = tuple(dict.fromkeys(("object_id", *schema.primary_key(table.create))))
+    return Depot(lake, table.name, table.statement, key, ledger.hashes_query(sets, has_objects=True), tuple(sorted(sets)))
 
 
 def _store(
@@ -137,7 +158,9 @@ def _store(
         keys = None if task.keys is None else [key for key in task.keys if key not in computed.failures]
         parameters, write_id = ledger.parameters_of(stage, session.settings), uuid.uuid4().hex
         key = schema.primary_key(session.tables[stage.table].create)
-        batch = rows.Batch(stage, key, keys, computed.rows, computed.rejections, plans, parameters, writer, write_id)
+        batch = rows.Batch(
+            stage, key, keys, computed.rows, computed.rejections, plans, parameters, writer, write_id, computed.deposits
+        )
         with writing(session.home.working) as connection:
             session.claims.written(stage.table, "core.rejections")
             written = rows.store(connection, batch, session.stages, session.told)

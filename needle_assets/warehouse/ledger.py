@@ -209,18 +209,22 @@ def hash_rows(
 
     The hash of an object is md5 over the sorted 64-bit hashes of its rows: the order of rows does not matter, their number does.
     """
-    if not columns:
-        return
+    if columns:
+        query = hashes_query(columns, has_objects=has_objects).format(source=source)
+        connection.execute(f"insert into lineage.contents select ?, * from ({query})", [asset, sorted(columns)])
+
+
+def hashes_query(columns: Collection[str], *, has_objects: bool) -> str:
+    """What :func:`hash_rows` stores but the product, of rows in ``{source}``: columns, object_id, content_hash; the sets are its value."""
     sets = sorted(columns)
     hashes = ", ".join(
         f"hash({'*columns(*)' if names == ALL_COLUMNS else names})::varchar as h{i}" for i, names in enumerate(sets)
     )
     joined = ", ".join(f"md5(string_agg(h{i}, '' order by h{i}))" for i in range(len(sets)))
     who = "object_id" if has_objects else "''"
-    connection.execute(
-        f"insert into lineage.contents select ?, unnest(?), object_id, unnest([{joined}]) from "
-        f"(select {who} as object_id, {hashes} from {source}) group by object_id",
-        [asset, sets],
+    return (
+        f"select unnest(?) as columns, object_id, unnest([{joined}]) as content_hash from "
+        f"(select {who} as object_id, {hashes} from {{source}}) group by object_id"
     )
 
 

@@ -15,6 +15,7 @@ from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
 from needle_assets.warehouse.connection import WarehouseError, as_frame, transaction
 from needle_assets.warehouse.lake import tables as lake_tables
+from needle_assets.warehouse.lake.deposits import Deposit, take_in
 from needle_assets.warehouse.schema import Table, bump_change, described, primary_key
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ LANDING_QUERIES = {
     "landing.verdicts": _SAID.format(source="verdicts"),
     "landing.stamp_verdicts": _SAID.format(source="stamp_verdicts"),
 }
-
 
 # Data version of an object of which a product holds no rows.
 EMPTY = "empty"
@@ -149,8 +149,8 @@ def refusals_by_stage(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def count(connection: duckdb.DuckDBPyConnection, query: str, *, without: Sequence[str] = ()) -> int:
     """How many rows a query finds, apart from those of the objects in ``without``."""
     among = "where not list_contains($without, object_id)" if without else ""
-    row = connection.execute(f"select count(*) from ({query}) {among}", {"without": list(without)} if without else {}).fetchone()
-    return int(row[0]) if row else 0
+    found = connection.execute(f"select count(*) from ({query}) {among}", {"without": list(without)} if without else {})
+    return int(found.fetchall()[0][0])
 
 
 def tallies(
@@ -186,6 +186,7 @@ class Batch:
 
     ``keys`` are the objects whose rows are replaced (None: everything). ``plans`` gives fingerprint and parents' hashes by object;
     an object that has none (it failed) keeps no ledger row and so stays stale. ``key`` names the columns that tell rows apart.
+    ``deposits`` are files in which workers left the rows; ``rows`` are then their keys alone.
     """
 
     stage: Stage
@@ -197,6 +198,7 @@ class Batch:
     parameters: str
     writer: Writer
     write_id: str
+    deposits: Sequence[Deposit] = ()
 
 
 def store(
@@ -217,13 +219,10 @@ def store(
     require_distinct(batch.rows, table, batch.key)
     connection.register("new_rows", batch.rows)
     connection.register("written_keys", pa.table({"object_id": pa.array(batch.keys or [], pa.string())}))
-    require_checked(connection, table, "new_rows")
     with transaction(connection):
-        _delete(connection, table, whole=batch.keys is None)
-        connection.execute(f"insert into {table} by name select * from new_rows")
+        _delete(connection, table, batch.keys)
+        _insert(connection, batch, stages)
         _insert_rejections(connection, table, batch.rejections)
-        columns = ledger.hashed_column_sets(stages, table)
-        ledger.hash_rows(connection, "new_rows", table, columns, has_objects="object_id" in batch.rows.schema.names)
         written = _written(connection, batch)
         _insert_ledger(connection, batch, written)
         ledger.mark_told(connection, told)
@@ -233,32 +232,36 @@ def store(
     return written
 
 
+def _insert(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequence[Stage]) -> None:
+    table = batch.stage.table
+    for deposit in batch.deposits:
+        take_in(connection, table, deposit)
+    if not batch.deposits:
+        require_checked(connection, table, "new_rows")
+        connection.execute(f"insert into {table} by name select * from new_rows")
+        columns = ledger.hashed_column_sets(stages, table)
+        ledger.hash_rows(connection, "new_rows", table, columns, has_objects="object_id" in batch.rows.schema.names)
+
+
 def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
     """Raise WarehouseError if two rows have the same ``key``; an empty one tells nothing apart."""
-    if not key:
-        return
     keys = as_frame(rows.select(list(key)))
-    twice = keys.filter(keys.is_duplicated())
-    if len(twice):
+    if len(twice := keys.filter(keys.is_duplicated()) if key else keys):
         raise WarehouseError(
             f"{table}: {len(twice)} rows share a key that one row may have ({', '.join(key)}: {twice.row(0)}); nothing of this "
             "step was stored. This is a mistake in the code of the stage, please report it."
         )
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, table: str, *, whole: bool) -> None:
-    among = "true" if whole else "object_id in (select object_id from written_keys)"
-    if whole or _is_any_stored(connection, table, among):
-        connection.execute(f"delete from {table} where {among}")
-    connection.execute(f"delete from core.rejections where stage = ? and {among}", [table])
-    connection.execute(f"delete from lineage.contents where asset = ? and {among}", [table])
-    connection.execute(f"delete from lineage.ledger where asset = ? and {among}", [table])
-
-
-def _is_any_stored(connection: duckdb.DuckDBPyConnection, table: str, among: str) -> bool:
-    """Whether rows are to be replaced: what is known of them is smaller than they are, and need not be searched for in many files."""
-    found = connection.execute(f"select exists (from lineage.contents where asset = ? and {among})", [table]).fetchone()
-    return found == (True,)
+def _delete(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str] | None) -> None:
+    """Delete what is known of objects. Between the first and the last of them, as whole files and groups of rows are passed over so."""
+    among = "true" if keys is None else "object_id between ? and ? and object_id in (select object_id from written_keys)"
+    bounds = [] if keys is None else [min(keys, default=""), max(keys, default="")]
+    hashed = connection.execute(f"delete from lineage.contents where asset = ? and {among}", [table, *bounds]).fetchone()
+    if keys is None or hashed != (0,):  # what has no hashes has no rows, which need not be searched for in many files
+        connection.execute(f"delete from {table} where {among}", bounds)
+    connection.execute(f"delete from core.rejections where stage = ? and {among}", [table, *bounds])
+    connection.execute(f"delete from lineage.ledger where asset = ? and {among}", [table, *bounds])
 
 
 def store_failures(connection: duckdb.DuckDBPyConnection, stage: str, failed: Sequence[Rejection]) -> None:
@@ -301,13 +304,14 @@ def _insert_rejections(connection: duckdb.DuckDBPyConnection, stage: str, reject
 def _written(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Written]:
     if batch.keys is None:
         return [_written_whole(connection, batch)] if None in batch.plans else []
-    versions = dict(
+    known = [left.versions(ledger.ALL_COLUMNS) for left in batch.deposits] or [
         connection.execute(
             "select object_id, content_hash from lineage.contents where asset = ? and columns = ? "
             "and object_id in (select object_id from written_keys)",
             [batch.stage.table, ledger.ALL_COLUMNS],
         ).fetchall()
-    )
+    ]
+    versions = dict(pair for pairs in known for pair in pairs)
     n_rows = dict(connection.execute("select object_id, count(*) from new_rows group by 1").fetchall())
     n_rejected = Counter(why.object_id for why in batch.rejections)
     kept = [key for key in batch.keys if key in batch.plans]

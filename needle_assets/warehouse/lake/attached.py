@@ -111,15 +111,21 @@ def attached(lake: Lake, snapshot: int | None = None, *, may_write: bool = True)
 
 def attach(connection: Connection, lake: Lake, name: str, snapshot: int | None = None, *, may_write: bool = True) -> None:
     """Attach a lake to an open connection under ``name``."""
-    is_remote = "://" in lake.data
-    for package in ("ducklake", _PACKAGES[lake.kind], *(["httpfs"] if is_remote else [])):
+    for package in ("ducklake", _PACKAGES[lake.kind]):
         connection.execute(f"load '{_extension(package)}'")
-    if lake.data.startswith("s3://") and (secret := _secret()):
-        connection.execute(f"create or replace secret (type s3, {secret})")
+    prepare_files(connection, lake)
     pinned = "" if snapshot is None else f", snapshot_version {snapshot}"
     pinned += "" if may_write and snapshot is None else ", read_only"
     catalogue, data = (text.replace("'", "''") for text in (lake.catalogue, lake.data))
     connection.execute(f"attach 'ducklake:{catalogue}' as {name} (data_path '{data}'{pinned})")
+
+
+def prepare_files(connection: Connection, lake: Lake) -> None:
+    """Let a connection reach the files of a lake: those in a folder it reaches anyway."""
+    if lake.data.startswith("s3://"):
+        connection.execute(f"load '{_extension('httpfs')}'")
+        if secret := _secret():
+            connection.execute(f"create or replace secret (type s3, {secret})")
 
 
 def locked(connection: Connection, lake: Lake, *, may_spill: bool) -> Connection:

@@ -66,8 +66,12 @@ def _local(connection: Connection, name: str, statement: str) -> str:
 
 def require_checked(connection: Connection, name: str, statement: str, source: str) -> None:
     """Hold the rows of ``source`` against the checks of a table that a lake cannot keep; a file holds them itself. Raises duckdb.Error."""
-    if not is_lake(connection):
-        return
+    if is_lake(connection):
+        hold_against_checks(connection, name, statement, source)
+
+
+def hold_against_checks(connection: Connection, name: str, statement: str, source: str) -> None:
+    """Raise duckdb.ConstraintException if rows of ``source`` break a check in the statement of their table."""
     local = _local(connection, name, _PIXEL_LINE.sub("", statement))
     without = ", ".join(f"'{column}'" for column in pixel_columns(statement))
     chosen = f"columns(c -> c not in ({without}))" if without else "*"
