@@ -76,7 +76,7 @@ ui: $(READY)
 	$(BIN)/needle ui
 
 bench: $(READY)
-	@for script in refresh orchestration events explore images images_truth light_curves simulation training exports; do \
+	@for script in refresh orchestration events explore images images_truth light_curves simulation training lake exports; do \
 		echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 experiment: $(READY)

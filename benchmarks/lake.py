@@ -7,6 +7,7 @@ Prints processor time of the driver for each stored stamp, without computing it,
 """
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 
@@ -61,17 +62,18 @@ def seconds_of(home: Home, *, n_rows: int, n_batches: int, is_left: bool) -> flo
 def main() -> None:
     """Measure the three ways in one run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--batches", type=int, default=16)
     parser.add_argument(
         "--catalogue", default="sqlite:catalogue-{}.sqlite", help="{} is put in for the number of the measurement."
     )
     given = parser.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp())
     found = {}
     ways = (("file", False, False), ("lake", True, False), ("lake, files of workers", True, True))
     for number, (name, is_lake, is_left) in enumerate(ways):
-        home = Home(given.folder / name.replace(", ", "-").replace(" ", "-"))
+        home = Home(folder / name.replace(", ", "-").replace(" ", "-"))
         home.path.mkdir(parents=True)
         if is_lake:
             home.settings_file.write_text(

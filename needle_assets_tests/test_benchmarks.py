@@ -19,6 +19,7 @@ SMALL = {
     "light_curves": "--single 5 --simulated 8",
     "simulation": "--objects 6",
     "training": "--samples 16 --rounds 1",
+    "lake": "{folder}/lake --rows 4 --batches 4",
     "exports": "--objects 30 --rounds 1 --folder {folder}",
 }
 

@@ -236,7 +236,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequenc
     table = batch.stage.table
     for deposit in batch.deposits:
         take_in(connection, table, deposit)
-    if not batch.deposits:
+    if batch.rows.num_rows and not batch.deposits:
         require_checked(connection, table, "new_rows")
         connection.execute(f"insert into {table} by name select * from new_rows")
         columns = ledger.hashed_column_sets(stages, table)

@@ -86,6 +86,13 @@ def test_only_tables_with_images_in_a_lake_have_a_depot(home, own):
     assert all(_depot(plain, stage) is None for stage in STAGES)
 
 
+def test_objects_without_stamps_are_computed_with_no_rows(home, depot):
+    with writing(home.working) as connection:
+        none = table_of(connection, 1).slice(0, 0).select(list(depot.key))
+        (written,) = rows.store(connection, batch_of(depot, none), STAGES)
+    assert (written.n_rows, written.data_version) == (0, rows.EMPTY)
+
+
 def test_a_workers_answer_is_small_and_joins_with_others(home, depot):
     with writing(home.working) as connection:
         table = table_of(connection, 1, 2)

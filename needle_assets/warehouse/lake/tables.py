@@ -6,6 +6,7 @@ So every batch passes through a temporary table that has them all, and lists bec
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,8 @@ def hold_against_checks(connection: Connection, name: str, statement: str, sourc
     try:
         connection.execute(f"insert into {local} by name select {chosen} from {source}")
     finally:
-        connection.execute(f"drop table {local}")
+        with suppress(duckdb.TransactionException):  # after a broken check the table goes with the transaction
+            connection.execute(f"drop table {local}")
 
 
 def pixel_columns(statement: str) -> list[str]:
