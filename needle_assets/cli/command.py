@@ -37,6 +37,7 @@ app.add_typer(export, name="export")
 app.add_typer(warehouse, name="warehouse")
 app.command()(maintain)
 
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes that compute; as many as the settings say if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Preset = Annotated[str | None, typer.Option(help="default, paper, needle2 or demo; fixed by the first refresh of a home.")]
 
@@ -125,7 +126,7 @@ def refresh(
         str | None, typer.Option(help="Only these products, such as core/masks,core/gp_fits, and what they need.")
     ] = None,
     recompute: Annotated[str | None, typer.Option(help="Compute anew though nothing changed: all, or one product.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
+    workers: Workers = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another refresh to end.")] = 0.0,
     fetch_first: Annotated[
         bool, typer.Option("--fetch", help="First ask the services that the settings name: what the nightly schedule does.")
@@ -146,7 +147,7 @@ def refresh(
         preset=preset,
         select=_names(select),
         recompute=_names(recompute),
-        workers=workers,
+        workers=workers or 0,
         wait_seconds=wait,
         accept_loss=accept_loss,
         accept_shrunken=accept_shrunken,
@@ -221,7 +222,7 @@ def train(
         str | None, typer.Option(help="Names such as masked,masked_upsampled_50; those of the settings if left out.")
     ] = None,
     preset: Preset = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that train.")] = 2,
+    workers: Workers = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a refresh to end.")] = 0.0,
     as_json: Json = False,
 ) -> None:
@@ -232,7 +233,7 @@ def train(
         _fail(f"{what!r} cannot be trained; give folds or quality.", code=2)
     if what == "quality" and ablations is not None:
         _fail("--ablations is for `needle train folds`; the quality checkers have none, so leave it out.", code=2)
-    options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers, wait_seconds=wait)
+    options = TrainOptions(ablations=_names(ablations), preset=preset, workers=workers or 0, wait_seconds=wait)
     if what == "quality":
         trained = run_train_quality(Home.from_environment(), options, show=not as_json)
         typer.echo(json.dumps(trained) if as_json else said.trained_quality(trained))

@@ -32,7 +32,7 @@ class RefreshOptions:
     preset: str | None = None
     select: tuple[str, ...] = ()
     recompute: tuple[str, ...] = ()
-    workers: int = 2
+    workers: int = 0
     wait_seconds: float = 0.0
     accept_loss: bool = False
     accept_shrunken: bool = False
@@ -219,7 +219,7 @@ class TrainOptions:
 
     ablations: tuple[str, ...] = ()
     preset: str | None = None
-    workers: int = 2
+    workers: int = 0
     wait_seconds: float = 0.0
 
 

@@ -47,7 +47,7 @@ def working_session(
     *,
     what: str,
     wait_seconds: float = LOCK_WAIT_SECONDS,
-    workers: int = 2,
+    workers: int = 0,
     progress: Progress = no_progress,
     accept_loss: bool = False,
 ) -> Iterator[Session]:

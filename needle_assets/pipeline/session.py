@@ -1,5 +1,6 @@
 """One home at work: what a refresh and a training hold in their hands while functions beside this module do the work."""
 
+import os
 import shutil
 import subprocess
 import threading
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from needle_assets.errors import NeedleError
 from needle_assets.home import IS_CHECKOUT, Home
@@ -21,6 +22,9 @@ from needle_assets.warehouse import ledger, schema
 from needle_assets.warehouse.connection import let_go, transaction, writing
 from needle_assets.warehouse.copies import backups, past, publish
 from needle_assets.warehouse.landed.files import FilesTold
+
+if TYPE_CHECKING:
+    from needle_assets.processes.cluster import Cluster
 
 # Making workers ready takes two seconds of a core; fewer objects are done sooner without.
 POOL_FROM_OBJECTS = 100
@@ -76,7 +80,7 @@ class Session:
     home, settings
         Where, and with which settings.
     workers : int
-        Processes that compute.
+        Processes that compute; as many as the settings say, if 0.
     stages
         The pipeline; tests give their own. In a home whose training set was imported, only what can be computed there.
     progress
@@ -91,7 +95,7 @@ class Session:
 
     home: Home
     settings: Settings
-    workers: int = 2
+    workers: int = 0
     stages: Sequence[Stage] = STAGES
     progress: Progress = no_progress
     reports: dict[str, StageReport] = field(default_factory=dict)
@@ -104,11 +108,24 @@ class Session:
             self.stages = IMPORTED_STAGES
         self.tables = schema.read_tables()
         self.claims = Claims(self.home.working, self.stages, self.tables, self.settings)
-        self.pool = Workers(self.workers, self.home.state / "computing", before=partial(let_go, self.home.working))
+        count = self.workers or self.settings.compute.workers
+        marks, before = self.home.state / "computing", partial(let_go, self.home.working)
+        self.pool = Workers(count, marks, before=before, cluster=self._cluster())
         self.is_night = False
         self.untold: list[dict[str, Any]] | None = None
         self.told: dict[str, list[str]] = {}  # writes by product whose events are recorded, which the ledger does not know yet
         self.git_sha = _git_sha()
+
+    def _cluster(self) -> "Cluster | None":
+        """The workers of other machines, if a scheduler is named."""
+        chosen = self.settings.compute
+        scheduler = os.environ.get("NEEDLE_SCHEDULER") or chosen.scheduler
+        if not scheduler:
+            return None
+        from needle_assets.processes.cluster import Cluster
+
+        folders = [folder for folder in (self.home.landing(), self.home.unpacked) if folder]
+        return Cluster(scheduler, (chosen.tls_ca_file, chosen.tls_certificate_file, chosen.tls_key_file), folders)
 
     def open(self) -> "Session":
         """Bring the database to the described schema, copied before, and hash columns that are read for the first time."""

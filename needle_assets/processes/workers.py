@@ -6,10 +6,13 @@ from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from needle_assets.errors import NeedleError
 from needle_assets.processes.pools import process_pool
+
+if TYPE_CHECKING:
+    from needle_assets.processes.cluster import Cluster
 
 IN_FLIGHT_PER_WORKER = 2
 SHORT_SECONDS = 1.0
@@ -60,11 +63,21 @@ class Workers:
         is left to workers until it succeeds, so that what kills its process is found instead of killing every run.
     before
         Called before each task is computed here, or its result is waited for any longer than a moment.
+    cluster : Cluster, optional
+        Workers on other machines, in the place of the pool; ``count`` is then how many of them there are.
     """
 
-    def __init__(self, count: int, marks: Path | None = None, before: Callable[[], None] = lambda: None) -> None:
-        self.count = count
+    def __init__(
+        self,
+        count: int,
+        marks: Path | None = None,
+        before: Callable[[], None] = lambda: None,
+        cluster: "Cluster | None" = None,
+    ) -> None:
+        # Of a cluster it is known once it is asked.
+        self.count = count if cluster is None else max(count, 2)
         self._before = before
+        self._cluster = cluster
         self._marks = _Marks(marks)
         self._pool: Executor | None = None
         self._lone: Executor | None = None
@@ -93,7 +106,7 @@ class Workers:
         """
         name = name or function.__name__
         is_marked = name in self._marks.read()
-        if is_marked or (in_pool and self.count > 1):
+        if is_marked or (in_pool and self._has_others):
             yield from self._in_pool(function, tasks, rescue, name)
         else:
             yield from self._here(function, tasks, name, is_short=is_short)
@@ -169,7 +182,7 @@ class Workers:
     def _alone(self, function: Callable[[T], R], task: T) -> R:
         """The result from a worker that does nothing else meanwhile, so that it is certain what killed it."""
         if self._lone is None:
-            self._lone = _new_pool(1)
+            self._lone = self._new_pool(1) if self._cluster is None else self._started()
         try:
             return self._lone.submit(function, task).result()
         except BrokenExecutor:
@@ -178,8 +191,19 @@ class Workers:
 
     def _started(self) -> Executor:
         if self._pool is None:
-            self._pool = _new_pool(self.count)
+            self._pool = self._new_pool(self.count)
         return self._pool
+
+    def _new_pool(self, count: int) -> Executor:
+        if self._cluster is None:
+            return process_pool(count, preload=["needle_assets.pipeline.preloaded"])
+        executor = self._cluster.executor()
+        self.count = executor.count
+        return executor
+
+    @property
+    def _has_others(self) -> bool:
+        return self.count > 1 or self._cluster is not None
 
     @property
     def is_started(self) -> bool:
@@ -188,7 +212,7 @@ class Workers:
 
     def prepare(self) -> None:
         """Let everything be imported for workers that will be needed, while other work is done here."""
-        if self.count > 1:
+        if self._has_others:
             self._started()
 
     def close(self) -> None:
@@ -197,10 +221,6 @@ class Workers:
             if pool is not None:
                 pool.shutdown(cancel_futures=True)
         self._pool = self._lone = None
-
-
-def _new_pool(count: int) -> Executor:
-    return process_pool(count, preload=["needle_assets.pipeline.preloaded"])
 
 
 class _Marks:

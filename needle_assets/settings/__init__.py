@@ -32,6 +32,7 @@ from needle_assets.settings.sections import (
 from needle_assets.settings.services import (
     DESTINATIONS,
     SOURCES,
+    ComputeSettings,
     FetchSettings,
     KafkaSettings,
     PublishingSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "PRESETS",
     "SOURCES",
     "CheckerSettings",
+    "ComputeSettings",
     "DetectionSettings",
     "EarlySettings",
     "EpochSettings",
@@ -88,6 +90,7 @@ class Settings:
     seed: Seed = 42
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     publishing: PublishingSettings = field(default_factory=PublishingSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
     warehouse: WarehouseSettings = field(default_factory=WarehouseSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
     send: SendSettings = field(default_factory=SendSettings)

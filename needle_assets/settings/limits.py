@@ -138,6 +138,13 @@ Storage = Annotated[
         lambda text: not _has_secret(text), "hold no key; give it in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
     ),
 ]
+Scheduler = Annotated[
+    str,
+    Must(
+        lambda text: "://" not in text or bool(re.fullmatch(r"(tcp|tls)://[^/\s:]+:\d+", text)),
+        "be a file, or like tcp://host:8786",
+    ),
+]
 Day = Annotated[str, Must(_is_day, 'be a day such as "2024-02-25"')]
 ObjectId = Annotated[str, Must(is_object_id, f"be an id like {id_examples()}")]
 Cron = Annotated[str, Must(is_cron, 'be five fields of cron that come to pass, such as "0 13 * * *"')]

@@ -16,6 +16,7 @@ from needle_assets.settings.limits import (
     NotNegative,
     PositiveFraction,
     PositiveSeconds,
+    Scheduler,
     Seconds,
     Storage,
     Text,
@@ -50,6 +51,29 @@ class PublishingSettings:
     """How many published files are kept besides the newest, each as large as the warehouse; fewer where the disk is full."""
 
     kept: Annotated[int, Ge(0), Le(1000)] = 3
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """
+    Where is computed: in ``workers`` processes of this machine, or by the workers of a Dask ``scheduler``.
+
+    ``scheduler`` is its address (``tcp://host:8786``, or ``tls://host:8786`` with the three files of certificates) or the file that
+    it wrote for those who look for it; the environment variable NEEDLE_SCHEDULER goes before it. Empty, there is none.
+    """
+
+    workers: Annotated[int, Ge(1), Le(1024)] = 2
+    scheduler: Scheduler = ""
+    tls_ca_file: str = ""
+    tls_certificate_file: str = ""
+    tls_key_file: str = ""
+
+    def __post_init__(self) -> None:
+        n_files = sum(map(bool, (self.tls_ca_file, self.tls_certificate_file, self.tls_key_file)))
+        if n_files not in (0, 3):
+            raise ValueError("tls_ca_file, tls_certificate_file and tls_key_file belong together; give all three, or none")
+        if self.scheduler.startswith("tls://") and not n_files:
+            raise ValueError("a scheduler that begins with tls:// needs tls_ca_file, tls_certificate_file and tls_key_file")
 
 
 @dataclass(frozen=True)
