@@ -15,7 +15,7 @@ from yaml import YAMLError
 from needle_assets.errors import NeedleError
 from needle_assets.home import Home
 from needle_assets.orchestration.jobs.refresh import refresh_job
-from needle_assets.orchestration.records.instance import open_instance, report_dead_runs
+from needle_assets.orchestration.records.instance import dagster_folder, open_instance, report_dead_runs
 from needle_assets.orchestration.running import Held, RefreshRequest, failures_of
 from needle_assets.pipeline.claims import GateError
 from needle_assets.pipeline.session import RefreshError, Session
@@ -116,19 +116,19 @@ def _storage_explained(home: Home) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip()
-        remedy = f"They only show what happened: mend what is named, or move {home.dagster} away"
+        remedy = f"They only show what happened: mend what is named, or move {dagster_folder(home)} away"
         if re.search("disk is full|No space left", reason):
             remedy = "Free some space"
         elif "disk I/O error" in reason:  # which SQLite says of a full disk too
             remedy = f"Free some space if none is left. {remedy}"
         raise WarehouseError(
-            f"{home.dagster}: Dagster's records could not be written ({reason}); what was computed is stored, nothing is lost. "
+            f"{dagster_folder(home)}: Dagster's records could not be written ({reason}); what was computed is stored, nothing is lost. "
             f"{remedy}, then run `needle refresh` again."
         ) from error
     except (dg.DagsterInvalidConfigError, YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise WarehouseError(
-            f"{home.dagster / 'dagster.yaml'} cannot be used ({reason}); mend it, or remove it and it is written anew."
+            f"{dagster_folder(home) / 'dagster.yaml'} cannot be used ({reason}); mend it, or remove it and it is written anew."
         ) from error
 
 

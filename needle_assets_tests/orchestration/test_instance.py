@@ -1,5 +1,7 @@
 """Dagster's records below a home: where they lie, what is switched off, and what becomes of runs that were killed."""
 
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import yaml
 
 from needle_assets.home import Home
 from needle_assets.orchestration.records import instance as records
-from needle_assets.orchestration.records.instance import open_instance, report_dead_runs
+from needle_assets.orchestration.records.instance import RecordsError, open_instance, report_dead_runs
 from needle_assets_tests.homes import content, event_counts, fill
 
 
@@ -42,6 +44,51 @@ def test_the_postgres_of_the_comment_is_valid_configuration() -> None:
     text = records.DAGSTER_YAML.format(folder="/home")
     [example] = [line.lstrip("# ") for line in text.splitlines() if "postgres_url" in line]
     assert set(yaml.safe_load(example)["storage"]["postgres"]) == {"postgres_url"}
+
+
+@pytest.fixture
+def elsewhere(new: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that DAGSTER_HOME names."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "records"))
+    return tmp_path / "records"
+
+
+def test_records_lie_where_dagster_home_says_and_whoever_chose_it_writes_its_file(new, elsewhere) -> None:
+    elsewhere.mkdir()
+    chosen = "telemetry: {enabled: false}\nrun_launcher: {module: dagster._core.test_utils, class: ExplodingRunLauncher}\n"
+    (elsewhere / "dagster.yaml").write_text(chosen)
+    with open_instance(new) as instance:
+        assert type(instance.run_launcher).__name__ == "ExplodingRunLauncher"
+    assert (elsewhere / "dagster.yaml").read_text() == chosen
+    assert os.environ["DAGSTER_HOME"] == str(elsewhere)
+    assert not (new.dagster / "dagster.yaml").exists()
+
+
+def test_an_empty_folder_of_dagster_home_gets_what_a_home_gets(new, elsewhere) -> None:
+    with open_instance(new) as instance:
+        assert type(instance.run_storage).__name__ == "LockedRunStorage"
+        assert str(instance.event_log_storage._base_dir).startswith(str(elsewhere))
+
+
+def test_two_homes_do_not_share_a_folder_of_records(new, elsewhere, tmp_path) -> None:
+    with open_instance(new):
+        pass
+    with pytest.raises(RecordsError, match=f"holds the records of the home {re.escape(str(new.path))}"):
+        open_instance(Home(tmp_path / "another"))
+
+
+def test_the_variable_that_one_home_sets_leads_no_other_home_there(new, tmp_path) -> None:
+    homes = [new, Home(tmp_path / "another")]
+    for home in homes:
+        with open_instance(home):
+            assert os.environ["DAGSTER_HOME"] == str(home.dagster)
+    assert [(home.dagster / "dagster.yaml").exists() for home in homes] == [True, True]
+
+
+def test_a_dagster_home_that_cannot_be_used_is_a_sentence(new, elsewhere) -> None:
+    elsewhere.write_text("a file")
+    with pytest.raises(RecordsError, match=r"DAGSTER_HOME is .*records, which cannot be used \(File exists\); name a folder"):
+        open_instance(new)
 
 
 def test_a_moved_home_keeps_its_records(home, tmp_path) -> None:
