@@ -245,8 +245,10 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: Batch, stages: Sequenc
 
 def require_distinct(rows: pa.Table, table: str, key: Sequence[str]) -> None:
     """Raise WarehouseError if two rows have the same ``key``; an empty one tells nothing apart."""
+    if not key:
+        return
     keys = as_frame(rows.select(list(key)))
-    if len(twice := keys.filter(keys.is_duplicated()) if key else keys):
+    if len(twice := keys.filter(keys.is_duplicated())):
         raise WarehouseError(
             f"{table}: {len(twice)} rows share a key that one row may have ({', '.join(key)}: {twice.row(0)}); nothing of this "
             "step was stored. This is a mistake in the code of the stage, please report it."
