@@ -74,14 +74,29 @@ class Workers:
         before: Callable[[], None] = lambda: None,
         cluster: "Cluster | None" = None,
     ) -> None:
-        # Of a cluster it is known once it is asked.
-        self.count = count if cluster is None else max(count, 2)
         self._before = before
-        self._cluster = cluster
         self._marks = _Marks(marks)
-        self._pool: Executor | None = None
-        self._lone: Executor | None = None
+        self._pools = _Pools(count, cluster)
         self._n_deaths = 0
+
+    @property
+    def count(self) -> int:
+        """How many tasks are computed at once."""
+        return self._pools.count
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there are workers."""
+        return self._pools.is_started
+
+    def prepare(self) -> None:
+        """Let everything be imported for workers that will be needed, while other work is done here."""
+        if self._pools.has_others:
+            self._pools.started()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._pools.close()
 
     def map(
         self,
@@ -106,7 +121,7 @@ class Workers:
         """
         name = name or function.__name__
         is_marked = name in self._marks.read()
-        if is_marked or (in_pool and self._has_others):
+        if is_marked or (in_pool and self._pools.has_others):
             yield from self._in_pool(function, tasks, rescue, name)
         else:
             yield from self._here(function, tasks, name, is_short=is_short)
@@ -159,15 +174,15 @@ class Workers:
 
     def _submitted(self, function: Callable[[T], R], task: T) -> "Future[R]":
         try:
-            return self._started().submit(function, task)
+            return self._pools.started().submit(function, task)
         except BrokenExecutor:
             # Whose worker died is found out when its result is asked for.
-            self._pool = None
-            return self._started().submit(function, task)
+            self._pools.forget()
+            return self._pools.started().submit(function, task)
 
     def _tried_again(self, function: Callable[[T], R], task: T, rescue: Rescue[T, R] | None) -> R:
         with suppress(BrokenExecutor):
-            return self._alone(function, task)
+            return self._pools.alone(function, task)
         if rescue is None:
             raise WorkerDiedError(f"{function.__name__} could not be done, as {DIED}.")
         parts = rescue.split(task)
@@ -175,48 +190,57 @@ class Workers:
 
     def _or_lost(self, function: Callable[[T], R], part: T, rescue: Rescue[T, R]) -> R:
         try:
-            return self._alone(function, part)
+            return self._pools.alone(function, part)
         except BrokenExecutor:
             return rescue.lost(part)
 
-    def _alone(self, function: Callable[[T], R], task: T) -> R:
+
+class _Pools:
+    """The workers themselves: those for everything, and one for a task that is computed alone. Both start at the first need."""
+
+    def __init__(self, count: int, cluster: "Cluster | None") -> None:
+        # Of a cluster it is known once it is asked.
+        self.count = count if cluster is None else max(count, 2)
+        self._cluster = cluster
+        self._pool: Executor | None = None
+        self._lone: Executor | None = None
+
+    @property
+    def has_others(self) -> bool:
+        """Whether anything but this process computes."""
+        return self.count > 1 or self._cluster is not None
+
+    @property
+    def is_started(self) -> bool:
+        return self._pool is not None
+
+    def started(self) -> Executor:
+        if self._pool is None:
+            self._pool = self._new(self.count)
+        return self._pool
+
+    def forget(self) -> None:
+        """Start anew at the next need."""
+        self._pool = None
+
+    def alone(self, function: Callable[[T], R], task: T) -> R:
         """The result from a worker that does nothing else meanwhile, so that it is certain what killed it."""
         if self._lone is None:
-            self._lone = self._new_pool(1) if self._cluster is None else self._started()
+            self._lone = self._new(1) if self._cluster is None else self.started()
         try:
             return self._lone.submit(function, task).result()
         except BrokenExecutor:
             self._lone = None
             raise
 
-    def _started(self) -> Executor:
-        if self._pool is None:
-            self._pool = self._new_pool(self.count)
-        return self._pool
-
-    def _new_pool(self, count: int) -> Executor:
+    def _new(self, count: int) -> Executor:
         if self._cluster is None:
             return process_pool(count, preload=["needle_assets.pipeline.preloaded"])
         executor = self._cluster.executor()
         self.count = executor.count
         return executor
 
-    @property
-    def _has_others(self) -> bool:
-        return self.count > 1 or self._cluster is not None
-
-    @property
-    def is_started(self) -> bool:
-        """Whether there are workers."""
-        return self._pool is not None
-
-    def prepare(self) -> None:
-        """Let everything be imported for workers that will be needed, while other work is done here."""
-        if self._has_others:
-            self._started()
-
     def close(self) -> None:
-        """End the workers."""
         for pool in (self._pool, self._lone):
             if pool is not None:
                 pool.shutdown(cancel_futures=True)

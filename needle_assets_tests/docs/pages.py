@@ -25,6 +25,7 @@ PROGRAMS = (
     "source",
     "git",
     "podman",
+    "dask",
 )
 SHELL = ("", "sh", "bash", "console")
 FILE = re.compile(r"(?:#|--) (?:in (?P<place>\w+) of )?(?P<path>[\w./]+/[\w.]+)\n")
@@ -49,6 +50,10 @@ NOT_RUN = {
     "source needle-env/bin/activate": "the same",
     "pip install --constraint constraints.txt needle_assets-1.0.0-py3-none-any.whl": "the same",
     "pip install --constraint constraints.txt 'needle_assets[lake]'": "make install installs the same",
+    "pip install --constraint constraints.txt 'needle_assets[dask]'": "the same",
+    "dask worker --scheduler-file FILE --nthreads 1 --death-timeout 60 --tls-ca-file ca.pem --tls-cert own.pem --tls-key own.key": (
+        "needle_assets_tests/processes/test_dask.py"
+    ),
     "needle warehouse copy": "needle_assets_tests/warehouse/test_moving.py, between two places that the settings name",
     "needle warehouse compare HOME": "the same",
     "needle maintain": "needle_assets_tests/warehouse/test_past.py; it is for a lake",
