@@ -55,7 +55,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="work here and keep what is made")
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(BECOME_REAPER, 1, 0, 0, 0)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     with tempfile.TemporaryDirectory() as temporary, _codes(options.against) as codes:
+        for code in codes.values():
+            subprocess.run([sys.executable, "-m", "compileall", "-q", str(code / "needle_assets")], check=True)
         folder = options.folder or Path(temporary)
         _tell("first", _first(folder, codes, options.first, options.again))
         _tell("idle", {name: _least(code, folder / f"{name}-first", folder / "first", 3) for name, code in codes.items()})

@@ -46,7 +46,7 @@ class Claims:
         self._found: dict[str, int] = {}
 
     def written(self, *tables: str) -> None:
-        """Forget what was found of these tables, or of all."""
+        """Forget what was found of these tables, or of all. Refusals go with their product: a claim about them names it."""
         touched = {check.name for check in CHECKS if not tables or check.speaks_of & {*tables}}
         self._found = {name: n_broken for name, n_broken in self._found.items() if name not in touched}
 

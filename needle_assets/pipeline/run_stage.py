@@ -162,7 +162,7 @@ def _store(
             stage, key, keys, computed.rows, computed.rejections, plans, parameters, writer, write_id, computed.deposits
         )
         with writing(session.home.working) as connection:
-            session.claims.written(stage.table, "core.rejections")
+            session.claims.written(stage.table)
             written = rows.store(connection, batch, session.stages, session.told)
             session.told = {}
             _tell(connection, stage, written, write_id, tell)
@@ -189,7 +189,7 @@ def _store_failures(session: Session, stage: Stage, computed: Computed, plans: M
         rejections.append(
             Rejection(f"{why}; what was stored before is kept", object_id=object_id, traceback=text, fingerprint=fingerprint)
         )
-    session.claims.written("core.rejections")
+    session.claims.written(stage.table)
     with writing(session.home.working) as connection:
         rows.store_failures(connection, stage.table, rejections)
 

@@ -220,6 +220,12 @@ def test_a_session_that_ends_with_a_broken_claim_leaves_readers_what_they_have(o
     assert own[1].published.stat().st_ino == before
 
 
+def test_a_claim_about_refusals_names_the_product_whose_they_are() -> None:
+    about_refusals = [check for check in CHECKS if "core.rejections" in check.speaks_of]
+    assert about_refusals
+    assert all(f"stage = '{check.table}'" in check.query for check in about_refusals)
+
+
 def test_a_claim_between_products_is_not_asked_of_what_is_stale(own) -> None:
     break_claim(own[1], "parents_are_in_the_training_part")
     with writing(own[1].working) as connection:
