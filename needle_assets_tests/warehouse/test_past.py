@@ -8,6 +8,7 @@ import pytest
 
 from needle_assets.cli.querying import run_sql_of_past
 from needle_assets.errors import WarehouseError
+from needle_assets.pipeline.session import Session
 from needle_assets.warehouse import exploring, rows, schema
 from needle_assets.warehouse.connection import version_of, writing
 from needle_assets.warehouse.copies import past, publish
@@ -122,3 +123,18 @@ def test_what_is_kept_of_a_training_is_written_once_and_never_changed(own):
     n = exploring.ask(home.published, "select count(*) from core.splits")[1]
     assert exploring.ask(kept, "select count(*) from core.splits")[1] == n
     assert kept.stat().st_mode & 0o222 == 0
+
+
+def test_after_a_night_a_lake_is_looked_after_and_a_file_needs_nothing(home, own, monkeypatch):
+    asked = []
+    monkeypatch.setattr("needle_assets.warehouse.lake.upkeep.maintain", lambda lake, **how: asked.append((lake, how)))
+    session = Session(home, home.settings())
+    session.publish()
+    for is_night in (False, True):
+        session.is_night = is_night
+        with writing(home.working) as connection:
+            schema.bump_change(connection)
+        assert session.publish()
+    assert asked == [(lake_of(home.working), {"n_published": 4})]
+    assert publish.look_after(own[1].working, 3) == []
+    assert len(asked) == 1
