@@ -9,10 +9,13 @@ import logging
 import os
 import pickle
 import socket
+import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from needle_assets.processes.code import code_id
 
 # A worker that does not see a folder misses its first entries as well as any others.
 N_ENTRIES = 20
+LOOK_SECONDS = 1.0
 
 
 class ClusterError(NeedleError):
@@ -42,12 +46,15 @@ class Cluster:
         What every worker must see at the same place, as far as it is there: the landing folder, what is unpacked and frozen.
     timeout_seconds : float
         How long a scheduler that does not answer is waited for.
+    workerless_seconds : float
+        How long tasks wait when the last worker is gone: a queue may take its time to start another.
     """
 
     scheduler: str
     tls: tuple[str, str, str] = ("", "", "")
     folders: Sequence[Path] = ()
     timeout_seconds: float = 8.0
+    workerless_seconds: float = 600.0
 
     def executor(self) -> "ClusterExecutor":
         """Connect. Raises ClusterError if Dask is missing, the scheduler does not answer, or it has no worker."""
@@ -114,6 +121,8 @@ class ClusterExecutor(Executor):
         self._cluster = cluster
         self._client = _connected(cluster)
         self._futures: set[Any] = set()
+        self._waiting: set[Future[Any]] = set()
+        self._ended = threading.Event()
         self.count = sum(self._client.nthreads().values())
         if not self.count:
             self.shutdown()
@@ -121,6 +130,25 @@ class ClusterExecutor(Executor):
                 f"the scheduler {cluster.scheduler} has no worker; start some (`dask worker {cluster.scheduler} --nthreads 1`), then "
                 "run the command again."
             )
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Let nobody wait for ever for workers that do not come back."""
+        seen = time.monotonic()
+        while not self._ended.wait(LOOK_SECONDS):
+            with suppress(Exception):  # whatever is wrong with the scheduler, those who wait are told by the client
+                seen = time.monotonic() if self._client.nthreads() else seen
+            if time.monotonic() - seen > self._cluster.workerless_seconds:
+                self._give_up(time.monotonic() - seen)
+
+    def _give_up(self, seconds: float) -> None:
+        error = ClusterError(
+            f"the scheduler {self._cluster.scheduler} has had no worker for {seconds:.0f} s; what was stored is kept. Start some, then "
+            "run the command again."
+        )
+        for ours in list(self._waiting):
+            with suppress(InvalidStateError):
+                ours.set_exception(error)
 
     def submit(self, function: Callable[..., Any], /, *given: Any, **_unused: Any) -> "Future[Any]":
         """Compute ``function`` of one task on a worker that has this code and sees these folders."""
@@ -134,27 +162,33 @@ class ClusterExecutor(Executor):
         ours: Future[Any] = Future()
         ours.set_running_or_notify_cancel()
         self._futures.add(theirs)
+        self._waiting.add(ours)
         theirs.add_done_callback(lambda done: self._hand_over(done, ours))
         return ours
 
     def _hand_over(self, theirs: Any, ours: "Future[Any]") -> None:
         """Called in a thread of Dask's when a task ended in whatever way."""
+        self._futures.discard(theirs)
+        self._waiting.discard(ours)
+        with suppress(InvalidStateError):  # nobody waits any longer
+            try:
+                ours.set_result(theirs.result(timeout=self._cluster.timeout_seconds))
+            except InvalidStateError:
+                raise
+            except Exception as error:
+                ours.set_exception(self._told(error, theirs.status))
+
+    def _told(self, error: Exception, status: str) -> Exception:
+        """What is said of a task that failed: cancelled, or not to be had, if the scheduler has gone; else what the task raised."""
         from distributed.scheduler import KilledWorker
 
-        self._futures.discard(theirs)
-        try:
-            result = theirs.result(timeout=self._cluster.timeout_seconds)
-        except KilledWorker as error:
-            ours.set_exception(BrokenExecutor(str(error)))
-        except NeedleError as error:
-            ours.set_exception(error)
-        except Exception as error:  # cancelled, or not to be had: the scheduler has gone; else what the task raised
-            ours.set_exception(_lost(self._cluster) if theirs.status in ("cancelled", "lost") else error)
-        else:
-            ours.set_result(result)
+        if isinstance(error, KilledWorker):
+            return BrokenExecutor(str(error))
+        return _lost(self._cluster) if status in ("cancelled", "lost") and not isinstance(error, NeedleError) else error
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 - as Executor has it
         """Leave the scheduler; what is still waiting there is given up."""
+        self._ended.set()
         with suppress(Exception):  # it may be gone, which is no reason not to end
             self._client.cancel(list(self._futures), force=True)
         with suppress(Exception):
@@ -180,16 +214,32 @@ def _connected(cluster: Cluster) -> Any:
     security = Security(
         tls_ca_file=authority or None, tls_client_cert=certificate or None, tls_client_key=key or None, require_encryption=True
     )
+    connect = partial(
+        Client,
+        _address(cluster.scheduler),
+        timeout=cluster.timeout_seconds,
+        security=security if any(cluster.tls) else None,
+        set_as_default=False,
+        name="needle",
+    )
     try:
-        return Client(
-            _address(cluster.scheduler),
-            timeout=cluster.timeout_seconds,
-            security=security if any(cluster.tls) else None,
-            set_as_default=False,
-            name="needle",
-        )
+        return _within(cluster.timeout_seconds, connect)
     except (OSError, ValueError) as error:
         raise _lost(cluster, error) from error
+
+
+def _within(seconds: float, make: Callable[[], Any]) -> Any:
+    """What ``make`` makes; TimeoutError where it does not return in time, as a client does not that has met another kind of server."""
+    made: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(make())
+        except Exception as error:
+            made.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return made.result(timeout=seconds + 0.5)
 
 
 def _address(scheduler: str) -> str:

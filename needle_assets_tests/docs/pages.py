@@ -52,6 +52,7 @@ NOT_RUN = {
     "pip install --constraint constraints.txt 'needle_assets[lake]'": "make install installs the same",
     "pip install --constraint constraints.txt 'needle_assets[dask]'": "the same",
     "export POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1": "needle_assets_tests/processes/test_dask.py, whose workers have the same",
+    "python deploy/job_scripts.py FOLDER": "needle_assets_tests/processes/test_deploy.py",
     "dask worker --scheduler-file FILE --nthreads 1 --death-timeout 60 --tls-ca-file ca.pem --tls-cert own.pem --tls-key own.key": (
         "needle_assets_tests/processes/test_dask.py"
     ),

@@ -15,7 +15,7 @@ from needle_assets.settings import Settings
 from needle_assets.warehouse.dictionary import column_comments
 from needle_assets_tests.docs.pages import PAGES, REPOSITORY, coded, files, links
 
-CODE = ("needle_assets", "needle_assets_tests", "benchmarks", "tools", "warehouse", "docs")
+CODE = ("needle_assets", "needle_assets_tests", "benchmarks", "tools", "deploy", "warehouse", "docs")
 # Where a path may begin: people say `landing/folder.py` of a module of the package, `candidates.sql` of a query.
 ROOTS = ("", "needle_assets", "needle_assets_tests", "docs", "warehouse", "warehouse/queries", "warehouse/tables")
 

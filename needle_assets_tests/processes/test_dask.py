@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -172,8 +173,20 @@ def started(home: Home, dask: Dask, *words: object) -> "subprocess.Popen[bytes]"
 
 def test_without_a_certificate_nobody_is_let_in_and_where_nobody_answers_a_sentence_comes_within_ten_seconds(dask):
     address = json.loads(dask.file.read_text())["address"]
-    for scheduler in (address.replace("tls://", "tcp://"), "tcp://127.0.0.1:9"):
-        asked = time.monotonic()
-        with pytest.raises(ClusterError, match="does not answer"):
-            Cluster(scheduler).executor()
-        assert time.monotonic() - asked < 10
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        for scheduler in (address.replace("tls://", "tcp://"), "tcp://127.0.0.1:9", f"tcp://127.0.0.1:{mute.getsockname()[1]}"):
+            asked = time.monotonic()
+            with pytest.raises(ClusterError, match="does not answer"):
+                Cluster(scheduler).executor()
+            assert time.monotonic() - asked < 10
+
+
+def test_nobody_waits_for_ever_when_the_last_worker_is_gone(dask):
+    tls = tuple(str(dask.folder / name) for name in ("ca.pem", "own.pem", "own.key"))
+    executor = Cluster(str(dask.file), tls, workerless_seconds=2.0).executor()
+    assert executor.submit(abs, -1).result() == 1
+    for process in dask.workers:
+        process.kill()
+    with pytest.raises(ClusterError, match=r"has had no worker for \d+ s; what was stored is kept"):
+        executor.submit(time.sleep, 0).result(timeout=30)
+    executor.shutdown()
