@@ -37,10 +37,11 @@ BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux: processes whose parent ha
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one refresh, with every process that it started."""
+    """Of one refresh, with every process that it started; the memory is the command's own at its largest."""
 
     wall_seconds: float
     cpu_seconds: float
+    memory_mb: float
 
 
 def main() -> None:
@@ -102,10 +103,13 @@ def _refreshed(code: Path, home: Path, landing: Path) -> Cost:
     environment = {**os.environ, "NEEDLE_HOME": str(home), "PYTHONPATH": str(code)}
     command = [sys.executable, "-m", "needle_assets.cli", "refresh", "--landing", str(landing), "--json"]
     kept, before, started = _children(), _cpu_of_children(), time.perf_counter()
-    subprocess.run(command, env=environment, cwd=code, check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, cwd=code, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
     _wait_for_others(kept)
-    return Cost(wall, _cpu_of_children() - before)
+    return Cost(wall, _cpu_of_children() - before, used.ru_maxrss * 1024 / 1e6)
 
 
 def _cpu_of_children() -> float:
@@ -143,7 +147,9 @@ def _git(*arguments: str) -> None:
 
 
 def _tell(what: str, costs: dict[str, Cost]) -> None:
-    said = ", ".join(f"{name} {cost.wall_seconds:.1f} s (CPU {cost.cpu_seconds:.1f} s)" for name, cost in costs.items())
+    said = ", ".join(
+        f"{name} {cost.wall_seconds:.1f} s (CPU {cost.cpu_seconds:.1f} s, {cost.memory_mb:.0f} MB)" for name, cost in costs.items()
+    )
     ratio = f", CPU now / before {costs['now'].cpu_seconds / costs['before'].cpu_seconds:.2f}" if len(costs) > 1 else ""
     print(f"{what}: {said}{ratio}", flush=True)
 
