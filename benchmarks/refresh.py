@@ -148,7 +148,8 @@ def _git(*arguments: str) -> None:
 
 def _tell(what: str, costs: dict[str, Cost]) -> None:
     said = ", ".join(
-        f"{name} {cost.wall_seconds:.1f} s (CPU {cost.cpu_seconds:.1f} s, {cost.memory_mb:.0f} MB)" for name, cost in costs.items()
+        f"{name} {cost.wall_seconds:.1f} s (CPU {cost.cpu_seconds:.1f} s, {cost.memory_mb:.0f} MB)"
+        for name, cost in costs.items()
     )
     ratio = f", CPU now / before {costs['now'].cpu_seconds / costs['before'].cpu_seconds:.2f}" if len(costs) > 1 else ""
     print(f"{what}: {said}{ratio}", flush=True)
