@@ -27,7 +27,7 @@ ROWS_PER_SHARD_ELSE, ROWS_PER_GROUP_ELSE = 262_144, 16_384
 # Enough to sort all but the stamps; the rest of it would only keep parts of the file that are not read again.
 MEMORY_LIMIT = "300MB"
 # What says how a home is run, not what is in it.
-NOT_SCIENCE = ("schedule", "publishing", "compute", "warehouse", "fetch", "send", "landing")
+NOT_SCIENCE = ("schedule", "publishing", "compute", "dagster", "warehouse", "fetch", "send", "landing")
 
 
 @dataclass(frozen=True)

@@ -103,13 +103,42 @@ class Teller:
     asked: Sequence[str | None] = ()
 
     def __call__(self, told: Sequence[Told], versions: Versions) -> None:
-        """One event per write, in batches, with the versions of what was read."""
+        """
+        One event per object, in batches, with the versions of what was read.
+
+        In a home of very many objects one per write instead, of no object: unless the run was asked for by name.
+        """
         if not told:
             return
         stage = told[0].stage
+        if self._is_brief and stage.is_per_object:
+            newest = {parent: self._newest(parent) for parent in stage.reads}
+            events.emit(self.context, [self._event_of_write(written, newest) for written in _by_write(told)])
+            return
         inputs = {parent: self._input(stage, parent, [t.object_id for t in told], versions) for parent in stage.reads}
         shown = self._shown(stage, told)
         events.emit(self.context, [self._event(t, inputs, shown.get(t.object_id, {})) for t in told])
+
+    @cached_property
+    def _is_brief(self) -> bool:
+        return not self.asked and tell.n_objects(self.session) > self.session.settings.dagster.object_events_up_to
+
+    def _newest(self, parent: str) -> tuple[str, int | None]:
+        source = self.session.stage(parent)
+        newest = self.context.instance.fetch_materializations(asset_key(parent), limit=1).records if source else []
+        return f"code {source.code_version}" if source else EXTERNAL_VERSION, newest[0].storage_id if newest else None
+
+    def _event_of_write(self, told: Sequence[Told], inputs: Mapping[str, tuple[str, int | None]]) -> dg.AssetMaterialization:
+        stage = told[0].stage
+        return events.materialization(
+            asset_key(stage.table),
+            None,
+            data_version=f"code {stage.code_version}",  # the ledger knows which of the objects is stale
+            code_version=told[0].code_version,
+            inputs={asset_key(parent): seen for parent, seen in inputs.items()},
+            metadata={"objects": len(told), "rows": sum(t.n_rows for t in told), "rejected": sum(t.n_rejected for t in told)},
+            tags={WRITE_ID_TAG: told[0].write_id},
+        )
 
     def _shown(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, dict[str, dg.MetadataValue | int]]:
         """Tallies and pictures beside the events, by object. Whatever goes wrong with them is a warning: rows are stored by now."""
@@ -130,11 +159,18 @@ class Teller:
         told = tell.untold(self.session, stage)
         if not told:
             return 0
-        known = self._known_writes(stage, told)
-        missing = [t for t in told if t.write_id not in known.get(t.object_id, ())]
+        known, brief = self._known_writes(stage, told), self._brief_writes(stage, told)
+        missing = [t for t in told if t.write_id not in brief and t.write_id not in known.get(t.object_id, ())]
         self(missing, tell.data_versions(self.session, stage, [t.object_id for t in missing]))
         tell.mark_told(self.session, stage, sorted({t.write_id for t in told}))
         return len(missing)
+
+    def _brief_writes(self, stage: Stage, told: Sequence[Told]) -> set[str]:
+        """Writes that one event told of: what is untold was written last, so that it is among the newest."""
+        if not (self._is_brief and stage.is_per_object):
+            return set()
+        newest = self.context.instance.fetch_materializations(asset_key(stage.table), limit=len(_by_write(told))).records
+        return {(r.asset_materialization.tags or {}).get(WRITE_ID_TAG, "") for r in newest if r.asset_materialization}
 
     def _known_writes(self, stage: Stage, told: Sequence[Told]) -> dict[str | None, set[str]]:
         key = asset_key(stage.table)
@@ -181,6 +217,14 @@ class Teller:
         newest = instance.fetch_materializations(key, limit=1).records
         version = dagster_version(source, versions.get((parent, None), "empty"))
         return dict.fromkeys(keys, (version, newest[0].storage_id if newest else None))
+
+
+def _by_write(told: Sequence[Told]) -> list[list[Told]]:
+    """What was written together."""
+    writes: dict[str, list[Told]] = {}
+    for one in told:
+        writes.setdefault(one.write_id, []).append(one)
+    return list(writes.values())
 
 
 def dagster_version(stage: Stage, data_version: str) -> str:

@@ -9,6 +9,7 @@ from needle_assets.pipeline.session import Session
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger, rows
 from needle_assets.warehouse.connection import writing
+from needle_assets.warehouse.landed import manifest
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ def untold(session: Session, stage: Stage) -> list[Told]:
         for r in session.untold
         if r["asset"] == stage.table
     ]
+
+
+def n_objects(session: Session) -> int:
+    """How many objects the home holds."""
+    with writing(session.home.working) as connection:
+        return manifest.n_objects(connection)
 
 
 def mark_told(session: Session, stage: Stage, write_ids: Sequence[str]) -> None:

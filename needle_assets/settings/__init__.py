@@ -33,6 +33,7 @@ from needle_assets.settings.services import (
     DESTINATIONS,
     SOURCES,
     ComputeSettings,
+    DagsterSettings,
     FetchSettings,
     KafkaSettings,
     PublishingSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "SOURCES",
     "CheckerSettings",
     "ComputeSettings",
+    "DagsterSettings",
     "DetectionSettings",
     "EarlySettings",
     "EpochSettings",
@@ -91,6 +93,7 @@ class Settings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     publishing: PublishingSettings = field(default_factory=PublishingSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    dagster: DagsterSettings = field(default_factory=DagsterSettings)
     warehouse: WarehouseSettings = field(default_factory=WarehouseSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
     send: SendSettings = field(default_factory=SendSettings)

@@ -77,6 +77,17 @@ class ComputeSettings:
 
 
 @dataclass(frozen=True)
+class DagsterSettings:
+    """
+    What Dagster is told. Up to ``object_events_up_to`` objects in the home each has an event of its own of every product.
+
+    With more there is one event for all objects that were computed together: each costs 0.7 ms and 5 kB, for each of 17 products.
+    """
+
+    object_events_up_to: CountOrNone = 20_000
+
+
+@dataclass(frozen=True)
 class WarehouseSettings:
     """
     Where the tables lie: in one file of the home, or in a lake that several machines share.

@@ -112,6 +112,27 @@ def test_a_refresh_draws_nothing_and_links_each_object_to_its_page(filled) -> No
             assert not any("picture" in one.metadata for one in told)
 
 
+@pytest.mark.slow
+def test_with_very_many_objects_there_is_one_event_a_write_and_none_of_them_is_told_twice(own) -> None:
+    home, key = own[1], asset_key("core.hosts")
+    home.settings_file.write_text("[dagster]\nobject_events_up_to = 1\n", encoding="utf-8")
+    n_objects = len(ask(home.published, "from lineage.objects"))
+
+    def events() -> list[tuple[str | None, object]]:
+        with instance_of(home.path) as instance:
+            found = [record.asset_materialization for record in instance.fetch_materializations(key, limit=1000).records]
+        return [(event.partition, event.metadata.get("objects")) for event in found]
+
+    before = len(events())
+    run_refresh(home, RefreshOptions(recompute=("core/hosts",), **QUIETLY))
+    assert (len(events()), events()[0][0], events()[0][1].value) == (before + 1, None, n_objects)
+    with writing(home.working) as connection:
+        connection.execute("update lineage.ledger set is_told = false where asset = 'core.hosts'")
+    run_refresh(home, RefreshOptions(recompute=("core/splits",), **QUIETLY))
+    assert len(events()) == before + 1
+    assert ask(home.published, "select count(*) from lineage.ledger where not is_told") == [(0,)]
+
+
 def test_a_training_leaves_out_what_failed_and_refuses_what_is_stale(own, monkeypatch) -> None:
     home, object_id = own[1], someone(own[1])
     session = Session(home, home.settings(), workers=1).open()
