@@ -114,7 +114,7 @@ class ClusterExecutor(Executor):
     Tasks to the workers of a scheduler.
 
     A worker that is lost is made good by the scheduler, which gives its tasks to another. A task that was lost with several is told
-    like one that killed a process of a pool: BrokenExecutor.
+    like one that killed a process of a pool: BrokenExecutor. ``count`` is how many workers there are now.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -123,7 +123,14 @@ class ClusterExecutor(Executor):
         self._futures: set[Any] = set()
         self._waiting: set[Future[Any]] = set()
         self._ended = threading.Event()
-        self.count = sum(self._client.nthreads().values())
+        threads = self._client.nthreads()
+        self.count = len(threads)
+        if any(n != 1 for n in threads.values()):
+            self.shutdown()
+            raise ClusterError(
+                f"a worker of {cluster.scheduler} computes {max(threads.values())} tasks at once in one process, where they would "
+                "disturb each other; start workers with --nthreads 1, as many as there are cores."
+            )
         if not self.count:
             self.shutdown()
             raise ClusterError(
@@ -137,7 +144,9 @@ class ClusterExecutor(Executor):
         seen = time.monotonic()
         while not self._ended.wait(LOOK_SECONDS):
             with suppress(Exception):  # whatever is wrong with the scheduler, those who wait are told by the client
-                seen = time.monotonic() if self._client.nthreads() else seen
+                n_workers = len(self._client.nthreads())
+                self.count = n_workers or self.count
+                seen = time.monotonic() if n_workers else seen
             if time.monotonic() - seen > self._cluster.workerless_seconds:
                 self._give_up(time.monotonic() - seen)
 

@@ -200,10 +200,15 @@ class _Pools:
 
     def __init__(self, count: int, cluster: "Cluster | None") -> None:
         # Of a cluster it is known once it is asked.
-        self.count = count if cluster is None else max(count, 2)
+        self._count = count if cluster is None else max(count, 2)
         self._cluster = cluster
         self._pool: Executor | None = None
         self._lone: Executor | None = None
+
+    @property
+    def count(self) -> int:
+        """Of a cluster as many as there are now: its workers come and go."""
+        return getattr(self._pool, "count", self._count)
 
     @property
     def has_others(self) -> bool:
@@ -236,9 +241,7 @@ class _Pools:
     def _new(self, count: int) -> Executor:
         if self._cluster is None:
             return process_pool(count, preload=["needle_assets.pipeline.preloaded"])
-        executor = self._cluster.executor()
-        self.count = executor.count
-        return executor
+        return self._cluster.executor()
 
     def close(self) -> None:
         for pool in (self._pool, self._lone):

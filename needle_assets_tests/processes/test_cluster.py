@@ -41,6 +41,8 @@ def test_one_worker_elsewhere_computes_what_this_process_would_not_and_in_order(
     workers = Workers(1, cluster=Elsewhere("tcp://host:1"))
     assert list(workers.map(doubled, range(5))) == [(k, 2 * k) for k in range(5)]
     assert (workers.is_started, workers.count) == (True, 1)
+    workers._pools._pool.count = 7  # others joined
+    assert workers.count == 7
     workers.close()
 
 

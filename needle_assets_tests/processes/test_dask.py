@@ -181,10 +181,15 @@ def test_without_a_certificate_nobody_is_let_in_and_where_nobody_answers_a_sente
             assert time.monotonic() - asked < 10
 
 
-def test_nobody_waits_for_ever_when_the_last_worker_is_gone(dask):
+def test_workers_that_join_are_counted_and_nobody_waits_for_ever_when_the_last_is_gone(dask):
     tls = tuple(str(dask.folder / name) for name in ("ca.pem", "own.pem", "own.key"))
     executor = Cluster(str(dask.file), tls, workerless_seconds=2.0).executor()
     assert executor.submit(abs, -1).result() == 1
+    dask.workers.append(dask.worker())
+    deadline = time.monotonic() + 30
+    while executor.count < len(dask.workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert executor.count == len(dask.workers)
     for process in dask.workers:
         process.kill()
     with pytest.raises(ClusterError, match=r"has had no worker for \d+ s; what was stored is kept"):
