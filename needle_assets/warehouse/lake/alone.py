@@ -13,6 +13,8 @@ from needle_assets.warehouse.lake.place import Lake
 
 # Any number will do that nobody else takes in this database: "needle".
 KEY = int.from_bytes(b"needle")
+# As much of a name as Postgres keeps.
+NAME_BYTES = 2**6 - 1
 _HOLDER = (
     "select application_name from pg_stat_activity join pg_locks using (pid) where locktype = 'advisory' "
     "and (classid::bigint << 32) + objid::bigint = %s and granted limit 1"
@@ -69,7 +71,7 @@ def _session(lake: Lake, what: str) -> Any:
 
     name = f"needle {what} (process {os.getpid()} on {socket.gethostname()})"
     try:
-        session = psycopg2.connect(lake.connects_to, connect_timeout=10, application_name=name[:63])
+        session = psycopg2.connect(lake.connects_to, connect_timeout=10, application_name=name[:NAME_BYTES])
     except psycopg2.Error as error:
         text = " ".join(str(error).split()).rstrip(".")
         raise WarehouseError(
