@@ -66,7 +66,7 @@ class _Expected:
     """What must hold where a task is computed: the code, and the folders with the first of their entries."""
 
     code: str
-    folders: tuple[tuple[str, tuple[str, ...]], ...]
+    folders: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
 
     def require(self) -> None:
         """Raise ClusterError, which names this host, where it does not hold."""
@@ -77,18 +77,29 @@ class _Expected:
                 "same version there, start the worker again, then run the command again."
             )
         for folder, entries in self.folders:
-            missing = [name for name in entries if not (Path(folder) / name).exists()]
+            missing = [f"lacks {name}, which is" for name, _ in entries if not (Path(folder) / name).exists()]
+            missing += [
+                f"has an older {name} than" for name, size in entries if not missing and _size(Path(folder) / name) < size
+            ]
             if missing or not Path(folder).is_dir():
-                what = f"lacks {missing[0]}, which is" if Path(folder).is_dir() else "is not there, though it is"
+                what = missing[0] if Path(folder).is_dir() else "is not there, though it is"
                 raise ClusterError(
                     f"the worker on {host} does not see {folder} as this command does: it {what} here. Nothing was stored of "
                     "this step; mount the folder there at the same place, then run the command again."
                 )
 
 
-def _entries(folder: Path) -> tuple[str, ...]:
+def _entries(folder: Path) -> tuple[tuple[str, int], ...]:
     with os.scandir(folder) as found:
-        return tuple(sorted(entry.name for entry in found if not entry.name.startswith("."))[:N_ENTRIES])
+        names = sorted(entry.name for entry in found if not entry.name.startswith("."))[:N_ENTRIES]
+    return tuple((name, _size(folder / name)) for name in names)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, which may have grown since; of anything else 0. A file is opened, as a mount may remember sizes of before."""
+    with suppress(OSError), path.open("rb") as file:
+        return os.fstat(file.fileno()).st_size
+    return 0
 
 
 def computed(expected: _Expected, packed: bytes) -> Any:

@@ -57,20 +57,27 @@ def test_a_worker_that_does_not_see_a_folder_or_sees_another_there_is_refused(tm
     monkeypatch.setattr(cluster.socket, "gethostname", lambda: "node7")
     if has_folder:
         (tmp_path / "landing").mkdir()  # as where nothing is mounted
-    expected = _Expected(code_id(), ((str(tmp_path / "landing"), ("alerts", "bts.csv")),))
+    expected = _Expected(code_id(), ((str(tmp_path / "landing"), (("alerts", 0), ("bts.csv", 0))),))
     with pytest.raises(ClusterError, match=rf"node7 does not see {tmp_path}/landing as this command does: .* Nothing was stored"):
         computed(expected, packed(doubled, 1))
 
 
 def test_a_worker_that_sees_the_folders_computes(tmp_path) -> None:
     (tmp_path / "bts.csv").touch()
-    assert computed(_Expected(code_id(), ((str(tmp_path), ("bts.csv",)),)), packed(doubled, 4)) == 8
+    assert computed(_Expected(code_id(), ((str(tmp_path), (("bts.csv", 0),)),)), packed(doubled, 4)) == 8
+
+
+def test_a_worker_whose_mount_shows_a_file_of_before_is_refused(tmp_path) -> None:
+    (tmp_path / "verdicts.csv").write_text("one\n")
+    computed(_Expected(code_id(), ((str(tmp_path), (("verdicts.csv", 3),)),)), packed(doubled, 4))  # it only grew meanwhile
+    with pytest.raises(ClusterError, match=r"it has an older verdicts\.csv than here"):
+        computed(_Expected(code_id(), ((str(tmp_path), (("verdicts.csv", 5),)),)), packed(doubled, 4))
 
 
 def test_a_folder_that_goes_away_while_a_worker_computes_is_told_once_with_its_name(tmp_path) -> None:
     (tmp_path / "bts.csv").touch()
     with pytest.raises(ClusterError, match=f"does not see {tmp_path} as this command does: it lacks bts.csv"):
-        computed(_Expected(code_id(), ((str(tmp_path), ("bts.csv",)),)), packed(vanishing, tmp_path))
+        computed(_Expected(code_id(), ((str(tmp_path), (("bts.csv", 0),)),)), packed(vanishing, tmp_path))
 
 
 def test_what_a_worker_cannot_read_is_an_error_with_its_name_and_the_path() -> None:
