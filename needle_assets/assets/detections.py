@@ -15,7 +15,9 @@ from needle_assets.samples.hosts import (
     landed_separation_arcsec,
     origin,
     packet_host,
+    photometric_redshift,
     position_of_ps1_object,
+    search_outcome,
     separation_on_sky_arcsec,
 )
 from needle_assets.samples.positions import mean_position_deg
@@ -62,15 +64,17 @@ def hosts(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     The host galaxy of an object.
 
     A landed host counts first, unless it cannot be the object's. Else the likeliest galaxy among the Pan-STARRS sources of the
-    newest packet that lists any. The row says who placed the host and who measured it. Magnitudes are dereddened with the
-    catalogue's A_V; without one they stay as they are, and the row says so.
+    newest packet that lists any. The row says who placed the host and who measured it, or what the search for one came to.
+    Magnitudes are dereddened with the catalogue's A_V; without one they stay as they are, and the row says so.
     """
     object_id = _object_id(frames)
     if object_id is None:
         return Product()
     landed, refused = _landed_host(frames, settings)
     host = landed or _packet_host(frames["raw.alerts"], settings)
-    row = {"object_id": object_id, "is_hosted": host is not None, "association": "none", "is_dereddened": False, **(host or {})}
+    outcome = "host" if host is not None else _search_outcome(frames["raw.hosts"])
+    none = {"association": "none", "is_dereddened": False, "search_outcome": outcome}
+    row = {"object_id": object_id, "is_hosted": host is not None, **none, **(host or {})}
     a_v_mag = frames["raw.objects"]["a_v_mag"][0] if len(frames["raw.objects"]) else None
     if host is not None and not row["is_dereddened"] and a_v_mag is not None:
         mags = dereddened({band: host.get(f"{band}_mag") for band in HOST_BANDS}, a_v_mag)
@@ -78,10 +82,16 @@ def hosts(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     return Product([row], refused)
 
 
+def _search_outcome(landed: pl.DataFrame) -> str | None:
+    return None if landed.is_empty() else search_outcome(landed["source"][0])
+
+
 def _landed_host(frames: Mapping[str, pl.DataFrame], settings: Settings) -> tuple[dict[str, Any] | None, list[Rejection]]:
     if frames["raw.hosts"].is_empty():
         return None, []
     host = frames["raw.hosts"].row(0, named=True)
+    if host["host_ra_deg"] is None:
+        return None, []
     catalogued = frames["raw.objects"].row(0, named=True) if len(frames["raw.objects"]) else {}
     position = _position(catalogued, frames["raw.alerts"])
     computed = position and separation_on_sky_arcsec(*position, host["host_ra_deg"], host["host_dec_deg"])
@@ -95,8 +105,9 @@ def _landed_host(frames: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
     association, magnitudes = origin(host["source"])
     has_magnitudes = any(host[f"{band}_mag"] is not None for band in HOST_BANDS)
     said = {"association": association, "magnitudes_from": magnitudes if has_magnitudes else None}
+    redshifts = dict(zip(("photometric_redshift", "photometric_redshift_err"), photometric_redshift(host["source"]), strict=True))
     is_dereddened = host.pop("mw_corrected")
-    return {**host, **said, "is_dereddened": is_dereddened}, []
+    return {**host, **said, **redshifts, "is_dereddened": is_dereddened}, []
 
 
 def _position(catalogued: Mapping[str, Any], alerts: pl.DataFrame) -> tuple[float, float] | None:

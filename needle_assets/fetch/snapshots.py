@@ -77,7 +77,7 @@ def read_host_rows(folder: LandingFolder) -> dict[str, dict[str, str]]:
 
 def merge_hosts(folder: LandingFolder, rows: Sequence[Mapping[str, Any]]) -> int:
     """
-    Put host rows of fetchers into the folder's hosts.csv; returns how many are new or changed.
+    Put host rows of fetchers into the folder's hosts.csv; returns how many hosts are new or changed.
 
     An object has at most one row of fetchers. Where somebody else gave a host, that row stays in force, and ours is kept only if
     it completes theirs with magnitudes: it then stands after theirs, because readers take the last row of an object.
@@ -99,13 +99,13 @@ def merge_hosts(folder: LandingFolder, rows: Sequence[Mapping[str, Any]]) -> int
         columns = [*header, *(name for name in HOST_COLUMNS if name.lower() not in _names(header))]
         padding = "," * (len(columns) - len(header)) if header else ""
         before, after = _around_theirs(ours | new, theirs)
-        n_new = sum(row in new.values() and not _says_the_same(ours.get(row["ztf_id"]), row) for row in [*before, *after])
+        fresh = [row for row in [*before, *after] if row in new.values() and not _says_the_same(ours.get(row["ztf_id"]), row)]
         text = [_line(columns, {name: name for name in columns})]
         text += [_line(columns, row) for row in before] + [line + padding for line, _ in theirs]
         text += [_line(columns, row) for row in after]
-        if n_new or len(before) + len(after) != len(ours):
+        if fresh or len(before) + len(after) != len(ours):
             folder.write(path, "".join(line + "\n" for line in text).encode())
-    return n_new
+    return sum(bool(row.get("host_ra")) for row in fresh)
 
 
 def completed_source(source: str) -> str:

@@ -1,6 +1,7 @@
 """Which galaxy hosts a transient, and how bright it is outside the Milky Way (paper, sections 2.2 and 4.1)."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ HUBBLE_DISTANCE_KPC, OMEGA_MATTER = 299792.458 / 70.0 * 1000.0, 0.3
 
 # How ``source`` of a host row that a fetch wrote begins and ends; with COMPLETED its magnitudes were asked for by position.
 SHERLOCK, PACKET, COMPLETED, FETCHED = "Sherlock via Lasair", "ZTF packet: PS1", "; Pan-STARRS DR2", " [needle fetch]"
+LEGACY = "Legacy Surveys DR10"
+# That catalogue looked there and has no likely galaxy, or it never looked; and how a row without a position says so.
+NO_HOST, NOT_COVERED = "no host", "not covered"
+WITHOUT_HOST = {f"{LEGACY}: {outcome}{FETCHED}": outcome for outcome in (NO_HOST, NOT_COVERED)}
+_REDSHIFT = re.compile(r", photometric redshift (\d+\.\d+)(?: \+- (\d+\.\d+))?")
 
 
 def origin(source: str | None) -> tuple[str, str]:
@@ -38,6 +44,24 @@ def origin(source: str | None) -> tuple[str, str]:
         return "landed", "landed"
     association = "sherlock" if said.startswith(SHERLOCK) else "packet" if said.startswith(PACKET) else "landed"
     return association, "panstarrs" if said.endswith(COMPLETED + FETCHED) else "landed"
+
+
+def search_outcome(source: str | None) -> str | None:
+    """What a landed row without a host tells of the search for one: ``no host`` or ``not covered``; None where it tells nothing."""
+    return WITHOUT_HOST.get(source or "")
+
+
+def photometric_redshift(source: str | None) -> tuple[float | None, float | None]:
+    """
+    Photometric redshift of a host and its standard deviation, as ``needle fetch legacy`` writes them into ``source``.
+
+    Either is None where the catalogue has none; both are for a row that somebody else wrote.
+    """
+    said = source or ""
+    found = _REDSHIFT.search(said) if said.startswith(LEGACY) and said.endswith(FETCHED) else None
+    if found is None:
+        return None, None
+    return float(found[1]), None if found[2] is None else float(found[2])
 
 
 def position_of_ps1_object(ps1_id: int) -> tuple[float, float] | None:

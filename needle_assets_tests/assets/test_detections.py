@@ -92,7 +92,8 @@ def test_the_host_is_the_likeliest_of_the_newest_packet_that_lists_any():
 
 def test_without_a_galaxy_there_is_no_host():
     for given in (packet(1, 59001.0), packet(1, 59001.0, **listed(2, 1.0, 17.0, star_score=0.9))):
-        assert host_of(given) == {"object_id": NAME, "is_hosted": False, "association": "none", "is_dereddened": False}
+        nothing = {"is_hosted": False, "association": "none", "is_dereddened": False, "search_outcome": None}
+        assert host_of(given) == {"object_id": NAME, **nothing}
 
 
 def test_the_settings_say_what_a_star_is_and_what_chance_is_too_large():

@@ -49,6 +49,8 @@ def test_a_night_shows_what_speaks_against_its_candidates_as_text(filled: tuple[
 
 KINDS = {
     "no host": ("delete from core.hosts", "Not looked for yet"),
+    "no galaxy": ("update core.hosts set is_hosted = false, search_outcome = 'no host'", "have no likely galaxy"),
+    "not covered": ("update core.hosts set is_hosted = false, search_outcome = 'not covered'", "so there may be a host"),
     "no stamps": (
         "delete from core.stamps; delete from core.masked_stamps; delete from core.stamp_quality",
         "No packet with cutouts",

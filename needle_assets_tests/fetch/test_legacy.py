@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from needle_assets.assets.detections import hosts
 from needle_assets.fetch import FetchError
 from needle_assets.fetch.catalogues.legacy import COLUMNS, likeliest_host
 from needle_assets.landing.catalogues import read_hosts
-from needle_assets.settings import HostSettings
+from needle_assets.settings import HostSettings, Settings
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.conftest import Fetcher
 from needle_assets_tests.fetch.loopback import Response
@@ -32,7 +33,7 @@ def hosts_of(landing: Path) -> pl.DataFrame:
 
 def test_the_likeliest_galaxy_lands_with_its_photometric_redshift(landed: Fetcher) -> None:
     assert landed("legacy").hosts == 1
-    [row] = hosts_of(landed.landing).to_dicts()
+    row = hosts_of(landed.landing).row(by_predicate=pl.col("object_id") == str(HOSTED), named=True)
     assert (row["object_id"], row["separation_arcsec"]) == (str(HOSTED), pytest.approx(2.0, abs=1e-3))
     assert (row["g_mag"], row["r_mag"], row["i_mag"], row["z_mag"]) == pytest.approx((20.4, 19.8, None, 19.3), abs=1e-4)
     expected = "Legacy Surveys DR10: 8796093022208001, photometric redshift 0.2100 +- 0.0300 [needle fetch]"
@@ -47,8 +48,36 @@ def test_no_host_and_not_covered_are_told_apart(landed: Fetcher) -> None:
     assert known == {str(HOSTED): "host", str(HOSTLESS): "no host", str(UNCOVERED): "not covered"}
 
 
-def state_of(landed: Fetcher) -> dict[str, Any]:
+def test_the_table_of_hosts_says_which_it_is_and_how_far_the_host(landed: Fetcher) -> None:
+    landed("legacy")
+    told = [row_of(frame) for frame in hosts_of(landed.landing).partition_by("object_id")]
+    names = ("search_outcome", "photometric_redshift", "photometric_redshift_err")
+    assert [tuple(row.get(name) for name in names) for row in told] == [
+        ("host", 0.21, 0.03),
+        ("no host", None, None),
+        ("not covered", None, None),
+    ]
+    assert [row["is_hosted"] for row in told] == [True, False, False]
 
+
+def row_of(landed: pl.DataFrame) -> dict[str, Any]:
+    """The object's row of core.hosts, of an object without packets and catalogue."""
+    alerts = pl.DataFrame(schema={"object_id": pl.String, "jd": pl.Float64, "ra": pl.Float64, "dec": pl.Float64})
+    [row] = hosts({"raw.alerts": alerts, "raw.hosts": landed, "raw.objects": pl.DataFrame()}, Settings()).rows
+    return dict(row)
+
+
+def test_a_host_that_somebody_gives_later_counts_and_one_that_vanished_does_not_go(landed: Fetcher) -> None:
+    landed("legacy")
+    with (landed.landing / "hosts.csv").open("a") as out:
+        out.write(f"{UNCOVERED},62.5,-65.001,,,,,,,false,mine\n")
+    landed.services.servers["legacy"].break_from(0, lambda _request, _response: Response(sky.LEGACY_HEADER.encode() + b"\n"))
+    landed("legacy", ids=[str(HOSTED), str(UNCOVERED)])
+    told = [row_of(frame) for frame in hosts_of(landed.landing).partition_by("object_id")]
+    assert [row["search_outcome"] for row in told] == ["host", "no host", "host"]
+
+
+def state_of(landed: Fetcher) -> dict[str, Any]:
     state = json.loads((landed.landing / "answers/legacy/state.json").read_bytes())
     return dict(state["objects"])
 
@@ -65,7 +94,7 @@ def test_a_host_of_somebody_else_stays_in_force(landed: Fetcher) -> None:
     (landed.landing / "hosts.csv").write_text(theirs)
     landed("legacy")
     landed("legacy", ids=[str(HOSTED)])
-    assert hosts_of(landed.landing)["source"].to_list() == ["mine"]
+    assert hosts_of(landed.landing).filter(object_id=str(HOSTED))["source"].to_list() == ["mine"]
 
 
 def test_objects_of_ztf_are_asked_for_only_by_name(landed: Fetcher) -> None:

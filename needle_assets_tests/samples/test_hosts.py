@@ -11,6 +11,7 @@ from needle_assets.samples.hosts import (
     dereddened,
     origin,
     packet_host,
+    photometric_redshift,
     position_of_ps1_object,
 )
 from needle_assets.settings import Settings
@@ -39,6 +40,20 @@ def test_the_product_says_it_too_and_nothing_of_magnitudes_that_are_not_there(r_
     empty = pl.DataFrame(schema={"object_id": pl.String, "a_v_mag": pl.Float64})
     [row] = hosts({"raw.alerts": empty, "raw.hosts": landed, "raw.objects": empty}, Settings()).rows
     assert (row["association"], row["magnitudes_from"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("Legacy Surveys DR10: 7, photometric redshift 0.2100 +- 0.0300 [needle fetch]", (0.21, 0.03)),
+        ("Legacy Surveys DR10: 7, photometric redshift 1.1000, spectroscopic redshift 0.50000 [needle fetch]", (1.1, None)),
+        ("Legacy Surveys DR10: 7, spectroscopic redshift 0.50000 [needle fetch]", (None, None)),
+        ("mine, photometric redshift 0.2100 +- 0.0300", (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_a_fetched_host_says_its_photometric_redshift(source, expected) -> None:
+    assert photometric_redshift(source) == expected
 
 
 def test_the_chance_of_an_unrelated_galaxy_is_that_of_bloom_by_hand() -> None:

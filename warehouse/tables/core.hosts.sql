@@ -13,6 +13,9 @@ create table core.hosts (
     i_mag float,
     z_mag float,
     y_mag float,
+    search_outcome varchar check (search_outcome in ('host', 'no host', 'not covered')), -- if absent: case when is_hosted then 'host' end
+    photometric_redshift float check (photometric_redshift >= 0), -- if absent: case when source like 'Legacy Surveys DR10: %[needle fetch]' then try_cast(regexp_extract(source, ', photometric redshift ([0-9.]+)', 1) as float) end
+    photometric_redshift_err float check (photometric_redshift_err >= 0), -- if absent: case when source like 'Legacy Surveys DR10: %[needle fetch]' then try_cast(regexp_extract(source, ', photometric redshift [0-9.]+ .. ([0-9.]+)', 1) as float) end
     is_dereddened boolean not null
 );
 comment on table core.hosts is 'The host galaxy of an object: from hosts.csv, else from the Pan-STARRS sources in its packets. One row per object.';
@@ -30,4 +33,7 @@ comment on column core.hosts.r_mag is 'Pan-STARRS r magnitude, dereddened where 
 comment on column core.hosts.i_mag is 'Pan-STARRS i magnitude, dereddened where is_dereddened [AB mag].';
 comment on column core.hosts.z_mag is 'Pan-STARRS z magnitude, dereddened where is_dereddened [AB mag].';
 comment on column core.hosts.y_mag is 'Pan-STARRS y magnitude, dereddened where is_dereddened [AB mag].';
+comment on column core.hosts.search_outcome is 'What the search for a host came to: host (one is known), no host (the Legacy Surveys looked there and have no likely galaxy), not covered (they did not look there); null where none is known and none was asked for by position.';
+comment on column core.hosts.photometric_redshift is 'Photometric redshift of the host (Legacy Surveys, median of its posterior); null where the catalogue that placed the host has none.';
+comment on column core.hosts.photometric_redshift_err is 'Standard deviation of photometric_redshift as the catalogue gives it; null if unknown.';
 comment on column core.hosts.is_dereddened is 'Whether Milky Way extinction is removed; false where A_V is unknown.';

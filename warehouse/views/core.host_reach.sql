@@ -9,6 +9,7 @@ select
     h.separation_arcsec <= t.reach_arcsec as is_host_in_stamps,
     case
         when t.n_stamps is null then 'no stamps'
+        when h.search_outcome = 'not covered' then 'not covered'
         when h.is_hosted is null or not h.is_hosted then 'no host found'
         when h.separation_arcsec is null then 'host without a place'
         when h.separation_arcsec <= t.reach_arcsec then 'in the stamps'

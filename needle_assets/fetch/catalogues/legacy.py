@@ -19,18 +19,16 @@ from needle_assets.fetch.service import Service
 from needle_assets.fetch.snapshots import MARK, merge_hosts, read_host_rows
 from needle_assets.images.stamps import sky_offset_arcsec
 from needle_assets.landing.values import shown
-from needle_assets.samples.hosts import packet_host
+from needle_assets.samples.hosts import LEGACY, NO_HOST, NOT_COVERED, packet_host
 from needle_assets.settings import HostSettings, Settings
 from needle_assets.surveys.known import id_examples, is_object_id
 from needle_assets.surveys.panstarrs import HOST_BANDS
 
-LEGACY = "Legacy Surveys DR10"
 BANDS = tuple(HOST_BANDS)[:4]  # the Legacy Surveys have no y
 COLUMNS = ("ls_id", "ra", "dec", "type", *(f"mag_{band}" for band in BANDS), "z_phot_median", "z_phot_std", "z_spec")
 # Within this there are forty sources wherever the survey looked: where there is none, it did not look.
 COVERAGE_RADIUS_ARCSEC = 60.0
 MERGE_EVERY = 50
-NO_HOST, NOT_COVERED = "no host", "not covered"
 
 _NO_GALAXIES = ("PSF", "DUP")
 _QUERY = (
@@ -46,7 +44,7 @@ def fetch_legacy(
     Hosts of Rubin's objects whose packets landed, or of ``ids``, that have none in ``hosts.csv``.
 
     The host is the likeliest galaxy, by the rule of ``core.hosts`` for the sources of a packet. An object without a likely one and an
-    object where the survey never looked are told apart, in the notes of the summary and in the state that is kept.
+    object where the survey never looked are told apart: by rows of ``hosts.csv`` without a position, and in the notes of the summary.
 
     Raises
     ------
@@ -147,7 +145,7 @@ class _Legacy:
 
     def is_due(self, object_id: str, in_force: Mapping[str, str] | None) -> bool:
         """Whether it has no host, and was not asked for in vain lately."""
-        if in_force is not None:
+        if in_force is not None and in_force["host_ra"]:
             return False
         known = self._run.state["objects"].get(object_id, {})
         pause_seconds = 86400 * self._run.settings.fetch.ask_old_again_days
@@ -175,9 +173,11 @@ class _Legacy:
         self._run.folder.write(self._run.folder.answers / "sources" / f"{object_id}.csv", content)
         host = likeliest_host(rows, ra_deg, dec_deg, self._run.settings.hosts)
         in_force = self._in_force.get(object_id)
+        outcome = "host" if host else NO_HOST if rows else NOT_COVERED
         if host and (in_force is None or in_force["source"].startswith(LEGACY)):
             self._rows.append({"ztf_id": object_id, **host})
-        outcome = "host" if host else NO_HOST if rows else NOT_COVERED
+        elif not host and (in_force is None or not in_force["host_ra"]):
+            self._rows.append({"ztf_id": object_id, "mw_corrected": False, "source": f"{LEGACY}: {outcome}{MARK}"})
         if not host:
             self._told[outcome] += 1
         self._outcomes[object_id] = outcome

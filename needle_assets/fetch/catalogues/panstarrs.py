@@ -20,7 +20,7 @@ from needle_assets.fetch.snapshots import MARK, completed_source, merge_hosts, r
 from needle_assets.images.stamps import sky_offset_arcsec
 from needle_assets.landing.values import shown
 from needle_assets.landing.ztf_packets import is_ztf_id
-from needle_assets.samples.hosts import COMPLETED, PACKET
+from needle_assets.samples.hosts import COMPLETED, PACKET, WITHOUT_HOST
 from needle_assets.settings import Settings
 from needle_assets.surveys.panstarrs import HOST_BANDS
 
@@ -124,7 +124,7 @@ def _hosts(run: Run) -> Iterator[Host]:
     """The host of every object that has one: in force in hosts.csv, else named by a packet."""
     known = run.state.setdefault("packet_hosts", {})
     packets = update_packet_hosts(run.folder.path, known, run.settings.hosts)
-    in_force = read_host_rows(run.folder)
+    in_force = {object_id: row for object_id, row in read_host_rows(run.folder).items() if row["source"] not in WITHOUT_HOST}
     for object_id, row in in_force.items():
         is_from_packet = row["source"].startswith(PACKET)
         if (

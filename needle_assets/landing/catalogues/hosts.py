@@ -17,6 +17,7 @@ from needle_assets.landing.catalogues.rows import (
     with_kept_sources,
     with_numbers,
 )
+from needle_assets.samples.hosts import WITHOUT_HOST
 
 _MAGS = {f"{band}ap": f"{band}_mag" for band in "grizy"}
 
@@ -88,7 +89,8 @@ def read_hosts(path: Path, notices: list[str] | None = None) -> tuple[pl.DataFra
     told: list[str] = []
     frame, broken = read_columns(path, NAMES, required=("object_id", "host_ra", "host_dec"), notices=told)
     typed = with_flags(with_numbers(frame, _BOUNDS | _OPTIONAL_BOUNDS))
-    checks = [id_check(), *(range_check(name, bounds) for name, bounds in _BOUNDS.items()), flag_check()]
+    placed = [range_check(name, bounds) for name, bounds in _BOUNDS.items()]
+    checks = [id_check(), *((holds | _is_without_host(), sentence) for holds, sentence in placed), flag_check()]
     accepted, rejections = split(path, typed, frame, checks)
     rejections += _unusable_values(path, accepted, frame)
     accepted, without_source = with_kept_sources(path, accepted)
@@ -100,6 +102,12 @@ def read_hosts(path: Path, notices: list[str] | None = None) -> tuple[pl.DataFra
     if notices is not None:
         notices += told
     return named.with_columns(pl.col(*_MAGS.values()).cast(pl.Float32)), broken + rejections + without_source + repeated
+
+
+def _is_without_host() -> pl.Expr:
+    """Rows of a fetch that found no host and says so: they have no position."""
+    says_so = pl.col("source").is_in(sorted(WITHOUT_HOST))
+    return says_so & pl.all_horizontal(pl.col(name).is_null() for name in _BOUNDS)
 
 
 def _unusable_values(path: Path, accepted: pl.DataFrame, given: pl.DataFrame) -> list[Rejection]:
