@@ -82,7 +82,9 @@ def _second_batch(seen: list[str]) -> Callable[..., bool]:
 
 
 def of_the_table(*arguments: Any, **_: Any) -> bool:
-    """Whether a call is about TABLE, whose name or stage is among the arguments."""
+    """Whether a call is about TABLE: its name or stage is among the arguments, or what one of them maps."""
+    if any(TABLE in argument for argument in arguments if isinstance(argument, dict)):
+        return True
     stages = [getattr(argument, "stage", argument) for argument in arguments]
     return any(TABLE in (stage, getattr(stage, "table", None)) for stage in stages if isinstance(stage, str | Stage))
 

@@ -85,9 +85,8 @@ def _run(
     report = session.reports.setdefault(stage.table, StageReport())
     started = time.monotonic()
     tasks = _after_closing(opened, _tasks(session, stage, keys))
-    in_pool, is_short = _in_pool(session, keys), stage.is_per_object and len(keys) <= POOL_FROM_OBJECTS
-    mapped = session.pool.map(run_task, tasks, in_pool=in_pool, is_short=is_short, rescue=RESCUE, name=stage.table)
-    for task, computed in mapped:
+    in_pool = _in_pool(session, keys)
+    for task, computed in session.pool.map(run_task, tasks, in_pool=in_pool, rescue=RESCUE, name=stage.table):
         _store(session, stage, task, computed, plans, writer, tell, report)
         session.progress(stage.table, report.computed + report.failed, len(keys))
     report.seconds += time.monotonic() - started

@@ -104,12 +104,11 @@ class Workers:
         tasks: Iterable[T],
         *,
         in_pool: bool = True,
-        is_short: bool = False,
         rescue: Rescue[T, R] | None = None,
         name: str = "",
     ) -> Iterator[tuple[T, R]]:
         """
-        Results in the order of the tasks, with only a few tasks in memory at a time. Nothing is called ``before`` the first of short ones.
+        Results in the order of the tasks, with only a few tasks in memory at a time.
 
         A task whose worker dies is tried again in a fresh one, then part by part, and only a part that kills its worker again
         is given up, as ``rescue`` says.
@@ -124,18 +123,16 @@ class Workers:
         if is_marked or (in_pool and self._pools.has_others):
             yield from self._in_pool(function, tasks, rescue, name)
         else:
-            yield from self._here(function, tasks, name, is_short=is_short)
+            yield from self._here(function, tasks, name)
 
-    def _here(self, function: Callable[[T], R], tasks: Iterable[T], name: str, *, is_short: bool) -> Iterator[tuple[T, R]]:
+    def _here(self, function: Callable[[T], R], tasks: Iterable[T], name: str) -> Iterator[tuple[T, R]]:
         is_marked = False
         try:
             for task in tasks:
                 if not is_marked:
                     self._marks.add(name)
                     is_marked = True
-                if not is_short:
-                    self._before()
-                is_short = False
+                self._before()
                 yield task, function(task)
         finally:
             if is_marked:

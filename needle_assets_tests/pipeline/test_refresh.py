@@ -129,9 +129,8 @@ def test_archives_hold_what_single_files_hold_and_are_read_twice(own, tmp_path, 
     assert not again.unpacked.exists()
 
 
-def test_others_may_open_the_warehouse_while_a_refresh_computes_for_long(own, monkeypatch):
+def test_others_may_open_the_warehouse_while_a_refresh_computes(own, monkeypatch):
     free, compute = [], run_stage.run_task
-    monkeypatch.setattr(run_stage, "POOL_FROM_OBJECTS", 0)
 
     def looking(task):
         look = f"import duckdb; duckdb.connect({str(own[1].working)!r}, read_only=True)"
