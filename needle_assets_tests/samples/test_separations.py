@@ -69,7 +69,8 @@ def test_a_host_too_far_is_a_rejection_and_the_object_has_none_of_its_magnitudes
         {"object_id": ["ZTF18abcdefg"], "a_v_mag": [0.1], "ra_deg": [11.0], "dec_deg": [0.0], "redshift": [0.05]}
     )
     product = hosts({"raw.alerts": NO_OBJECT, "raw.hosts": LANDED, "raw.objects": catalogue}, Settings())
-    assert product.rows == [{"object_id": "ZTF18abcdefg", "is_hosted": False, "association": "none", "is_dereddened": False}]
+    nothing = {"is_hosted": False, "association": "none", "is_dereddened": False, "search_outcome": None}
+    assert product.rows == [{"object_id": "ZTF18abcdefg", **nothing}]
     (why,) = product.rejections
     assert why.measured["separation_arcsec"] == pytest.approx(3600.0)
     assert why.measured["source"] == "mine"
