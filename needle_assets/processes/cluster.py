@@ -174,8 +174,8 @@ class ClusterExecutor(Executor):
         """Compute ``function`` of one task on a worker that has this code and sees these folders."""
         (task,) = given
         folders = tuple((str(folder), _entries(folder)) for folder in self._cluster.folders if folder.is_dir())
+        packed = pickle.dumps((function, task), protocol=pickle.HIGHEST_PROTOCOL)
         try:
-            packed = pickle.dumps((function, task), protocol=pickle.HIGHEST_PROTOCOL)
             theirs = self._client.submit(computed, _Expected(code_id(), folders), packed, pure=False)
         except Exception as error:  # a client that has lost its scheduler refuses everything
             raise _lost(self._cluster) from error

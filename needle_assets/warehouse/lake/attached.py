@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import duckdb
 
 from needle_assets.errors import NeedleError, WarehouseError
+from needle_assets.warehouse.connection import MEMORY_LIMIT, THREADS
 from needle_assets.warehouse.lake import PUBLISHED
 from needle_assets.warehouse.lake.place import Lake
 
-THREADS, MEMORY_LIMIT = 1, "1000MB"
 _PACKAGES = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
 _LOOKER = "looker"
 _kept: dict[tuple[Lake, str], duckdb.DuckDBPyConnection] = {}

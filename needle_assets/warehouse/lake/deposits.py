@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from needle_assets.warehouse.connection import MEMORY_LIMIT, THREADS
 from needle_assets.warehouse.lake import attached
 from needle_assets.warehouse.lake.place import Lake
 from needle_assets.warehouse.lake.tables import PIXEL_ROWS_PER_GROUP, hold_against_checks
@@ -65,7 +66,7 @@ def leave(depot: Depot, rows: pa.Table) -> Deposit:
         If rows break a check; nothing is written then.
     """
     path = f"{depot.lake.data}{depot.table.replace('.', '/')}/needle-{uuid.uuid4()}.parquet"
-    connection = duckdb.connect(config={"threads": attached.THREADS, "memory_limit": attached.MEMORY_LIMIT})
+    connection = duckdb.connect(config={"threads": THREADS, "memory_limit": MEMORY_LIMIT})
     try:
         attached.prepare_files(connection, depot.lake)
         if "://" not in path:
