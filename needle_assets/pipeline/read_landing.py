@@ -10,7 +10,7 @@ from needle_assets.landing.found import FileReport
 from needle_assets.pipeline.session import POOL_FROM_OBJECTS, RefreshError, Session
 from needle_assets.warehouse.connection import writing
 from needle_assets.warehouse.landed import manifest, snapshots
-from needle_assets.warehouse.landed.files import FilesTold, standing
+from needle_assets.warehouse.landed.files import FilesTold, standing, waiting_hosts
 
 FILES_PER_TASK = 64
 POOL_FROM_BYTES = 32_000_000
@@ -72,6 +72,9 @@ def scan(session: Session, folder: Path, *, accept_shrunken: bool = False) -> in
     reading = session.pool.map(read_snapshot, whole, in_pool=False, rescue=RESCUE_SNAPSHOT)
     changed = [found for _, found in reading]
     _take_snapshots(session, [*changed, *((FileReport(file), {}) for file in vanished)], accept_shrunken=accept_shrunken)
+    if any(file.kind == "hosts" for file in files):
+        with writing(session.home.working) as connection:
+            session.files.notices += waiting_hosts(connection)
     return len(files)
 
 

@@ -229,3 +229,15 @@ def test_what_is_not_believed_stands_in_the_rejections_until_the_file_is_itself_
     os.utime(path, ns=times)
     assert scanned(session, "hosts") == (40, [])
     assert not read_landing.is_doubtful(session)
+
+
+def test_hosts_of_objects_that_are_not_there_are_told_until_they_come(session):
+    where, misspelt = session.home.landing(), "ZTF21zzzzzzz"
+    (where / "hosts.csv").write_text(hosts([*IDS, misspelt]), encoding="utf-8")
+    scanned(session, "hosts")
+    said = f"1 of its 41 objects (such as {misspelt}) have neither packets nor photometry; their hosts wait for them."
+    assert [tuple(one) for one in session.files.notices] == [("hosts.csv", said)]
+    assert ("hosts.csv", said) in read_landing.standing_files(session).notices
+    (where / "photometry.csv").write_text(photometry([*IDS, misspelt]), encoding="utf-8")
+    scanned(session, "photometry")
+    assert read_landing.standing_files(session).notices == []

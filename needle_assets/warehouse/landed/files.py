@@ -140,4 +140,18 @@ def standing(connection: duckdb.DuckDBPyConnection) -> FilesTold:
         [STAGE],
     ).fetchall()
     told.refused = [RefusedHere(path, member, kind or kinds.get(path, "unknown"), *rest) for path, member, kind, *rest in rows]
+    told.notices += waiting_hosts(connection)
     return told
+
+
+def waiting_hosts(connection: duckdb.DuckDBPyConnection) -> list[Notice]:
+    """What to say of hosts whose object is not there: an id may be misspelled, or its packets may still come."""
+    found = connection.execute(
+        "select path, count(*), count(*) filter (not is_there), min(object_id) filter (not is_there) from (select path, object_id, "
+        "object_id in (select object_id from lineage.objects) as is_there from lineage.landing_rows where source = 'hosts') "
+        "group by path having not bool_and(is_there) order by path"
+    ).fetchall()
+    return [
+        Notice(path, f"{n_waiting} of its {n} objects (such as {first}) have neither packets nor photometry; their hosts wait for them.")
+        for path, n, n_waiting, first in found
+    ]
