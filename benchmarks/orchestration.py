@@ -22,6 +22,7 @@ from typing import Any
 
 import fastavro
 import polars as pl
+from astropy.coordinates import Angle
 
 from needle_assets.cli.verbs import RefreshOptions, run_refresh
 from needle_assets.home import Home
@@ -125,7 +126,11 @@ def models_of(folder: Path, n_packets: int) -> list[tuple[dict, list[dict], pl.D
 
 
 def fill(landing: Path, models: list, numbers: range, n_packets: int) -> None:
-    """Add objects ``numbers`` to a landing folder, or packets to those that are there: copies of the models under new ids."""
+    """
+    Add objects ``numbers`` to a landing folder, or packets to those that are there: copies of the models under new ids and names.
+
+    Each is moved along in right ascension: at the place of its model it would be one object with it.
+    """
     (landing / "alerts").mkdir(parents=True, exist_ok=True)
     photometry, rows = [], []
     for number in numbers:
@@ -138,7 +143,8 @@ def fill(landing: Path, models: list, numbers: range, n_packets: int) -> None:
             if not path.exists():
                 path.write_bytes(data)
         photometry.append(light_curve.with_columns(ztf_id=pl.lit(name)))
-        rows.append({**row, "ZTFID": name})
+        place = {"RA": f"{_moved(Angle(row['RA'], 'hourangle').deg, number):.7f}"}
+        rows.append({**row, **place, "ZTFID": name, "IAUID": f"SN2099{name.removeprefix('ZTF99')}"})
     catalogue = landing / "bts.csv"
     before = pl.read_csv(catalogue, infer_schema=False) if catalogue.exists() else None
     if before is not None and before["ZTFID"].is_in([row["ZTFID"] for row in rows]).any():
@@ -155,10 +161,20 @@ def _append(path: Path, frame: pl.DataFrame) -> None:
 def _copies(schema: dict, packets: list[dict], name: str, number: int) -> Iterator[bytes]:
     for k, packet in enumerate(packets):
         candid = 3_000_000_000_000_000_000 + number * 100 + k
-        copy = {**packet, "objectId": name, "candid": candid, "candidate": {**packet["candidate"], "candid": candid}}
+        before = [_placed(earlier, number) for earlier in packet["prv_candidates"] or []]
+        candidate = {**_placed(packet["candidate"], number), "candid": candid}
+        copy = {**packet, "objectId": name, "candid": candid, "candidate": candidate, "prv_candidates": before or None}
         buffer = io.BytesIO()
         fastavro.writer(buffer, schema, [copy], sync_marker=random.Random(candid).randbytes(16))
         yield buffer.getvalue()
+
+
+def _placed(record: dict, number: int) -> dict:
+    return record if record.get("ra") is None else {**record, "ra": _moved(record["ra"], number)}
+
+
+def _moved(ra: float, number: int) -> float:
+    return (ra + 0.0137 * (1 + number)) % 360.0
 
 
 def _name(number: int) -> str:
