@@ -1,11 +1,13 @@
 """Every script of ``make bench`` runs, here with next to nothing to measure."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -46,3 +48,13 @@ def test_a_benchmark_prints_what_it_measured(script, tmp_path):
 @pytest.mark.slow
 def test_light_curves_are_measured_on_a_landing_folder_too(filled):
     assert "landed" in run("light_curves", str(filled[0]), "--single", "2", "--simulated", "4")
+
+
+def test_purity_at_a_completeness_is_that_of_the_published_mix(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    purity_at = importlib.import_module("beside_others").purity_at
+    p, is_rare = np.array([0.9, 0.8, 0.7, 0.7, 0.1]), np.array([True, False, True, False, False])
+    assert purity_at(p, is_rare, np.ones(5), completeness=0.5, share=0.4) == 1.0
+    # Both rare ones at 0.7, where two of three others are called too: at equal shares 1 of 1 + 2/3.
+    assert purity_at(p, is_rare, np.ones(5), completeness=1.0, share=0.5) == pytest.approx(0.6)
+    assert purity_at(p, is_rare, np.array([1, 0, 1, 1, 1]), completeness=1.0, share=0.5) == pytest.approx(1 / 1.5)

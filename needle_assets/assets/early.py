@@ -37,18 +37,24 @@ def early_features(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Pr
 
 def early_metrics(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     """How early models without stamps find rare classes, judged on objects that they were not trained on."""
+    product = Product()
+    for ablation, judged in judged_moments(frames):
+        rng = rng_for(settings.seed, "results.early_metrics", ablation)
+        product.rows += list(_metric_rows(ablation, judged, rng, settings.metrics.n_bootstrap))
+    return product
+
+
+def judged_moments(frames: Mapping[str, pl.DataFrame]) -> Iterator[tuple[str, Judgements]]:
+    """What the models of each ablation make of objects that they were not trained on, as of every moment."""
     places = frames["core.splits"].filter(~pl.col("is_untouched"))
     peaks = frames["core.epochs"].select("object_id", "peak_mjd")
     rows = frames["core.early_features"].join(places, on="object_id").join(peaks, on="object_id", how="left")
     rows = rows.sort("object_id", "as_of_mjd", "moment")
-    product = Product()
     models = frames["results.fold_models"].filter(pl.col("model_kind") == "metadata").sort("ablation", "fold")
     for (ablation,), own in models.partition_by("ablation", as_dict=True, maintain_order=True).items():
         judged = _judged(rows, own)
         if judged is not None:
-            rng = rng_for(settings.seed, "results.early_metrics", ablation)
-            product.rows += list(_metric_rows(str(ablation), judged, rng, settings.metrics.n_bootstrap))
-    return product
+            yield str(ablation), judged
 
 
 def _judged(rows: pl.DataFrame, models: pl.DataFrame) -> Judgements | None:

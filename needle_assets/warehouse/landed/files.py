@@ -152,6 +152,9 @@ def waiting_hosts(connection: duckdb.DuckDBPyConnection) -> list[Notice]:
         "group by path having not bool_and(is_there) order by path"
     ).fetchall()
     return [
-        Notice(path, f"{n_waiting} of its {n} objects (such as {first}) have neither packets nor photometry; their hosts wait for them.")
+        Notice(
+            path,
+            f"{n_waiting} of its {n} objects (such as {first}) have neither packets nor photometry; their hosts wait for them.",
+        )
         for path, n, n_waiting, first in found
     ]
