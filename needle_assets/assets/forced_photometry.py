@@ -1,4 +1,4 @@
-"""Forced photometry: what packets of either survey tell of exposures in which nothing needs to have been seen."""
+"""Forced photometry: what packets of either survey, and landed light curves, tell of exposures in which nothing needs to be seen."""
 
 from collections.abc import Mapping
 
@@ -24,19 +24,22 @@ LARGEST_OFFSET_ARCSEC = 0.2
 COLUMNS = (
     *("object_id", "mjd", "band", "flux_microjansky", "flux_err_microjansky", "reference_flux_microjansky"),
     *("offset_arcsec", "status"),
-    *("is_suspect", "processed_mjd", "candid"),
+    *("is_suspect", "processed_mjd", "candid", "source"),
 )
 
 
 def forced_photometry(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
-    Every exposure that packets tell a forced flux of, once: of several tellings the one that was processed last.
+    Every exposure that packets or landed photometry tell a forced flux of, once: of several tellings the one that was processed last.
 
-    One that the survey has withdrawn since is left out; exposures without a flux or a positive error are counted in a refusal.
+    A landed one that does not say when it was processed gives way to any packet. One that the survey has withdrawn since is left
+    out; exposures without a flux or a positive error are counted in a refusal.
     """
     alerts = frames["raw.alerts"]
-    told = pl.concat([_of_ztf(alerts, frames), _of_rubin(alerts)], how="diagonal_relaxed")
-    newest = told.sort("object_id", "band", "mjd", "processed_mjd", "candid").unique(
+    packets = pl.concat([_of_ztf(alerts, frames), _of_rubin(alerts)], how="diagonal_relaxed")
+    landed = _of_landed(frames["raw.forced_photometry"], packets, frames)
+    told = pl.concat([packets, landed], how="diagonal_relaxed") if len(landed) else packets
+    newest = told.sort("object_id", "band", "mjd", "processed_mjd", "candid", maintain_order=True).unique(
         ("object_id", "band", "mjd"), keep="last", maintain_order=True
     )
     is_usable = pl.col("flux_microjansky").is_finite() & (pl.col("flux_err_microjansky") > 0) & pl.col("withdrawn").is_null()
@@ -109,6 +112,7 @@ def _of_ztf(alerts: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> pl.Data
         status="procstatus",
         processed_mjd=pl.col("packet_jd") - MJD_OFFSET,
         candid="candid",
+        source=pl.lit(None, pl.String),
         withdrawn=pl.lit(None, pl.Float64),
     )
 
@@ -130,8 +134,31 @@ def _of_rubin(alerts: pl.DataFrame) -> pl.DataFrame:
         status=pl.lit(None, pl.String),
         processed_mjd=pl.col("timeProcessedMjdTai") - TAI_MINUS_UTC_SECONDS / SECONDS_PER_DAY,
         candid="candid",
+        source=pl.lit(None, pl.String),
         withdrawn="timeWithdrawnMjdTai",
     )
+
+
+def _of_landed(landed: pl.DataFrame, packets: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Landed rows, each at the time of the exposure that it is of where packets tell that exposure too, else at that of its first row."""
+    if landed.is_empty():
+        return packets.clear()
+    of = ["object_id", "band"]
+    within = {object_id: survey.same_exposure_days for object_id, survey in surveys_of(frames).items()}
+    rows = (
+        landed.with_row_index("place")
+        .sort(*of, "mjd")
+        .with_columns(within=pl.col("object_id").replace_strict(within, return_dtype=pl.Float64))
+    )
+    is_other = (pl.col("mjd").diff().over(of) > pl.col("within")).fill_null(value=True)
+    rows = rows.with_columns(exposure=is_other.cum_sum().over(of)).with_columns(first=pl.col("mjd").min().over(*of, "exposure"))
+    told = packets.select(*of, told="mjd").drop_nulls().unique().sort("told")
+    near = rows.sort("mjd").join_asof(told, left_on="mjd", right_on="told", by=of, strategy="nearest", check_sortedness=False)
+    is_told = ((pl.col("told") - pl.col("mjd")).abs() <= pl.col("within")).fill_null(value=False)
+    placed = near.with_columns(
+        mjd=pl.when(is_told).then("told").otherwise("first"), source=pl.col("source").fill_null("photometry")
+    )
+    return placed.sort("place").drop("told", "first", "exposure", "within", "place")
 
 
 def _places(alerts: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
-from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.catalogues import read_catalogue, read_forced_photometry, read_hosts, read_photometry
 from needle_assets.landing.folder import LandedPacket, read_members
 from needle_assets.landing.names import SCHEMAS_FOLDER
 from needle_assets.landing.packet import Packet
@@ -128,6 +128,11 @@ def _ours(item: LandedPacket, wanted: set[Place], schemas: Path) -> Iterator[Pac
 def photometry(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """Light curves that landed beside the packets, as landed."""
     return _whole_file(frames["landing.photometry"], read_photometry)
+
+
+def forced_photometry(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
+    """Forced photometry that landed beside the packets; of objects that have none the file is not opened."""
+    return _whole_file(frames["landing.photometry"].drop_nulls("forced_hash"), read_forced_photometry)
 
 
 def hosts(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:

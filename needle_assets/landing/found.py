@@ -25,8 +25,8 @@ class FileReport:
     What was found in one file.
 
     ``notices`` are sentences to tell that are no refusals: columns or a file that is not read. Of a snapshot, ``held`` counts the
-    rows and the values of each column, ``rows_of`` the rows of each object, and ``is_readable`` is False if it could not be read as a
-    whole.
+    rows and the values of each column, ``rows_of`` the rows of each object, ``forced_of`` is the hash of its forced photometry where it
+    has any, and ``is_readable`` is False if it could not be read as a whole.
     """
 
     file: LandingFile
@@ -35,6 +35,7 @@ class FileReport:
     notices: list[str] = field(default_factory=list)
     held: Mapping[str, int] = field(default_factory=dict)
     rows_of: Mapping[str, int] = field(default_factory=dict)
+    forced_of: Mapping[str, str] = field(default_factory=dict)
     is_readable: bool = True
 
     @property

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_photometry
+from needle_assets.landing.catalogues import read_catalogue, read_hosts
+from needle_assets.landing.catalogues.photometry import read_light_curves
 from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
 from needle_assets.landing.names import SCHEMAS_FOLDER
@@ -22,7 +23,6 @@ from needle_assets.surveys.known import is_object_id
 Accepted = pl.DataFrame | list[Mapping[str, Any]]
 READERS: Mapping[str, Callable[[Path, list[str]], tuple[Accepted, list[Rejection]]]] = {
     "catalogue": read_catalogue,
-    "photometry": read_photometry,
     "hosts": read_hosts,
     "verdicts": read_verdicts,
     "stamp_verdicts": read_verdicts,
@@ -100,21 +100,29 @@ def read_whole_file(folder: Path, file: LandingFile) -> tuple[FileReport, dict[s
     """
     notices: list[str] = []
     try:
-        accepted, rejections = READERS[file.kind](folder / file.path, notices)
+        accepted, forced, rejections = _read_whole(folder / file.path, file.kind, notices)
     except (Rejection, OSError) as why:
         refusal = why if isinstance(why, Rejection) else Rejection(f"{file.path} cannot be read ({why.strerror}).")
         return FileReport(file, rejections=[_placed(refusal, file.path, None)], is_readable=False), {}
     frame = accepted if isinstance(accepted, pl.DataFrame) else pl.DataFrame(accepted, infer_schema_length=None)
     counted = {name: len(frame) - frame[name].null_count() for name in frame.columns}
-    rows_of = Counter(frame["object_id"].to_list() if len(frame) else [])
-    said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue")
+    rows_of = Counter(id_ for rows in (frame, forced) for id_ in (rows["object_id"].to_list() if len(rows) else []))
+    forced_of, _ = what_is_said(forced, [], is_catalogue=False)
+    said, unnamed = what_is_said(frame, rejections, is_catalogue=file.kind == "catalogue", also=forced_of)
     placed = [_placed(why, file.path, None) for why in unnamed]
     n_refused = sum("row" in why.measured for why in rejections)
-    if frame.is_empty() and n_refused:
+    if frame.is_empty() and forced.is_empty() and n_refused:
         useless = Rejection(f"no row of {file.path} can be used, {n_refused} are refused; the first: {_first_row(rejections)}")
         return FileReport(file, rejections=[_placed(useless, file.path, None), *placed], is_readable=False), {}
-    held = {"rows": len(frame), "objects": len(said), **counted}
-    return FileReport(file, rejections=placed, notices=notices, held=held, rows_of=rows_of), said
+    held = {"rows": len(frame) + len(forced), "objects": len(said), **counted}
+    return FileReport(file, rejections=placed, notices=notices, held=held, rows_of=rows_of, forced_of=forced_of), said
+
+
+def _read_whole(path: Path, kind: str, notices: list[str]) -> tuple[Accepted, pl.DataFrame, list[Rejection]]:
+    if kind == "photometry":
+        return read_light_curves(path, notices)
+    accepted, rejections = READERS[kind](path, notices)
+    return accepted, pl.DataFrame(), rejections
 
 
 def _first_row(rejections: list[Rejection]) -> str:
@@ -122,10 +130,14 @@ def _first_row(rejections: list[Rejection]) -> str:
 
 
 def what_is_said(
-    frame: pl.DataFrame, rejections: list[Rejection], *, is_catalogue: bool
+    frame: pl.DataFrame, rejections: list[Rejection], *, is_catalogue: bool, also: Collection[str] = ()
 ) -> tuple[dict[str, str], list[Rejection]]:
-    """Accepted rows and refusals of a snapshot as one hash an object, by object_id; and the refusals that no known object is named in."""
-    said: dict[str, list[str]] = {}
+    """
+    Accepted rows and refusals of a snapshot as one hash an object, by object_id; and the refusals that no known object is named in.
+
+    The file is known to say something else of the objects ``also``.
+    """
+    said: dict[str, list[str]] = {object_id: [] for object_id in also}
     unnamed: list[Rejection] = []
     for text, object_id in _texts(frame):
         said.setdefault(object_id, []).append(text)

@@ -36,6 +36,14 @@ STAGES: tuple[Stage, ...] = (
         kinds=("duckdb", "parquet"),
     ),
     Stage(
+        table="raw.forced_photometry",
+        compute="needle_assets.assets.landing:forced_photometry",
+        reads={"landing.photometry": ("forced_hash",)},
+        is_bulk=True,
+        chunk_objects=2048,
+        kinds=("duckdb", "parquet"),
+    ),
+    Stage(
         table="raw.hosts",
         compute="needle_assets.assets.landing:hosts",
         reads={"landing.hosts": ("content_hash",)},
@@ -74,7 +82,18 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         table="core.forced_photometry",
         compute="needle_assets.assets.forced_photometry:forced_photometry",
-        reads={"raw.alerts": ("candid", "jd", "ra", "dec", "prv_candidates", "fp_hists", "prvDiaForcedSources")},
+        reads={
+            "raw.alerts": ("candid", "jd", "ra", "dec", "prv_candidates", "fp_hists", "prvDiaForcedSources"),
+            "raw.forced_photometry": (
+                "mjd",
+                "band",
+                "flux_microjansky",
+                "flux_err_microjansky",
+                "status",
+                "processed_mjd",
+                "source",
+            ),
+        },
         group="detections",
         is_bulk=True,
         chunk_rows=512,

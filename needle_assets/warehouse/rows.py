@@ -33,7 +33,7 @@ _SAID = (
 LANDING_QUERIES = {
     "landing.packets": "select object_id, path, member, candid, sha256 from lineage.landing_packets",
     "landing.catalogue": _SAID.format(source="catalogue"),
-    "landing.photometry": _SAID.format(source="photometry"),
+    "landing.photometry": _SAID.format(source="photometry").replace("said.content_hash", "said.content_hash, said.forced_hash"),
     "landing.hosts": _SAID.format(source="hosts"),
     "landing.verdicts": _SAID.format(source="verdicts"),
     "landing.stamp_verdicts": _SAID.format(source="stamp_verdicts"),

@@ -3,8 +3,8 @@ Applies ``warehouse/tables`` and ``warehouse/views`` to a database and migrates 
 
 Comments in a table's statement say what a migration cannot know: ``-- formerly ztf_id`` behind a column, or behind the opening
 bracket for the table (several names, the oldest first, are joined by commas), and ``-- if absent: 'none'`` behind a column, the value
-(SQL) of rows that were stored before there was such a column, and ``-- once check (...)`` a check that was taken away. Neither a
-rename nor a check that is gone makes anything stale.
+(SQL) of rows that were stored before there was such a column, and ``-- once check (...)`` or ``-- once not null`` what was taken
+away. Neither a rename nor a check that is gone makes anything stale.
 """
 
 import hashlib

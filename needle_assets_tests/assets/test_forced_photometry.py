@@ -1,16 +1,19 @@
 """Forced photometry of both surveys, once an exposure."""
 
+from collections.abc import Sequence
+
 import polars as pl
 import pytest
 
 from needle_assets.assets.forced_photometry import forced_photometry
 from needle_assets.assets.objects import of_survey
+from needle_assets.landing.catalogues.forced import SCHEMA as LANDED
 from needle_assets.landing.packets import alert_row, read_packet
 from needle_assets.settings import Settings
 from needle_assets.surveys.lsst import LSST
 from needle_assets.surveys.survey import Survey
 from needle_assets.surveys.ztf import ZTF
-from needle_assets_tests.lsst import MIDPOINT, container, forced, record, source
+from needle_assets_tests.lsst import MIDPOINT, OBJECT_ID, container, forced, record, source
 from needle_assets_tests.packets import JD, packet
 
 FORCED = pl.List(
@@ -37,12 +40,20 @@ SOURCES = pl.List(
     )
 )
 
+NO_PACKET = [
+    {"object_id": "", "candid": 0, "jd": None, "ra": 0.0, "dec": 0.0, "fp_hists": None, "prvDiaForcedSources": None}
+    | {"prv_candidates": [{"ra": 0.0, "dec": 0.0}]}
+]
 
-def product_of(survey: Survey, *packets: bytes, **more: object):
+
+def product_of(survey: Survey, *packets: bytes, landed: Sequence[dict] = (), **more: object):
     names = ("object_id", "candid", "jd", "ra", "dec", "prv_candidates", "fp_hists", "prvDiaForcedSources")
     rows = [{name: row.get(name) for name in names} | more for row in (alert_row(read_packet(data)) for data in packets)]
-    alerts = pl.DataFrame(rows, schema_overrides={"fp_hists": FORCED, "prvDiaForcedSources": SOURCES})
-    return forced_photometry(of_survey({"raw.alerts": alerts}, survey), Settings())
+    alerts = pl.DataFrame(rows or NO_PACKET, schema_overrides={"fp_hists": FORCED, "prvDiaForcedSources": SOURCES}).drop_nulls(
+        "jd"
+    )
+    beside = pl.DataFrame(landed, schema=LANDED).drop("row_number")
+    return forced_photometry(of_survey({"raw.alerts": alerts, "raw.forced_photometry": beside}, survey), Settings())
 
 
 def test_fluxes_of_rubin_are_microjansky_at_the_start_of_the_exposure():
@@ -107,3 +118,30 @@ def test_a_point_measured_off_the_source_is_suspect_on_either_side_of_right_asce
     rows = product_of(LSST, container(record(**sources, prvDiaForcedSources=given))).rows
     found = sorted((row["offset_arcsec"], row["is_suspect"]) for row in rows)
     assert found == [(pytest.approx(0.036, abs=1e-3), False), (pytest.approx(3.6, abs=1e-3), True)]
+
+
+def landed_row(**changes: object) -> dict:
+    told = {"object_id": str(OBJECT_ID), "mjd": MIDPOINT - 5.0 - 52.0 / 86400, "band": "i", "flux_microjansky": 0.2}
+    return told | {"flux_err_microjansky": 0.1, "status": None, "processed_mjd": None, "source": None} | changes
+
+
+@pytest.mark.parametrize(("processed_mjd", "is_landed"), [(None, False), (MIDPOINT - 99.0, False), (MIDPOINT + 99.0, True)])
+def test_a_landed_point_of_an_exposure_of_a_packet_counts_only_if_it_was_processed_later(processed_mjd, is_landed):
+    moved = landed_row(mjd=landed_row()["mjd"] + 5e-5, processed_mjd=processed_mjd)
+    first, *_ = sorted(product_of(LSST, container(), landed=[moved]).rows, key=lambda row: row["mjd"])
+    assert (first["source"], first["candid"] is None) == (("photometry", True) if is_landed else (None, False))
+    assert first["flux_microjansky"] == (0.2 if is_landed else 0.05)
+
+
+def test_landed_points_of_exposures_that_no_packet_tells_are_rows_once_each_with_their_sign_and_flags():
+    mine = landed_row(mjd=60000.0, source="mine", flux_microjansky=-3.0, status="56", processed_mjd=60001.0)
+    elsewhere = [mine, landed_row(mjd=60000.00005)]
+    rows = product_of(LSST, container(), landed=elsewhere).rows
+    (row,) = [row for row in rows if row["candid"] is None]
+    assert (row["mjd"], row["is_suspect"], row["source"]) == (60000.0, True, "mine")
+    assert len(rows) == len(product_of(LSST, container()).rows) + 1
+
+
+def test_an_object_of_landed_points_alone_has_forced_photometry():
+    (row,) = product_of(LSST, landed=[landed_row(status="0")]).rows
+    assert (row["flux_microjansky"], row["is_suspect"], row["offset_arcsec"]) == (0.2, False, None)

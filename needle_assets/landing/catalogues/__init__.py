@@ -7,6 +7,6 @@ becomes null, with a rejection that says so, because the other values of that ob
 from needle_assets.landing.catalogues.catalogue import read_catalogue
 from needle_assets.landing.catalogues.hosts import read_hosts
 from needle_assets.landing.catalogues.labels import label_of
-from needle_assets.landing.catalogues.photometry import read_photometry
+from needle_assets.landing.catalogues.photometry import read_forced_photometry, read_photometry
 
-__all__ = ["label_of", "read_catalogue", "read_hosts", "read_photometry"]
+__all__ = ["label_of", "read_catalogue", "read_forced_photometry", "read_hosts", "read_photometry"]

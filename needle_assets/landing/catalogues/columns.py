@@ -1,7 +1,8 @@
 """Which column of a landed file is which of ours: known names, units, and what nobody reads."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -19,6 +20,7 @@ CONVERSIONS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("jd", "obsjd", "hjd", "bjd"), (1.0, -MJD_OFFSET)),
     **dict.fromkeys(("separation_arcmin", "sep_arcmin", "separationarcmin"), (60.0, 0.0)),
     **dict.fromkeys(("separation_deg", "sep_deg", "separationdeg"), (3600.0, 0.0)),
+    **dict.fromkeys(("flux_njy", "flux_nanojansky", "flux_err_njy", "flux_err_nanojansky"), (1e-3, 0.0)),
 }
 # A unit that the name does not say is assumed, and that is told.
 ASSUMED = {
@@ -51,22 +53,32 @@ def told_of(header: Sequence[str], picked: Mapping[str, str], names: Names) -> l
     return sentences
 
 
+class Columns(NamedTuple):
+    """Columns that a file may have, by the names that they may have there, and those that it must have."""
+
+    names: Names
+    required: Collection[str]
+
+
 def read_columns(
-    path: Path, names: Names, *, required: Collection[str], notices: list[str]
+    path: Path, columns_of: Callable[[Sequence[str]], Columns], *, notices: list[str]
 ) -> tuple[pl.DataFrame, list[Rejection]]:
     """
     Our columns as they are in the file, absent ones as null text, with ``row``; and the lines that could not be taken apart.
 
-    What is to be known of the file is appended to ``notices``. Raises Rejection if a required column is missing.
+    ``columns_of`` tells by the header what may stand in the file. What is to be known of the file is appended to ``notices``. Raises
+    Rejection if a required column is missing.
     """
     if path.suffix.lower() == ".parquet":
         header, broken = parquet_header(path), []
+        names, required = columns_of(header)
         picked = chosen(header, names)
         _require(path, header, picked, required, names)
         frame = read_parquet(path, picked.values())
     else:
-        text = read_csv(path, ids=names["object_id"])
+        text = read_csv(path, ids=OBJECT_ID)
         header, broken = list(text.header), text.rejections
+        names, required = columns_of(header)
         picked = chosen(header, names)
         _require(path, header, picked, required, names)
         frame = text.columns(picked.values())

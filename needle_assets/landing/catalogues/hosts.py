@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.catalogues.columns import OBJECT_ID, Names, read_columns
+from needle_assets.landing.catalogues.columns import OBJECT_ID, Columns, Names, read_columns
 from needle_assets.landing.catalogues.rows import (
     NOTHING,
     flag_check,
@@ -87,7 +87,7 @@ def read_hosts(path: Path, notices: list[str] | None = None) -> tuple[pl.DataFra
         If the file cannot be read as a table or lacks a required column. OSError if it cannot be opened.
     """
     told: list[str] = []
-    frame, broken = read_columns(path, NAMES, required=("object_id", "host_ra", "host_dec"), notices=told)
+    frame, broken = read_columns(path, lambda _header: Columns(NAMES, ("object_id", "host_ra", "host_dec")), notices=told)
     typed = with_flags(with_numbers(frame, _BOUNDS | _OPTIONAL_BOUNDS))
     placed = [range_check(name, bounds) for name, bounds in _BOUNDS.items()]
     checks = [id_check(), *((holds | _is_without_host(), sentence) for holds, sentence in placed), flag_check()]

@@ -1,12 +1,14 @@
 """Light curves that landed beside the packets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.catalogues.columns import OBJECT_ID, Names, read_columns
+from needle_assets.landing.catalogues import forced
+from needle_assets.landing.catalogues.columns import OBJECT_ID, Columns, Names, chosen, read_columns
 from needle_assets.landing.catalogues.rows import (
     NOTHING,
     flag_check,
@@ -49,6 +51,18 @@ _SIGNS: Mapping[str, bool] = {
 _UNSAID = sorted(NOTHING - {"-"})
 
 
+class LightCurves(NamedTuple):
+    """
+    What a file of light curves says.
+
+    ``detections`` are rows of ``raw.photometry``, ``forced`` of ``raw.forced_photometry``, and ``rejections`` what was refused of both.
+    """
+
+    detections: pl.DataFrame
+    forced: pl.DataFrame
+    rejections: list[Rejection]
+
+
 def read_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.DataFrame, list[Rejection]]:
     """
     Landed light curves as rows of ``raw.photometry``.
@@ -75,26 +89,65 @@ def read_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.Da
     Rejection
         If the file cannot be read as a table or lacks a required column. OSError if it cannot be opened.
     """
+    read = read_light_curves(path, notices)
+    return read.detections, read.rejections
+
+
+def read_light_curves(path: Path, notices: list[str] | None = None) -> LightCurves:
+    """
+    Landed light curves: detections as :func:`read_photometry` has them, and forced photometry of a file with a column ``kind``.
+
+    A row of the kind ``forced`` tells a flux, signed, whether or not anything was seen: flux_microjansky and flux_err_microjansky; or
+    flux, flux_err and zero_point; or mag and mag_err, with is_positive. It may tell status (ZTF's procstatus) and processed_mjd. Raises
+    what :func:`read_photometry` raises.
+    """
     told: list[str] = []
-    frame, broken = read_columns(path, NAMES, required=("object_id", "mjd", "band", "mag", "mag_err"), notices=told)
-    typed = _with_signs(_with_bands(with_flags(with_numbers(frame, _BOUNDS))))
-    checks = [
-        id_check(),
-        *(range_check(name, bounds) for name, bounds in _BOUNDS.items()),
-        (pl.col("band").is_not_null(), f"band is none of {' or '.join(', '.join(survey.bands) for survey in SURVEYS.values())}."),
-        flag_check(),
-        (
-            pl.col("is_positive").is_not_null() | pl.col("is_unsaid"),
-            "the sign of the difference is neither positive nor negative.",
-        ),
-    ]
-    accepted, rejections = split(path, typed, frame, checks)
+    frame, broken = read_columns(path, _columns_of, notices=told)
+    numbers = {**_BOUNDS, **dict.fromkeys(name for name in forced.NUMBERS if name in frame.columns)}
+    typed = _with_signs(_with_bands(with_flags(with_numbers(frame, numbers))))
+    detections, rejections = typed, broken
+    rows = pl.DataFrame(schema=forced.SCHEMA)
+    if "kind" in frame.columns:
+        known, refused = split(path, forced.with_kinds(typed), frame, [forced.kind_check()])
+        detections = known.filter(pl.col("kind") == forced.ALERT)
+        rows, also_refused = _forced(path, known.filter(pl.col("kind") == forced.FORCED), frame)
+        rejections = [*rejections, *refused, *also_refused]
+    accepted, refused = split(path, detections, frame, [*_checks(*_BOUNDS), flag_check(), _sign_check()])
     accepted, without_source = with_kept_sources(path, accepted)
     accepted = accepted.with_columns(pl.col("mag", "mag_err").cast(pl.Float32)).sort("object_id", *_ORDER)
     numbered = accepted.with_columns(pl.int_range(1, pl.len() + 1).over("object_id").cast(pl.Int32).alias("row_number"))
     if notices is not None:
         notices += told
-    return numbered.select("object_id", "row_number", *_COLUMNS), broken + rejections + without_source
+    return LightCurves(numbered.select("object_id", "row_number", *_COLUMNS), rows, rejections + refused + without_source)
+
+
+def read_forced_photometry(path: Path, notices: list[str] | None = None) -> tuple[pl.DataFrame, list[Rejection]]:
+    """Rows of ``raw.forced_photometry``; what is refused of the file is told with its detections (:func:`read_photometry`)."""
+    return read_light_curves(path, notices).forced, []
+
+
+def _columns_of(header: Sequence[str]) -> Columns:
+    if chosen(header, {"kind": forced.NAMES["kind"]}):
+        return Columns({**NAMES, **forced.NAMES}, ("object_id", "mjd", "band"))
+    return Columns(NAMES, ("object_id", "mjd", "band", "mag", "mag_err"))
+
+
+def _forced(path: Path, typed: pl.DataFrame, given: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejection]]:
+    checks = [*_checks("mjd"), flag_check(), _sign_check(), *forced.flux_checks()]
+    accepted, refused = split(path, forced.with_fluxes(typed, _BOUNDS), given, checks)
+    accepted, without_source = with_kept_sources(path, accepted)
+    return forced.as_rows(accepted), refused + without_source
+
+
+def _checks(*numbers: str) -> list[forced.Check]:
+    bands = " or ".join(", ".join(survey.bands) for survey in SURVEYS.values())
+    within = [range_check(name, _BOUNDS[name]) for name in numbers]
+    return [id_check(), *within, (pl.col("band").is_not_null(), f"band is none of {bands}.")]
+
+
+def _sign_check() -> forced.Check:
+    is_said = pl.col("is_positive").is_not_null() | pl.col("is_unsaid")
+    return is_said, "the sign of the difference is neither positive nor negative."
 
 
 def _with_bands(frame: pl.DataFrame) -> pl.DataFrame:

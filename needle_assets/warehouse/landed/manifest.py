@@ -123,14 +123,16 @@ def record_rows(
         "object_id": pa.array(list(hashes), pa.string()),
         "content_hash": pa.array(list(hashes.values()), pa.string()),
         "n_rows": pa.array([report.rows_of.get(object_id, 0) for object_id in hashes], pa.int32()),
+        "forced_hash": pa.array([report.forced_of.get(object_id) for object_id in hashes], pa.string()),
     }
     with transaction(connection):
         _replace_files(connection, [report])
         _forget_files(connection, "kind = ? and path <> ?", [source, report.file.path])  # of each kind one file counts
         connection.register("said", pa.table(columns))
         connection.execute(
-            "create or replace temp table touched as select object_id from (select object_id, content_hash from lineage.landing_rows "
-            "where source = ?) old full join said using (object_id) where old.content_hash is distinct from said.content_hash",
+            "create or replace temp table touched as select object_id from (select object_id, content_hash, forced_hash from "
+            "lineage.landing_rows where source = ?) old full join said using (object_id) where (old.content_hash, old.forced_hash) "
+            "is distinct from (said.content_hash, said.forced_hash)",
             [source],
         )
         connection.execute("delete from lineage.landing_rows where source = ?", [source])
