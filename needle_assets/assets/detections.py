@@ -93,7 +93,7 @@ def _landed_host(frames: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
     if host["host_ra_deg"] is None:
         return None, []
     catalogued = frames["raw.objects"].row(0, named=True) if len(frames["raw.objects"]) else {}
-    position = _position(catalogued, frames["raw.alerts"])
+    position = position_of(catalogued, frames["raw.alerts"])
     computed = position and separation_on_sky_arcsec(*position, host["host_ra_deg"], host["host_dec_deg"])
     redshift = catalogued.get("redshift")
     try:
@@ -110,7 +110,7 @@ def _landed_host(frames: Mapping[str, pl.DataFrame], settings: Settings) -> tupl
     return {**host, **said, **redshifts, "is_dereddened": is_dereddened}, []
 
 
-def _position(catalogued: Mapping[str, Any], alerts: pl.DataFrame) -> tuple[float, float] | None:
+def position_of(catalogued: Mapping[str, Any], alerts: pl.DataFrame) -> tuple[float, float] | None:
     """Where the catalogue says that the object is, else where its packets are on average; None if neither says."""
     if catalogued.get("ra_deg") is not None:
         return catalogued["ra_deg"], catalogued["dec_deg"]

@@ -90,7 +90,10 @@ def simulate(
 @app.command()
 def fetch(
     source: Annotated[
-        str, typer.Argument(help="bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs or legacy.")
+        str,
+        typer.Argument(
+            help="bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs, legacy or field-images."
+        ),
     ],
     landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],
     ids: Annotated[str | None, typer.Option(help="Only these objects, joined by commas.")] = None,

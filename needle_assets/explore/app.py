@@ -54,6 +54,7 @@ def make_app(home: Home, *, beside_dagster: bool = False) -> Starlette:
             Route("/objects/{object_id}/stamps/{candid:int}.fits", objects.fits),
             Route("/objects/{object_id}/stamps/{candid:int}/pair.png", objects.thumbnail),
             Route("/objects/{object_id}/stamps/{candid:int}/{name}.png", objects.picture),
+            Route("/objects/{object_id}/field/{band}/{name}.png", objects.field_picture),
             Route("/objects/{object_id}/rows/{table}.{kind}", objects.rows),
             Route("/verdicts", judging.of_object, methods=["POST"]),
             Route("/stamp-verdicts", judging.of_stamp, methods=["POST"]),

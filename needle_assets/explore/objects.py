@@ -141,6 +141,21 @@ def picture(request: Request) -> Response:
         if name in stored.PICTURES
         else {}
     )
+    return _drawn(found, name)
+
+
+def field_picture(request: Request) -> Response:
+    """One image of the field from elsewhere."""
+    band, name = request.path_params["band"], request.path_params["name"]
+    found = (
+        stored.field_picture(request.app.state.published, request.path_params["object_id"], band, name)
+        if name in stored.FIELD_PICTURES
+        else {}
+    )
+    return _drawn(found, name)
+
+
+def _drawn(found: dict[str, Any], name: str) -> Response:
     if not found:
         return Response("there is no such picture.\n", 404, media_type="text/plain", headers=FILE_HEADERS)
     if name == "mask" or name.startswith("written_"):

@@ -15,6 +15,7 @@ from needle_assets.fetch.brokers.fink import fetch_fink
 from needle_assets.fetch.brokers.lasair import fetch_lasair
 from needle_assets.fetch.brokers.rubin import fetch_fink_lsst, fetch_lasair_lsst
 from needle_assets.fetch.catalogues.bts import fetch_bts
+from needle_assets.fetch.catalogues.field_images import fetch_field_images
 from needle_assets.fetch.catalogues.legacy import fetch_legacy
 from needle_assets.fetch.catalogues.panstarrs import fetch_panstarrs
 from needle_assets.fetch.run import Failure, FetchSummary
@@ -33,6 +34,7 @@ __all__ = [
     "fetch_alerce",
     "fetch_archive",
     "fetch_bts",
+    "fetch_field_images",
     "fetch_fink",
     "fetch_fink_lsst",
     "fetch_kafka",
@@ -55,6 +57,7 @@ SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "lasair_lsst": fetch_lasair_lsst,
     "panstarrs": fetch_panstarrs,
     "legacy": fetch_legacy,
+    "field_images": fetch_field_images,
 }
 
 
@@ -99,6 +102,7 @@ def fetch(
     FetchError
         If the source is unknown or cannot start: the folder is simulated, no token, no known objects, another fetch of it under way.
     """
+    source = source.replace("-", "_")
     if source not in SOURCES:
         raise FetchError(f"source {source!r} is unknown; choose one of {', '.join(SOURCES)}.")
     if (landing / SIMULATION).exists():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from needle_assets.errors import Rejection
+from needle_assets.landing.field_images import FoundImage
 from needle_assets.landing.folder import LandingFile
 
 
@@ -31,6 +32,7 @@ class FileReport:
 
     file: LandingFile
     packets: list[FoundPacket] = field(default_factory=list)
+    images: list[FoundImage] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     held: Mapping[str, int] = field(default_factory=dict)

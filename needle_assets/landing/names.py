@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "verdicts", "stamp_verdicts", "unknown"]
+Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "verdicts", "stamp_verdicts", "field_images", "unknown"]
 
 CATALOGUE_NAME = "bts.csv"
 ALERTS_FOLDER = "alerts"
+FIELD_IMAGES_FOLDER = "field_images"
 
 # Of several files of one kind the first is read.
 KIND_OF_NAME: dict[str, Kind] = {
@@ -22,6 +23,7 @@ KIND_OF_NAME: dict[str, Kind] = {
 }
 PACKET_SUFFIXES = (".avro", ".avro.gz", ".avro.bz2", ".avro.xz")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
+FIELD_IMAGE_SUFFIXES = (".fits", ".fits.gz")
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
 
 # Schemas of packets that carry none.
@@ -55,6 +57,8 @@ def kind_of(path: str) -> Kind:
     folder, slash, _ = lower.partition("/")
     if not slash and lower in KIND_OF_NAME:
         return KIND_OF_NAME[lower]
+    if folder == FIELD_IMAGES_FOLDER and lower.endswith(FIELD_IMAGE_SUFFIXES):
+        return "field_images"
     if slash and folder != ALERTS_FOLDER:
         return "unknown"
     if lower.endswith(PACKET_SUFFIXES):
@@ -92,6 +96,8 @@ def why_not_read(path: str) -> str | None:
         return f"{instead}."
     if folder == ALERTS_FOLDER:
         return f"not read: {_READ_BELOW_ALERTS}."
+    if folder == FIELD_IMAGES_FOLDER:
+        return f"not read: {FIELD_IMAGES_FOLDER}/ holds images of fields as OBJECT_BAND.fits, also .fits.gz."
     if slash:
         return f"not read: packets are read at the top and below {ALERTS_FOLDER}/, other files at the top; {_READ_AT_TOP}."
     return f"not read: {_READ_AT_TOP}."

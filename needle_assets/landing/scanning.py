@@ -12,6 +12,7 @@ import polars as pl
 from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues import read_catalogue, read_hosts
 from needle_assets.landing.catalogues.photometry import read_light_curves
+from needle_assets.landing.field_images import find_image
 from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
 from needle_assets.landing.names import SCHEMAS_FOLDER
@@ -51,14 +52,28 @@ def _read_one(folder: Path, file: LandingFile) -> FileReport:
         report.rejections.append(Rejection(file.problem, path=file.path))
     if file.kind == "unknown":
         return report
+    if file.kind == "field_images":
+        _identify_image(folder, report)
+        return _again_if_passing(report)
     for item in read_packet_file(folder, file):
         if isinstance(item, Rejection):
             report.rejections.append(_placed(item, file.path, None))
         else:
             _identify(item, report, folder / SCHEMAS_FOLDER)
-    if any(why.is_passing for why in report.rejections):
-        report = replace(report, file=file._replace(mtime_ns=-1))  # no file's time: it counts as changed until it is read
-    return report
+    return _again_if_passing(report)
+
+
+def _again_if_passing(report: FileReport) -> FileReport:
+    """The report of a file that could not be read just now: no file's time, so that it counts as changed until it is read."""
+    is_passing = any(why.is_passing for why in report.rejections)
+    return replace(report, file=report.file._replace(mtime_ns=-1)) if is_passing else report
+
+
+def _identify_image(folder: Path, report: FileReport) -> None:
+    try:
+        report.images.append(find_image(folder, report.file))
+    except Rejection as why:
+        report.rejections.append(_placed(why, report.file.path, None))
 
 
 def _identify(landed: LandedPacket, report: FileReport, schemas: Path) -> None:

@@ -21,6 +21,7 @@ LANDED = {
     "catalogue": "bts.csv, the export of the Bright Transient Survey.",
     "photometry": "photometry.parquet or .csv, light curves from elsewhere (optional).",
     "hosts": "hosts.csv, host galaxies from elsewhere (optional).",
+    "field_images": "Images of fields from other surveys in field_images/ (optional).",
     "verdicts": "verdicts.csv, what people said of objects on the pages of `needle explore` (optional).",
     "stamp_verdicts": "stamp_verdicts.csv, what people said of stamps (optional).",
 }

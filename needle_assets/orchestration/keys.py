@@ -3,7 +3,7 @@
 import dagster as dg
 
 OWNER = "team:needle"
-LANDED = ("packets", "catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts")
+LANDED = ("packets", "catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts", "field_images")
 PARTITIONS = "ztf_object"
 OBJECTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 

@@ -25,7 +25,9 @@ from needle_assets.settings.limits import (
     require_order,
 )
 
-Source = Literal["bts", "archive", "kafka", "alerce", "lasair", "fink", "fink_lsst", "lasair_lsst", "panstarrs", "legacy"]
+Source = Literal[
+    "bts", "archive", "kafka", "alerce", "lasair", "fink", "fink_lsst", "lasair_lsst", "panstarrs", "legacy", "field_images"
+]
 SOURCES: tuple[str, ...] = get_args(Source)
 Destination = Literal["lasair", "lasair_lsst", "webhook", "jsonl"]
 DESTINATIONS: tuple[str, ...] = get_args(Destination)
@@ -158,6 +160,12 @@ class FetchSettings:
     lasair_lsst: ServiceSettings = ServiceSettings("https://api.lasair.lsst.ac.uk/api", max_requests=100)
     panstarrs: ServiceSettings = ServiceSettings("https://catalogs.mast.stsci.edu/api/v0.1/panstarrs/dr2", batch=50)
     legacy: ServiceSettings = ServiceSettings("https://datalab.noirlab.edu/tap", interval_seconds=1.0, max_requests=3_000)
+    field_images: ServiceSettings = ServiceSettings(
+        "https://www.legacysurvey.org/viewer", interval_seconds=1.0, max_requests=3_000
+    )
+    field_images_ps1: ServiceSettings = ServiceSettings(
+        "https://ps1images.stsci.edu/cgi-bin", interval_seconds=1.0, max_requests=3_000
+    )
     archive: ServiceSettings = ServiceSettings("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
     kafka: KafkaSettings = KafkaSettings()
     lasair_conditions: str = ""  # SQL after WHERE; objects it finds are followed beside those of the catalogue

@@ -52,6 +52,21 @@ STAGES: tuple[Stage, ...] = (
         counts={"good": "is_good", "bad": "not is_good"},
     ),
     Stage(
+        table="core.field_images",
+        compute="needle_assets.assets.field_images:field_images",
+        reads={
+            "landing.field_images": ("path", "band", "sha256"),
+            "raw.objects": ("ra_deg", "dec_deg"),
+            "raw.alerts": ("ra", "dec"),
+            "core.hosts": ("host_ra_deg", "host_dec_deg"),
+        },
+        settings=("masking", "seed"),
+        keeps_previous=True,
+        group="images",
+        kinds=("duckdb", "fits"),
+        counts={"with a host": "host_state = 'found'"},
+    ),
+    Stage(
         table="core.light_curves",
         compute="needle_assets.assets.light_curves:light_curves",
         reads={

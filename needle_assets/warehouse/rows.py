@@ -35,6 +35,7 @@ LANDING_QUERIES = {
     "landing.catalogue": _SAID.format(source="catalogue"),
     "landing.photometry": _SAID.format(source="photometry").replace("said.content_hash", "said.content_hash, said.forced_hash"),
     "landing.hosts": _SAID.format(source="hosts"),
+    "landing.field_images": "select object_id, path, band, sha256 from lineage.landing_images",
     "landing.verdicts": _SAID.format(source="verdicts"),
     "landing.stamp_verdicts": _SAID.format(source="stamp_verdicts"),
 }

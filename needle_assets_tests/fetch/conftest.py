@@ -83,7 +83,17 @@ def opened_services() -> Iterator[Services]:
     """Every service, until the end."""
     answers: dict[str, Any] = {
         name: getattr(sky, name)
-        for name in ("bts", "alerce", "alerce_packets", "lasair_images", "fink", "fink_lsst", "lasair_lsst")
+        for name in (
+            "bts",
+            "alerce",
+            "alerce_packets",
+            "lasair_images",
+            "fink",
+            "fink_lsst",
+            "lasair_lsst",
+            "field_images",
+            "field_images_ps1",
+        )
     }
     servers = {
         name: Server(answer)

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from astropy.io import fits as files
 
 from needle_assets.samples.hosts import PS1_ZONE_HEIGHT_DEG
 from needle_assets_tests.fetch.loopback import Request, Response, says
@@ -235,6 +236,39 @@ def legacy(request: Request) -> Response:
     star = legacy_row(8796093022208003, ra, dec + 0.5 / 3600, kind="PSF", mags="15,15,15,15")
     rows = [] if dec < -60 else [star, faint] if dec < -50 else [faint, star, galaxy]
     return Response("\n".join([LEGACY_HEADER, *rows, ""]).encode(), headers={"Content-Type": "text/csv"})
+
+
+def field_images(request: Request) -> Response:
+    """The viewer of the Legacy Surveys: pixels without an image, as there are none north of -30 degrees here, are 0."""
+    place = tuple(float(request.query[name][0]) for name in ("ra", "dec"))
+    size, scale = int(request.query["size"][0]), float(request.query["pixscale"][0])
+    return Response(field_fits(*place, size, scale, is_empty=place[1] > -30))
+
+
+def field_images_ps1(request: Request) -> Response:
+    """Names of Pan-STARRS's stacks, none at right ascensions below 10 degrees, and cutouts of them."""
+    ra, dec = (float(request.query[name][0]) for name in ("ra", "dec"))
+    if request.path == "/fitscut.cgi":
+        return Response(field_fits(ra, dec, int(request.query["size"][0]), 0.25))
+    band = request.query["filters"][0]
+    row = f"1000 1 {ra} {dec} {band} 0 stack /rings.v3/skycell.1000.001.{band}.unconv.fits 1000.001.{band}.fits 0\n"
+    header = "projcell subcell ra dec filter mjd type filename shortname badflag\n"
+    return Response((header + (row if ra >= 10 else "")).encode())
+
+
+def field_fits(ra: float, dec: float, size: int, scale_arcsec: float, *, is_empty: bool = False, **more: object) -> bytes:
+    """An image with north up and a source 5 arcsec east and 3 arcsec north of the middle."""
+    step, middle = scale_arcsec / 3600, (size + 1) / 2
+    columns, rows = np.arange(size) - middle + 1, (np.arange(size) - middle + 1)[:, np.newaxis]
+    away = (columns + 5.0 / scale_arcsec) ** 2 + (rows - 3.0 / scale_arcsec) ** 2
+    noise = np.random.default_rng(3).normal(0.0, 0.01, (size, size))
+    image = np.zeros((size, size)) if is_empty else noise + np.exp(-0.5 * away / (0.6 / scale_arcsec) ** 2)
+    unit = files.PrimaryHDU(image.astype(np.float32))
+    unit.header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=ra, CRVAL2=dec, CRPIX1=middle, CRPIX2=middle)
+    unit.header.update(CD1_1=-step, CD1_2=0.0, CD2_1=0.0, CD2_2=step, BUNIT="nanomaggy", **more)
+    out = io.BytesIO()
+    unit.writeto(out)
+    return out.getvalue()
 
 
 def mast(request: Request) -> Response:

@@ -27,9 +27,11 @@ SERVICES = (
     "lasair_lsst",
     "panstarrs",
     "legacy",
+    "field_images",
+    "field_images_ps1",
     "archive",
 )
-SOURCE_OF = {"alerce_packets": "alerce", "lasair_images": "lasair"}
+SOURCE_OF = {"field_images_ps1": "field_images", "alerce_packets": "alerce", "lasair_images": "lasair"}
 NEW_FAULTS = (*FAULTS, "redirect elsewhere", "echo")
 
 THEIR_PHOTOMETRY = [
@@ -50,6 +52,9 @@ def prepared(fetcher: Fetcher, source: str) -> Fetcher:
     (fetcher.landing / "follow.txt").write_text(f"{sky.RUBIN}\n")
     if source == "legacy":
         land_rubin(fetcher.landing, 313000000000000001, 313000000000000002)
+    if source == "field_images":
+        land_rubin(fetcher.landing, 313000000000000001, 313000000000000002, dec=-40.0)
+        land_rubin(fetcher.landing, 313000000000000003, 313000000000000004, dec=-20.0)
     if source == "panstarrs":
         for seen in (sky.DETECTIONS[sky.ACTIVE][0], sky.DETECTIONS[sky.OLD][0], sky.DETECTIONS[sky.HOSTLESS][0]):
             path = fetcher.landing / "alerts" / f"{seen.candid}.avro"

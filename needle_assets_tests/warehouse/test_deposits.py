@@ -82,7 +82,8 @@ def test_rows_that_break_a_check_are_not_written(home, tmp_path):
 def test_only_tables_with_images_in_a_lake_have_a_depot(home, own):
     session, plain = Session(home, home.settings()), Session(own[1], own[1].settings())
     named = {stage.table for stage in STAGES if _depot(session, stage) is not None}
-    assert named == {"core.stamps", "core.restored_stamps", "core.masks", "core.masked_stamps", "core.turned_stamps"}
+    ours = {"core.stamps", "core.restored_stamps", "core.masks", "core.masked_stamps", "core.turned_stamps", "core.field_images"}
+    assert named == ours
     assert all(_depot(plain, stage) is None for stage in STAGES)
 
 

@@ -54,7 +54,7 @@ def fetch_legacy(
     around = around or Around()
     manners = settings.fetch
     with running("legacy", landing, settings, around) as run, Service(LEGACY, manners.legacy, manners, around) as api:
-        places = _places(run, ids)
+        places = places_of(run, ids)
         in_force = read_host_rows(run.folder)
         source = _Legacy(run, api, places)
         run.wanted = tuple(object_id for object_id in sorted(places) if ids or source.is_due(object_id, in_force.get(object_id)))
@@ -120,7 +120,8 @@ def _number(text: str, low: float, high: float) -> float | None:
     return value if low <= value <= high else None
 
 
-def _places(run: Run, ids: Collection[str] | None) -> dict[str, tuple[float, float]]:
+def places_of(run: Run, ids: Collection[str] | None) -> dict[str, tuple[float, float]]:
+    """Where Rubin's objects are whose packets landed, or those of ``ids`` [deg]. Raises FetchError if an id is none, or without place."""
     places = update_packet_places(run.folder.path, run.state.setdefault("places", {}))
     if ids is None:
         return places

@@ -22,6 +22,7 @@ AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
     "lasair_lsst": (),
     "panstarrs": ("archive", "alerce", "lasair"),
     "legacy": ("kafka",),
+    "field_images": ("kafka",),
 }
 WRITES: Mapping[str, tuple[str, ...]] = {
     "bts": ("catalogue",),
@@ -34,6 +35,7 @@ WRITES: Mapping[str, tuple[str, ...]] = {
     "lasair_lsst": ("photometry",),
     "panstarrs": ("hosts",),
     "legacy": ("hosts",),
+    "field_images": ("field_images",),
 }
 SAYS: Mapping[str, str] = {
     "bts": "The Bright Transient Survey's catalogue of classified objects.",
@@ -46,6 +48,7 @@ SAYS: Mapping[str, str] = {
     "lasair_lsst": "Lasair: sources of Rubin's objects that are followed; needs a token in NEEDLE_LASAIR_LSST_TOKEN.",
     "panstarrs": "Pan-STARRS DR2 at MAST: aperture magnitudes of hosts, by position.",
     "legacy": "Legacy Surveys DR10 at NOIRLab: hosts of Rubin's objects, with photometric redshifts.",
+    "field_images": "Images of the fields of Rubin's objects from the Legacy Surveys and Pan-STARRS.",
 }
 
 

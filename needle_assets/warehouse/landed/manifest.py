@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from needle_assets.errors import as_json
+from needle_assets.landing.field_images import FoundImage
 from needle_assets.landing.folder import LandingFile
 from needle_assets.landing.found import FileReport, FoundPacket
 from needle_assets.stages import Stage
@@ -40,7 +41,9 @@ def forget_vanished(connection: duckdb.DuckDBPyConnection, files: Iterable[Landi
     is read as a new one.
     """
     connection.register("there", pa.table({"path": pa.array([file.path for file in files], pa.string())}))
-    gone = "kind in ('packet', 'archive', 'unknown') and n_packets = 0 and path not in (select path from there)"
+    gave_nothing = "n_packets = 0 and path not in (select path from lineage.landing_images)"
+    kinds = "('packet', 'archive', 'unknown', 'field_images')"
+    gone = f"kind in {kinds} and {gave_nothing} and path not in (select path from there)"
     never_stored = (
         "select * from lineage.landing_packets p where path not in (select path from there) "
         "and not exists (select 1 from raw.alerts a where (a.object_id, a.candid) = (p.object_id, p.candid))"
@@ -92,6 +95,7 @@ def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
     packets = [packet for report in reports for packet in report.packets]
     with transaction(connection):
         _replace_files(connection, reports)
+        _record_images(connection, [image for report in reports for image in report.images], stages)
         _register(connection, "found", FoundPacket, packets)
         connection.execute(
             "create or replace temp table touched as select distinct object_id from lineage.landing_packets "
@@ -109,6 +113,22 @@ def record_packets(connection: duckdb.DuckDBPyConnection, reports: Sequence[File
         _add_objects(connection)
         bump_change(connection)
     connection.unregister("found")
+
+
+def _record_images(connection: duckdb.DuckDBPyConnection, images: Sequence[FoundImage], stages: Sequence[Stage]) -> None:
+    """Store what images of fields were found, in the open transaction. They make no object known."""
+    if not images:
+        return
+    columns = {name: [getattr(image, name) for image in images] for name in FoundImage.__dataclass_fields__}
+    connection.register("found_images", pa.table(columns))
+    connection.execute(
+        "create or replace temp table touched as select object_id from lineage.landing_images where path in (select path from "
+        "found_images) union select object_id from found_images"
+    )
+    connection.execute("delete from lineage.landing_images where path in (select path from found_images)")
+    connection.execute("insert into lineage.landing_images by name select * from found_images")
+    _rehash(connection, "landing.field_images", stages)
+    connection.unregister("found_images")
 
 
 def record_rows(
@@ -220,7 +240,7 @@ def _rehash(connection: duckdb.DuckDBPyConnection, asset: str, stages: Sequence[
     """Hash anew what this source says of the objects in ``touched``."""
     connection.execute("delete from lineage.contents where asset = ? and object_id in (select object_id from touched)", [asset])
     # Of a snapshot its content counts, not the file it stood in.
-    what = "*" if asset == "landing.packets" else "* exclude (size_bytes, mtime_ns)"
+    what = "*" if asset in ("landing.packets", "landing.field_images") else "* exclude (size_bytes, mtime_ns)"
     source = f"(select {what} from ({LANDING_QUERIES[asset]}) where object_id in (select object_id from touched))"
     hash_rows(connection, source, asset, hashed_column_sets(stages, asset), has_objects=True)
 

@@ -15,7 +15,7 @@ Rows = list[dict[str, Any]]
 # What may be downloaded of an object.
 TABLES = (
     *("core.detections", "core.upper_limits", "core.light_curves", "core.gp_fits", "core.features", "core.hosts", "core.epochs"),
-    *("core.vetting", "core.turned_stamps", "core.forced_photometry"),
+    *("core.vetting", "core.turned_stamps", "core.field_images", "core.forced_photometry"),
     *("core.stamp_quality", "core.stamps", "core.rejections", "raw.alerts", "raw.photometry", "results.candidates"),
     "results.predictions",
 )
@@ -60,6 +60,10 @@ _OF = {
     "turned_stamps": (
         "select candid, band, mjd, rotation_deg, reach_arcsec, pixel_scale_arcsec, is_good, reasons, noise_ratio "
         "from core.turned_stamps where object_id = $id order by mjd"
+    ),
+    "field_images": (
+        "select band, unit, pixel_scale_arcsec, host_state, n_sources_removed, is_blended, path from core.field_images "
+        "where object_id = $id order by band"
     ),
     "reach": "select reach_arcsec, separation_arcsec, host_state from core.host_reach where object_id = $id and n_stamps > 0",
     "stamps": (
@@ -128,6 +132,16 @@ PICTURES: Mapping[str, str] = {
         for name in ("science", "reference")
     },
 }
+
+FIELD_PICTURES: Mapping[str, str] = {
+    name: f"select {name} as pixels, {_PLACES} from core.field_images where object_id = $id and band = $band"
+    for name in ("image", "masked", "mask")
+}
+
+
+def field_picture(published: Published, object_id: str, band: str, name: str) -> dict[str, Any]:
+    """``pixels`` and places of one of FIELD_PICTURES; empty if there is none."""
+    return published.first(FIELD_PICTURES[name], {"id": object_id, "band": band})
 
 
 def picture(published: Published, object_id: str, candid: int, name: str) -> dict[str, Any]:
