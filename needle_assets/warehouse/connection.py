@@ -33,6 +33,11 @@ ROWS_PER_GROUP = 2048
 # which every opening reads again, until together they are worth it; publishing leaves nothing in the log. While the file stays open
 # nobody reads the log, and it may grow.
 LOG_LIMIT_BYTES, KEPT_LOG_LIMIT_BYTES = 1_000_000, 32_000_000
+# For each column of an answer DuckDB asks the system for room for a whole batch, however few rows there are: 17 GB a column of stamps
+# with its own million, which a system that promises no more memory than it has refuses.
+ROWS_PER_BATCH = 8192
+# What was read stays in memory, up to the limit, for as long as a file is open. From here on it is closed and opened again.
+KEPT_CACHE_BYTES = 250_000_000
 
 # Of a working and of a published file that cannot be read.
 REMEDY = {
@@ -74,6 +79,8 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         _keep(path)
         try:
             yield connection
+            if path in _kept and _holds_much(connection, path):
+                let_go(path)
         except duckdb.Error as error:
             let_go(path)  # after some errors DuckDB refuses everything until the file has been closed
             _end_host(path)
@@ -120,6 +127,13 @@ def let_go(path: Path) -> None:
                 with suppress(duckdb.Error):  # after an error nothing can be written; the log is whole
                     connection.execute("checkpoint")
             _close(connection, path)
+
+
+def _holds_much(connection: Connection, path: Path) -> bool:
+    if path.stat().st_size < KEPT_CACHE_BYTES:  # asking costs as much as a small query
+        return False
+    held = connection.execute("select sum(memory_usage_bytes) from duckdb_memory()").fetchone()
+    return held is not None and held[0] > KEPT_CACHE_BYTES
 
 
 def _log_bytes(path: Path) -> int:
@@ -276,6 +290,11 @@ def _lock(connection: duckdb.DuckDBPyConnection, *, may_spill: bool) -> None:
     connection.execute("set autoload_known_extensions = false")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
+
+
+def table_of(answer: Connection) -> "pa.Table":
+    """The rows of the query that was just executed."""
+    return answer.to_arrow_table(ROWS_PER_BATCH)
 
 
 def as_frame(answer: "pa.Table") -> "pl.DataFrame":

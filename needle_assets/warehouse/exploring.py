@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from needle_assets.errors import NeedleError
-from needle_assets.warehouse.connection import Connection, as_frame, reading
+from needle_assets.warehouse.connection import Connection, as_frame, reading, table_of
 from needle_assets.warehouse.lake.place import lake_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def ask_few(published: Path, query: str, most: int, kinds: Collection[str]) -> t
 def frame(published: Path, query: str) -> "pl.DataFrame":
     """The answer as a polars frame. Raises QueryError like :func:`ask`."""
     with _asked(published, query) as result:
-        return as_frame(result.to_arrow_table())
+        return as_frame(table_of(result))
 
 
 @contextmanager

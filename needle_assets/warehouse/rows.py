@@ -13,7 +13,7 @@ import pyarrow as pa
 from needle_assets.errors import Rejection, as_json
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
-from needle_assets.warehouse.connection import WarehouseError, as_frame, transaction
+from needle_assets.warehouse.connection import WarehouseError, as_frame, table_of, transaction
 from needle_assets.warehouse.lake import tables as lake_tables
 from needle_assets.warehouse.lake.deposits import Deposit, take_in
 from needle_assets.warehouse.schema import Table, bump_change, described, primary_key
@@ -121,7 +121,7 @@ def _sorted(
 ) -> "pl.DataFrame":
     """These columns and those of the key, by which parts read apart are put together."""
     names = "*" if "*" in wanted else ", ".join(dict.fromkeys((*wanted, *key)))
-    frame = lake_tables.with_arrays(as_frame(connection.execute(f"select {names} from {source}").to_arrow_table()), pixels)
+    frame = lake_tables.with_arrays(as_frame(table_of(connection.execute(f"select {names} from {source}"))), pixels)
     # Sorted here and not in SQL: DuckDB sorts stamps in blocks of 2048 rows, 28 MiB a column, however few rows there are.
     return frame.sort(key, maintain_order=True) if key else frame
 

@@ -67,3 +67,31 @@ def test_the_log_of_a_file_that_stays_open_is_written_into_it_when_it_is_let_go(
         let_go(path)
         assert not log.exists()
         assert number_in(path) == 1
+
+
+ASKED = """
+import resource, sys
+import duckdb
+from needle_assets.warehouse.connection import as_frame, table_of
+as_frame(duckdb.sql("select 1 as a").arrow().read_all())
+resource.setrlimit(resource.RLIMIT_AS, (8_000_000_000, 8_000_000_000))
+connection = duckdb.connect(config={"threads": 1, "memory_limit": "500MB"})
+connection.execute("create table t as select range as k, range(3600)::float[3600] as pixels from range(3)")
+answer = connection.execute("select * from t order by k")
+print(len(as_frame(table_of(answer) if sys.argv[1] == "ours" else answer.to_arrow_table())))
+"""
+
+
+@pytest.mark.parametrize(("how", "says"), [("ours", "3\n"), ("as DuckDB does it", "")])
+def test_an_answer_with_stamps_asks_for_no_more_memory_than_a_machine_has(how, says):
+    done = subprocess.run([sys.executable, "-c", ASKED, how], capture_output=True, text=True)
+    assert (done.stdout, done.returncode == 0) == (says, bool(says))
+
+
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_a_file_that_is_kept_open_is_closed_where_much_of_it_lies_in_memory(path, monkeypatch, most):
+    monkeypatch.setattr(connections, "KEPT_CACHE_BYTES", most)
+    with kept_open(path):
+        assert number_in(path) == 1
+        assert can_be_opened_elsewhere(path) == (most == 1)
+        assert number_in(path) == 1

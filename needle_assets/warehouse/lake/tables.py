@@ -101,9 +101,9 @@ def with_arrays(frame: "pl.DataFrame", pixels: Sequence[str]) -> "pl.DataFrame":
 def arrow_schema(connection: Connection, name: str, statement: str) -> pa.Schema:
     """The Arrow schema of a described table, arrays as arrays."""
     if not is_lake(connection):
-        return connection.execute(f"select * from {name} limit 0").to_arrow_table().schema
+        return connection.execute(f"select * from {name} limit 0").to_arrow_table(1).schema
     local = _local(connection, name, statement)
-    schema = connection.execute(f"select * from {local}").to_arrow_table().schema
+    schema = connection.execute(f"select * from {local}").to_arrow_table(1).schema
     connection.execute(f"drop table {local}")
     return schema
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
-from needle_assets.warehouse.connection import Connection, WarehouseError, as_frame, opened_reader, version_of
+from needle_assets.warehouse.connection import Connection, WarehouseError, as_frame, opened_reader, table_of, version_of
 
 T = TypeVar("T")
 # Of ? in order, or of $name.
@@ -60,7 +60,7 @@ class Published:
 
     def frame(self, query: str, values: Values = ()) -> pl.DataFrame:
         """The answer as a frame."""
-        return as_frame(self._asked(query, values).to_arrow_table())
+        return as_frame(table_of(self._asked(query, values)))
 
     def kept(self, name: str, make: Callable[["Published"], T]) -> T:
         """What ``make`` says of this version of the warehouse, made once for each."""

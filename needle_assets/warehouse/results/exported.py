@@ -86,7 +86,7 @@ def batches(connection: duckdb.DuckDBPyConnection, name: str) -> pa.RecordBatchR
 
 def _paged(connection: duckdb.DuckDBPyConnection, query: str, ids: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(ids), ROWS_PER_BATCH):
-        page = connection.execute(query, _page(ids[start : start + ROWS_PER_BATCH])).to_arrow_table()
+        page = connection.execute(query, _page(ids[start : start + ROWS_PER_BATCH])).to_arrow_table(ROWS_PER_BATCH)
         yield from page.cast(schema).sort_by("object_id").combine_chunks().to_batches()  # a lake gives lists
 
 

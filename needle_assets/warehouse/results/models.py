@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger
-from needle_assets.warehouse.connection import as_frame, transaction
+from needle_assets.warehouse.connection import as_frame, table_of, transaction
 from needle_assets.warehouse.rows import arrow_schema, now, require_checked, to_arrow
 from needle_assets.warehouse.schema import bump_change, note_removed
 
@@ -41,15 +41,15 @@ def training_rows(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]
     features or stamps. Nothing else of the warehouse is read for it, so it is cheap.
     """
     hashed = {parent: _columns_read(stages, parent) for parent in ("core.features", "core.masked_stamps")}
-    table = connection.execute(
+    answer = connection.execute(
         "select s.*, md5(concat_ws('|', label, is_hosted, validation_of::varchar, f.content_hash, m.content_hash)) as row_hash "
         "from core.splits s "
         "left join lineage.contents f on f.asset = 'core.features' and f.columns = $features and f.object_id = s.object_id "
         "left join lineage.contents m on m.asset = 'core.masked_stamps' and m.columns = $stamps and m.object_id = s.object_id "
         "order by s.object_id",
         {"features": hashed["core.features"], "stamps": hashed["core.masked_stamps"]},
-    ).to_arrow_table()
-    return as_frame(table)
+    )
+    return as_frame(table_of(answer))
 
 
 def _columns_read(stages: Sequence[Stage], parent: str) -> str:
@@ -60,27 +60,25 @@ def _columns_read(stages: Sequence[Stage], parent: str) -> str:
 def features_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> "pl.DataFrame":
     """Features under ``names`` of every object in core.splits, sorted by id."""
     columns = ", ".join(f"f.{name}" for name in names)
-    table = connection.execute(
+    answer = connection.execute(
         f"select s.object_id, {columns} from core.splits s left join core.features f using (object_id) order by s.object_id"
-    ).to_arrow_table()
-    return as_frame(table)
+    )
+    return as_frame(table_of(answer))
 
 
 def early_rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> "pl.DataFrame":
     """Features under ``names`` of every object in core.splits as of several moments, sorted by object and time."""
     columns = ", ".join(f"f.{name}" for name in ("object_id", "moment", "as_of_mjd", *names))
-    return as_frame(
-        connection.execute(
-            f"select {columns} from core.early_features f semi join core.splits using (object_id) order by 1, 3, 2"
-        ).to_arrow_table()
+    answer = connection.execute(
+        f"select {columns} from core.early_features f semi join core.splits using (object_id) order by 1, 3, 2"
     )
+    return as_frame(table_of(answer))
 
 
 def synthetic_rows(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """All recipes, sorted by their key."""
-    return as_frame(
-        connection.execute("select * from core.synthetic_samples order by model_kind, fold, label, sample").to_arrow_table()
-    )
+    answer = connection.execute("select * from core.synthetic_samples order by model_kind, fold, label, sample")
+    return as_frame(table_of(answer))
 
 
 def stamps(
@@ -109,9 +107,8 @@ def _pixels(column: pa.Array) -> Sequence[np.ndarray]:
 def known_models(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """Every stored model without its weights and without the objects that had a part in it."""
     left_out = "weights, trained_ids, validated_ids, parent_ids, scaled_ids"
-    return as_frame(
-        connection.execute(f"select * exclude ({left_out}) from {TABLE} order by ablation, model_kind, fold").to_arrow_table()
-    )
+    answer = connection.execute(f"select * exclude ({left_out}) from {TABLE} order by ablation, model_kind, fold")
+    return as_frame(table_of(answer))
 
 
 def store_snapshot(
@@ -181,10 +178,8 @@ def behind(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> Be
     if models.is_empty():
         return Behind(0, 0, len(rows), 0, 0)
     newest = models.sort("trained_at")["training_set_id"][-1]
-    table = connection.execute(
-        f"select object_id, row_hash from {SNAPSHOTS} where training_set_id = ?", [newest]
-    ).to_arrow_table()
-    then = dict(as_frame(table).iter_rows())
+    answer = connection.execute(f"select object_id, row_hash from {SNAPSHOTS} where training_set_id = ?", [newest])
+    then = dict(as_frame(table_of(answer)).iter_rows())
     now_rows = dict(rows.select("object_id", "row_hash").iter_rows())
     today = training_set_id(rows)
     return Behind(

@@ -7,7 +7,7 @@ import duckdb
 
 from needle_assets.stages import Stage, stage_named
 from needle_assets.warehouse import ledger, rows
-from needle_assets.warehouse.connection import as_frame, transaction
+from needle_assets.warehouse.connection import as_frame, table_of, transaction
 from needle_assets.warehouse.schema import Table, bump_change, note_removed
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _EPOCHS = ("first_mjd", "peak_mjd", "classification_mjd")
 
 def catalogue(connection: duckdb.DuckDBPyConnection) -> "pl.DataFrame":
     """Type, label, names and place of every object of the catalogue, and what people said of these and of others."""
-    return as_frame(connection.execute(CATALOGUE).to_arrow_table())
+    return as_frame(table_of(connection.execute(CATALOGUE)))
 
 
 def frames_of(

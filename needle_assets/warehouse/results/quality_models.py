@@ -7,7 +7,7 @@ import duckdb
 
 from needle_assets.stages import Stage
 from needle_assets.warehouse import ledger, rows
-from needle_assets.warehouse.connection import as_frame, transaction
+from needle_assets.warehouse.connection import as_frame, table_of, transaction
 from needle_assets.warehouse.schema import Table, bump_change, note_removed
 
 if TYPE_CHECKING:
@@ -85,4 +85,4 @@ def _changed(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> 
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pl.DataFrame":
-    return as_frame(connection.execute(query).to_arrow_table())
+    return as_frame(table_of(connection.execute(query)))
