@@ -33,15 +33,14 @@ def field_images(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Prod
         return product
     catalogued = frames["raw.objects"].row(0, named=True) if len(frames["raw.objects"]) else {}
     position = position_of(catalogued, frames["raw.alerts"])
-    for told in landed.unique("band", keep="first", maintain_order=True).iter_rows(named=True):
+    chosen = landed.unique("band", keep="first", maintain_order=True)
+    for told in chosen.iter_rows(named=True):
         try:
             product.rows.append(_row(told, position, frames, settings))
         except Rejection as why:
             reason = f"{told['path']} cannot be used: {why.reason}"
             product.rejections.append(why.also(reason, object_id=told["object_id"], band=told["band"], path=told["path"]))
-    for told in landed.filter(
-        ~pl.col("path").is_in(landed.unique("band", keep="first", maintain_order=True)["path"].implode())
-    ).iter_rows(named=True):
+    for told in landed.join(chosen, on="path", how="anti", maintain_order="left").iter_rows(named=True):
         reason = f"{told['path']} is not used: another image of the same field and band lies beside it."
         product.rejections.append(Rejection(reason, object_id=told["object_id"], band=told["band"], path=told["path"]))
     return product
