@@ -38,7 +38,7 @@ def test_where_a_function_stands_is_told_as_file_and_line(monkeypatch: pytest.Mo
 
 
 def test_a_product_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UnknownProductError, match=r"'core/mask' is no product; choose among raw\.objects, .*core\.masks"):
+    with pytest.raises(UnknownProductError, match=r"'core/mask' is no product; choose among raw\.alerts, .*core\.masks"):
         stage_named("core/mask")
 
 

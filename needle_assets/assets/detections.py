@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from needle_assets.assets.light_curves import a_v_of
 from needle_assets.assets.objects import survey_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
@@ -65,7 +66,7 @@ def hosts(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
 
     A landed host counts first, unless it cannot be the object's. Else the likeliest galaxy among the Pan-STARRS sources of the
     newest packet that lists any. The row says who placed the host and who measured it, or what the search for one came to.
-    Magnitudes are dereddened with the catalogue's A_V; without one they stay as they are, and the row says so.
+    Magnitudes are dereddened with the catalogue's A_V, else that of the dust maps; without one they stay as they are, and the row says so.
     """
     object_id = _object_id(frames)
     if object_id is None:
@@ -75,7 +76,7 @@ def hosts(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
     outcome = "host" if host is not None else _search_outcome(frames["raw.hosts"])
     none = {"association": "none", "is_dereddened": False, "search_outcome": outcome}
     row = {"object_id": object_id, "is_hosted": host is not None, **none, **(host or {})}
-    a_v_mag = frames["raw.objects"]["a_v_mag"][0] if len(frames["raw.objects"]) else None
+    a_v_mag = a_v_of(frames)
     if host is not None and not row["is_dereddened"] and a_v_mag is not None:
         mags = dereddened({band: host.get(f"{band}_mag") for band in HOST_BANDS}, a_v_mag)
         row |= {f"{band}_mag": mag for band, mag in mags.items()} | {"is_dereddened": True}

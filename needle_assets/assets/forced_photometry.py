@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from needle_assets.assets.light_curves import A_V_FROM
 from needle_assets.assets.objects import surveys_of
 from needle_assets.assets.output import Product
 from needle_assets.errors import Rejection
@@ -58,7 +59,7 @@ def nightly_fluxes(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Pr
     if settings.gaussian_process.points != "forced" or light_curves.is_empty():
         return product
     first_mjd = dict(light_curves.group_by("object_id").agg(pl.col("mjd").min()).iter_rows())
-    known = [frames[name].select("object_id", "a_v_mag") for name in ("core.identities", "raw.objects")]
+    known = [frames[name].select("object_id", "a_v_mag") for name in reversed(A_V_FROM) if name in frames]
     a_v_mag = dict(pl.concat(known, how="vertical_relaxed").drop_nulls().iter_rows())
     usable = frames["core.forced_photometry"].filter(~pl.col("is_suspect") & pl.col("object_id").is_in(list(first_mjd)))
     window, surveys = settings.light_curves.merge_window_days, surveys_of(frames)

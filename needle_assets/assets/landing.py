@@ -8,12 +8,14 @@ from typing import Any
 import polars as pl
 
 from needle_assets.assets.output import Product
+from needle_assets.assets.tns import with_tns
 from needle_assets.errors import Rejection
 from needle_assets.landing.catalogues import read_catalogue, read_forced_photometry, read_hosts, read_photometry
 from needle_assets.landing.folder import LandedPacket, read_members
 from needle_assets.landing.names import SCHEMAS_FOLDER
 from needle_assets.landing.packet import Packet
 from needle_assets.landing.packets import alert_row, one_row_per_packet, read_packets
+from needle_assets.landing.snapshots import as_it_was_read
 from needle_assets.landing.unpacking import read_unpacked
 from needle_assets.landing.verdicts import read_verdicts
 from needle_assets.settings import Settings
@@ -24,15 +26,17 @@ Place = tuple[str, str, str, int]
 
 def objects(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
     """
-    The Bright Transient Survey's catalogue with the class label NEEDLE gives each type (paper, section 2).
+    The Bright Transient Survey's catalogue with the class label NEEDLE gives each type (paper, section 2), and what the TNS adds.
 
     Refusals that name no object were stored when the file was looked at.
     """
     said = frames["landing.catalogue"]
     if said.is_empty():
         return Product()
-    rows, rejections = read_catalogue(_as_it_was_read(said))
-    return Product(rows, [why for why in rejections if "object_id" in why.measured])
+    rows, rejections = read_catalogue(as_it_was_read(said))
+    refused = [why for why in rejections if "object_id" in why.measured]
+    listed = frames.get("raw.tns", pl.DataFrame())
+    return Product(rows, refused) if listed.is_empty() else with_tns(rows, refused, listed)
 
 
 def alerts(frames: Mapping[str, pl.DataFrame], _settings: Settings) -> Product:
@@ -155,16 +159,7 @@ def _whole_file(said: pl.DataFrame, reader: Callable[[Path], tuple[pl.DataFrame,
     """What the file says of these objects; one of which it says nothing any more fails, and stays stale."""
     if said.is_empty():
         return Product()
-    accepted, rejections = reader(_as_it_was_read(said))
+    accepted, rejections = reader(as_it_was_read(said))
     ours = set(said["object_id"])
     chosen = accepted.filter(pl.col("object_id").is_in(said["object_id"].implode()))
     return Product(list(chosen.iter_rows(named=True)), [r for r in rejections if r.measured.get("object_id") in ours])
-
-
-def _as_it_was_read(said: pl.DataFrame) -> Path:
-    """The file of a snapshot. Raises OSError if it is gone, or another one by now: what it says was not looked at yet."""
-    path = Path(said["landing"][0]) / said["path"][0]
-    found = path.stat()
-    if said["mtime_ns"][0] is not None and (found.st_size, found.st_mtime_ns) != (said["size_bytes"][0], said["mtime_ns"][0]):
-        raise OSError(f"{path} is not the file that was read last; what is stored is kept until a refresh has read the new one.")
-    return path

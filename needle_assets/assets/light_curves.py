@@ -24,6 +24,8 @@ from needle_assets.surveys.survey import FEATURE_COLUMNS, Survey
 from needle_assets.surveys.ztf import ZTF
 
 DETECTED = "detections"
+# Which A_V counts, in this order.
+A_V_FROM = ("raw.objects", "core.identities", "core.extinction")
 
 
 def light_curves(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:
@@ -48,10 +50,13 @@ def _cleaned(
 
 
 def a_v_of(frames: Mapping[str, pl.DataFrame]) -> float | None:
-    """A_V towards the object: the catalogue's, else that which it gives under the id of another survey."""
-    own: float | None = _first(frames["raw.objects"], "a_v_mag")
-    served = frames.get("core.identities", pl.DataFrame({"a_v_mag": []}))["a_v_mag"].drop_nulls()
-    return own if own is not None or served.is_empty() else float(served[0])
+    """A_V towards the object: the catalogue's, else what it gives under the id of another survey, else that of the dust maps."""
+    nothing = pl.DataFrame({"a_v_mag": []})
+    for name in A_V_FROM:
+        known = frames.get(name, nothing)["a_v_mag"].drop_nulls()
+        if len(known):
+            return float(known[0])
+    return None
 
 
 def epochs(frames: Mapping[str, pl.DataFrame], settings: Settings) -> Product:

@@ -92,7 +92,7 @@ def fetch(
     source: Annotated[
         str,
         typer.Argument(
-            help="bts, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs, legacy or field-images."
+            help="bts, tns, archive, kafka, alerce, lasair, fink, fink_lsst, lasair_lsst, panstarrs, legacy, field-images or dust."
         ),
     ],
     landing: Annotated[Path, typer.Option(help="Landing folder; made if it does not exist.")],

@@ -15,9 +15,11 @@ from needle_assets.fetch.brokers.fink import fetch_fink
 from needle_assets.fetch.brokers.lasair import fetch_lasair
 from needle_assets.fetch.brokers.rubin import fetch_fink_lsst, fetch_lasair_lsst
 from needle_assets.fetch.catalogues.bts import fetch_bts
+from needle_assets.fetch.catalogues.dust import fetch_dust
 from needle_assets.fetch.catalogues.field_images import fetch_field_images
 from needle_assets.fetch.catalogues.legacy import fetch_legacy
 from needle_assets.fetch.catalogues.panstarrs import fetch_panstarrs
+from needle_assets.fetch.catalogues.tns import fetch_tns
 from needle_assets.fetch.run import Failure, FetchSummary
 from needle_assets.fetch.stream.kafka import fetch_kafka
 from needle_assets.settings import Settings
@@ -34,6 +36,7 @@ __all__ = [
     "fetch_alerce",
     "fetch_archive",
     "fetch_bts",
+    "fetch_dust",
     "fetch_field_images",
     "fetch_fink",
     "fetch_fink_lsst",
@@ -42,12 +45,14 @@ __all__ = [
     "fetch_lasair_lsst",
     "fetch_legacy",
     "fetch_panstarrs",
+    "fetch_tns",
 ]
 
 SIMULATION = Path("truth", "simulation.json")  # what makes a folder a simulated survey; real files must not join it
 
 SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "bts": fetch_bts,
+    "tns": fetch_tns,
     "archive": fetch_archive,
     "kafka": fetch_kafka,
     "alerce": fetch_alerce,
@@ -58,6 +63,7 @@ SOURCES: Mapping[str, Callable[..., FetchSummary]] = {
     "panstarrs": fetch_panstarrs,
     "legacy": fetch_legacy,
     "field_images": fetch_field_images,
+    "dust": fetch_dust,
 }
 
 

@@ -51,10 +51,10 @@ class Service:
     around : Around
         Clock, sleep and chance.
     token : str, optional
-        Sent as ``Authorization: Token ...`` (or what ``scheme`` says) to this address and nowhere else.
+        Sent as ``Authorization: Token ...`` (or what ``scheme`` says; empty: by whoever asks) to this address and nowhere else.
     """
 
-    scheme = "Token"
+    scheme, agent = "Token", USER_AGENT
 
     def __init__(
         self, name: str, asked: ServiceSettings, manners: FetchSettings, around: Around, *, token: str | None = None
@@ -65,7 +65,7 @@ class Service:
         self._asked, self._answers = asked, Answers(name, token, around)
         self._free_at = 0.0
         self._open = contextlib.ExitStack()
-        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"{self.scheme} {token}"} if token else {})
+        headers = {"User-Agent": self.agent} | ({"Authorization": f"{self.scheme} {token}"} if token and self.scheme else {})
         self._client = httpx.Client(timeout=manners.timeout_seconds, headers=headers, follow_redirects=False, verify=_tls())
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import re
+import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from needle_assets.errors import Rejection
+from needle_assets.landing.names import is_passed_over
 from needle_assets.landing.values import shown
 
 MAX_CSV_BYTES = 2**27
@@ -82,7 +84,12 @@ def read_csv(path: Path, ids: Collection[str]) -> CsvText:
         If the file is empty, larger than 128 MiB, or has no such header line; says what it is instead, where that can be told. OSError
         if it cannot be opened.
     """
-    lines = _decoded(_contents(path)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return csv_text(path, contents(path), ids)
+
+
+def csv_text(path: Path, content: bytes, ids: Collection[str]) -> CsvText:
+    """What :func:`read_csv` makes of the content of a file."""
+    lines = _decoded(content).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     numbered = [(number, line) for number, line in enumerate(lines) if line.strip()]
     place, delimiter, names = _header(path, numbered, ids)
     has_points = delimiter == "," or any(_has_decimal_point(line, delimiter) for _, line in numbered[place + 1 :])
@@ -182,13 +189,20 @@ def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
         raise Rejection(f"{path.name} {what}; get it again.", n_bytes=size) from error
 
 
-def _contents(path: Path) -> bytes:
+def contents(path: Path, largest: int = MAX_CSV_BYTES) -> bytes:
+    """
+    The bytes of a CSV file, out of gzip, or out of a zip archive of one file that is named so.
+
+    Raises Rejection if it is damaged, of another kind, or holds more than ``largest`` bytes. OSError if it cannot be opened.
+    """
     with path.open("rb") as file:
-        data = file.read(MAX_CSV_BYTES + 1)
+        data = file.read(largest + 1)
     if data[:2] == b"\x1f\x8b":
-        data = _unzipped(path, data)
-    if len(data) > MAX_CSV_BYTES:
-        raise Rejection(f"{path.name} is larger than {MAX_CSV_BYTES} bytes; give it as Parquet.")
+        data = _unzipped(path, data, largest)
+    if path.suffix.lower() == ".zip":
+        data = _only_member(path, data, largest)
+    if len(data) > largest:
+        raise Rejection(f"{path.name} is larger than {largest} bytes; give it as Parquet.")
     for beginning, kind in (
         (b"PAR1", "a Parquet file"),
         (b"PK\x03\x04", "a zip archive or spreadsheet"),
@@ -199,10 +213,22 @@ def _contents(path: Path) -> bytes:
     return data
 
 
-def _unzipped(path: Path, data: bytes) -> bytes:
+def _only_member(path: Path, data: bytes, largest: int) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/") and not is_passed_over(name)]
+            if len(names) != 1:
+                raise Rejection(f"{path.name} holds {len(names)} files; a zip archive of one CSV file is needed.")
+            with archive.open(names[0]) as file:
+                return file.read(largest + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise Rejection(f"{path.name} is damaged or cut short ({shown(str(error))}); get it again.", n_bytes=len(data)) from error
+
+
+def _unzipped(path: Path, data: bytes, largest: int) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            return file.read(MAX_CSV_BYTES + 1)
+            return file.read(largest + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise Rejection(f"{path.name} is damaged or cut short ({shown(str(error))}); get it again.", n_bytes=len(data)) from error
 

@@ -2,7 +2,19 @@
 
 from typing import Literal
 
-Kind = Literal["catalogue", "packet", "archive", "photometry", "hosts", "verdicts", "stamp_verdicts", "field_images", "unknown"]
+Kind = Literal[
+    "catalogue",
+    "packet",
+    "archive",
+    "photometry",
+    "hosts",
+    "verdicts",
+    "stamp_verdicts",
+    "field_images",
+    "tns",
+    "dust",
+    "unknown",
+]
 
 CATALOGUE_NAME = "bts.csv"
 ALERTS_FOLDER = "alerts"
@@ -20,6 +32,9 @@ KIND_OF_NAME: dict[str, Kind] = {
     "hosts.parquet": "hosts",
     "verdicts.csv": "verdicts",
     "stamp_verdicts.csv": "stamp_verdicts",
+    "tns_public_objects.csv": "tns",
+    "tns_public_objects.csv.gz": "tns",
+    "tns_public_objects.csv.zip": "tns",
 }
 PACKET_SUFFIXES = (".avro", ".avro.gz", ".avro.bz2", ".avro.xz")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
@@ -29,15 +44,19 @@ _UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
 # Schemas of packets that carry none.
 SCHEMAS_FOLDER = "schemas"
 
+# Two maps of the Milky Way's dust: with the first the second is looked at.
+DUST_FOLDER = "dust"
+DUST_NORTH, DUST_SOUTH = "SFD_dust_4096_ngp.fits", "SFD_dust_4096_sgp.fits"
+
 # What systems leave behind, what explains a folder, and the truth that a simulation tells of itself: nobody takes them for data.
 _OF_SYSTEMS = frozenset(("thumbs.db", "desktop.ini", "__macosx", "lost+found"))
 _EXPLAINING = ("readme", "license", "copying", "changelog", "manifest")
-_SILENT_FOLDERS = ("truth", SCHEMAS_FOLDER)
+_SILENT_FOLDERS = ("truth", SCHEMAS_FOLDER, DUST_FOLDER)
 
 _READ_BELOW_ALERTS = "alert packets are .avro files (also .gz, .bz2, .xz), single or in .tar archives (also .gz, .bz2, .xz)"
 _READ_AT_TOP = (
-    "a landing folder holds bts.csv, the folder alerts/, and if you like photometry.parquet or photometry.csv, and hosts.csv or "
-    "hosts.parquet (the .csv also as .csv.gz)"
+    "a landing folder holds bts.csv, the folder alerts/, and if you like photometry.parquet or photometry.csv, hosts.csv or "
+    "hosts.parquet (the .csv also as .csv.gz), and tns_public_objects.csv (also .csv.zip)"
 )
 _INSTEAD = {
     ".json": "JSON is not read; fetch the packets as Avro, as ZTF sends them",
@@ -59,6 +78,8 @@ def kind_of(path: str) -> Kind:
         return KIND_OF_NAME[lower]
     if folder == FIELD_IMAGES_FOLDER and lower.endswith(FIELD_IMAGE_SUFFIXES):
         return "field_images"
+    if lower == f"{DUST_FOLDER}/{DUST_NORTH}".lower():
+        return "dust"
     if slash and folder != ALERTS_FOLDER:
         return "unknown"
     if lower.endswith(PACKET_SUFFIXES):

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from needle_assets.errors import Rejection
-from needle_assets.landing.catalogues import read_catalogue, read_hosts
+from needle_assets.landing.catalogues import read_catalogue, read_hosts, read_tns
 from needle_assets.landing.catalogues.photometry import read_light_curves
+from needle_assets.landing.dust import read_dust
 from needle_assets.landing.field_images import find_image
 from needle_assets.landing.folder import LandedPacket, LandingFile, read_packet_file
 from needle_assets.landing.found import FileReport, FoundPacket
@@ -22,11 +23,21 @@ from needle_assets.processes.workers import DIED, Rescue
 from needle_assets.surveys.known import is_object_id
 
 Accepted = pl.DataFrame | list[Mapping[str, Any]]
+
+
+def _read_as_one(path: Path, notices: list[str]) -> tuple[Accepted, list[Rejection]]:
+    """The Transient Name Server's list under one name: which of its objects are whose is found out when there are positions."""
+    listed, rejections = read_tns(path, notices)
+    return listed.with_columns(object_id=pl.lit("TNS")), rejections
+
+
 READERS: Mapping[str, Callable[[Path, list[str]], tuple[Accepted, list[Rejection]]]] = {
     "catalogue": read_catalogue,
     "hosts": read_hosts,
     "verdicts": read_verdicts,
     "stamp_verdicts": read_verdicts,
+    "tns": _read_as_one,
+    "dust": read_dust,
 }
 
 

@@ -11,12 +11,19 @@ from needle_assets.light_curves.light_curve import FloatArray
 from needle_assets.shapes import require_columns
 
 R_V = 3.1
+# Schlafly & Finkbeiner (2011): what the maps of Schlegel, Finkbeiner & Davis (1998) are to be multiplied by.
+SFD_SCALE = 0.86
 
 
 @lru_cache(maxsize=256)
 def extinction_per_a_v(wavelength_angstrom: float) -> float:
     """A_lambda / A_V of Fitzpatrick (1999) with R_V = 3.1 at one wavelength [angstrom]."""
     return float(dust_laws.fitzpatrick99(np.array([wavelength_angstrom]), 1.0, R_V)[0])
+
+
+def a_v_of_reddening(e_b_v_mag: ArrayLike) -> FloatArray:
+    """A_V [mag] of reddenings E(B-V) [mag] as the maps of Schlegel, Finkbeiner & Davis (1998) have them; NaN where they are."""
+    return R_V * SFD_SCALE * np.asarray(e_b_v_mag, dtype=float)
 
 
 def extinction_factors(

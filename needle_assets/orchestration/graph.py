@@ -24,6 +24,8 @@ LANDED = {
     "field_images": "Images of fields from other surveys in field_images/ (optional).",
     "verdicts": "verdicts.csv, what people said of objects on the pages of `needle explore` (optional).",
     "stamp_verdicts": "stamp_verdicts.csv, what people said of stamps (optional).",
+    "tns": "tns_public_objects.csv, the Transient Name Server's list of all public objects (optional).",
+    "dust": "dust/, the two maps of the Milky Way's reddening of Schlegel, Finkbeiner & Davis (optional).",
 }
 
 # What a click on one asset cannot make: the job or command that writes it, and what that reads.

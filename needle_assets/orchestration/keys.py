@@ -3,7 +3,7 @@
 import dagster as dg
 
 OWNER = "team:needle"
-LANDED = ("packets", "catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts", "field_images")
+LANDED = ("packets", "catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts", "field_images", "tns", "dust")
 PARTITIONS = "ztf_object"
 OBJECTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 

@@ -26,7 +26,19 @@ from needle_assets.settings.limits import (
 )
 
 Source = Literal[
-    "bts", "archive", "kafka", "alerce", "lasair", "fink", "fink_lsst", "lasair_lsst", "panstarrs", "legacy", "field_images"
+    "bts",
+    "tns",
+    "archive",
+    "kafka",
+    "alerce",
+    "lasair",
+    "fink",
+    "fink_lsst",
+    "lasair_lsst",
+    "panstarrs",
+    "legacy",
+    "field_images",
+    "dust",
 ]
 SOURCES: tuple[str, ...] = get_args(Source)
 Destination = Literal["lasair", "lasair_lsst", "webhook", "jsonl"]
@@ -147,6 +159,7 @@ class FetchSettings:
     """How the landing folder is filled from live services."""
 
     bts: ServiceSettings = ServiceSettings("https://sites.astro.caltech.edu/ztf/bts/explorer.php?f=s&format=csv")
+    tns: ServiceSettings = ServiceSettings("https://www.wis-tns.org/system/files/tns_public_objects")
     alerce: ServiceSettings = ServiceSettings("https://api.alerce.online/ztf/v1", batch=50)
     alerce_packets: ServiceSettings = ServiceSettings("https://avro.alerce.online")
     lasair: ServiceSettings = ServiceSettings("https://lasair-ztf.lsst.ac.uk/api", max_requests=100, cutouts=5)
@@ -166,10 +179,13 @@ class FetchSettings:
     field_images_ps1: ServiceSettings = ServiceSettings(
         "https://ps1images.stsci.edu/cgi-bin", interval_seconds=1.0, max_requests=3_000
     )
+    dust: ServiceSettings = ServiceSettings("https://raw.githubusercontent.com/kbarbary/sfddata/master")
     archive: ServiceSettings = ServiceSettings("https://ztf.uw.edu/alerts/public", interval_seconds=5.0)
     kafka: KafkaSettings = KafkaSettings()
     lasair_conditions: str = ""  # SQL after WHERE; objects it finds are followed beside those of the catalogue
     lasair_tables: Text = "objects"
+    tns_bot_id: str = ""  # number and name of the bot whose key is used
+    tns_bot_name: str = ""
     archive_nights: Count = 3
     timeout_seconds: PositiveSeconds = 30.0
     answer_seconds: PositiveSeconds = 300.0

@@ -8,15 +8,6 @@ _PS1_SOURCES = tuple(
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        table="raw.objects",
-        compute="needle_assets.assets.landing:objects",
-        reads={"landing.catalogue": ("content_hash",)},
-        is_per_object=False,
-        has_objects_below=True,
-        code_version="3",
-        kinds=("duckdb", "csv"),
-    ),
-    Stage(
         table="raw.alerts",
         compute="needle_assets.assets.landing:alerts",
         reads={"landing.packets": ("path", "member", "sha256")},
@@ -25,6 +16,31 @@ STAGES: tuple[Stage, ...] = (
         keeps_previous=True,
         chunk_rows=512,
         kinds=("duckdb", "avro"),
+    ),
+    Stage(
+        table="raw.tns",
+        compute="needle_assets.assets.tns:tns",
+        reads={
+            "landing.tns": ("content_hash",),
+            "landing.catalogue": ("content_hash",),
+            "landing.photometry": ("content_hash",),
+            "raw.alerts": ("jd", "ra", "dec"),
+        },
+        settings=("identities",),
+        is_per_object=False,
+        has_objects_below=True,
+        wanted_with="landing.tns",
+        kinds=("duckdb", "csv"),
+    ),
+    Stage(
+        table="raw.objects",
+        compute="needle_assets.assets.landing:objects",
+        # Where no list of the Transient Name Server has landed nothing is there, and what is not there makes nothing stale.
+        reads={"landing.catalogue": ("content_hash",), "raw.tns": ("iau_name", "ra_deg", "dec_deg", "type", "redshift")},
+        is_per_object=False,
+        has_objects_below=True,
+        code_version="3",
+        kinds=("duckdb", "csv"),
     ),
     Stage(
         table="raw.photometry",
@@ -99,6 +115,29 @@ STAGES: tuple[Stage, ...] = (
         chunk_rows=512,
     ),
     Stage(
+        table="core.identities",
+        compute="needle_assets.assets.identities:identities",
+        reads={"raw.objects": ("ra_deg", "dec_deg", "label", "a_v_mag"), "raw.alerts": ("ra", "dec")},
+        settings=("identities",),
+        group="detections",
+        is_per_object=False,
+        has_objects_below=True,
+    ),
+    Stage(
+        table="core.extinction",
+        compute="needle_assets.assets.extinction:extinction",
+        reads={
+            "landing.dust": ("content_hash",),
+            "raw.objects": ("ra_deg", "dec_deg", "a_v_mag"),
+            "raw.alerts": ("ra", "dec"),
+            "core.identities": ("a_v_mag",),
+        },
+        group="detections",
+        is_per_object=False,
+        has_objects_below=True,
+        wanted_with="landing.dust",
+    ),
+    Stage(
         table="core.hosts",
         compute="needle_assets.assets.detections:hosts",
         reads={
@@ -108,18 +147,10 @@ STAGES: tuple[Stage, ...] = (
                 *("mw_corrected", "source"),
             ),
             "raw.objects": ("a_v_mag", "ra_deg", "dec_deg", "redshift"),
+            "core.extinction": ("a_v_mag",),
         },
         settings=("hosts",),
         code_version="3",
         group="detections",
-    ),
-    Stage(
-        table="core.identities",
-        compute="needle_assets.assets.identities:identities",
-        reads={"raw.objects": ("ra_deg", "dec_deg", "label", "a_v_mag"), "raw.alerts": ("ra", "dec")},
-        settings=("identities",),
-        group="detections",
-        is_per_object=False,
-        has_objects_below=True,
     ),
 )

@@ -55,6 +55,9 @@ class Stage:
         What the UI shows beside an object.
     counts : mapping of name to condition
         How many of the rows are what; conditions in SQL. Told with every event, of the object and of all objects.
+    wanted_with : str
+        A landed file, as a parent in the schema landing, without which there is nothing to do: where none has landed, the stage is computed
+        once and then never stale.
     is_on_demand : bool
         True: judges the sample as a whole, so that any change makes it stale. Computed by a training, or when asked for by name;
         never by a refresh of everything.
@@ -76,6 +79,7 @@ class Stage:
     has_objects_below: bool = False
     picture: Picture | None = None
     counts: Mapping[str, str] = field(default_factory=dict)
+    wanted_with: str = ""
     is_on_demand: bool = False
 
     def __post_init__(self) -> None:

@@ -78,6 +78,15 @@ CHECKS = (
         "select object_id, label from raw.objects where label not in ('SN', 'SLSN-I', 'TDE')",
     ),
     Check(
+        "catalogue_and_name_server_agree",
+        "raw.objects",
+        "The catalogue and the Transient Name Server's list give no object different classes; where they do, the catalogue's counts.",
+        "select object_id, o.type, o.label, t.type as tns_type, t.label as tns_label, t.iau_name, t.matched_by "
+        "from raw.objects o join raw.tns t using (object_id) where t.is_type_known and o.label is distinct from t.label",
+        is_blocking=False,
+        is_between_products=True,
+    ),
+    Check(
         "every_packet_is_a_row_or_a_rejection",
         "raw.alerts",
         "Every readable packet of the landing folder is a row, or a rejection of that packet says why not.",

@@ -45,6 +45,10 @@ select t.stage, t.object_id, md5(t.salt || '|' || t.parents) as fingerprint, t.p
 """
 
 
+# What waits for a file that has not landed is computed once, and then not again until it has.
+_IS_STALE = "l.fingerprint is distinct from w.fingerprint and (n.is_wanted or l.fingerprint is null)"
+
+
 class Plan(NamedTuple):
     """Fingerprint and parents' hashes that a stage would get for an object now."""
 
@@ -72,7 +76,7 @@ def register_graph(
     connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage], tables: Mapping[str, Table], settings: Settings
 ) -> None:
     """Make the temporary tables ``nodes`` and ``reads`` that the plan joins with."""
-    nodes = [_node(stage, tables, settings) for stage in stages]
+    nodes = [{**_node(stage, tables, settings), "is_wanted": _is_wanted(connection, stage)} for stage in stages]
     reads = [
         {
             "stage": stage.table,
@@ -84,8 +88,16 @@ def register_graph(
         for stage in stages
         for parent, columns in stage.reads.items()
     ]
-    _register(connection, "nodes", nodes, ("stage", "salt", "is_per_object"))
+    _register(connection, "nodes", nodes, ("stage", "salt", "is_per_object", "is_wanted"))
     _register(connection, "reads", reads, ("stage", "is_per_object", "parent", "first_parent", "columns"))
+
+
+def _is_wanted(connection: duckdb.DuckDBPyConnection, stage: Stage) -> bool:
+    """Whether what the stage waits for has landed, or rows are left of when it had."""
+    if not stage.wanted_with:
+        return True
+    either = f"{_literal(stage.wanted_with)}, {_literal(stage.table)}"
+    return connection.execute(f"select 1 from lineage.contents where asset in ({either}) limit 1").fetchone() is not None
 
 
 def _node(stage: Stage, tables: Mapping[str, Table], settings: Settings) -> dict[str, Any]:
@@ -111,7 +123,7 @@ def stale(connection: duckdb.DuckDBPyConnection, *, ignoring: str = "") -> list[
     return connection.execute(
         f"select w.stage, w.object_id from ({WANTED}) w left join lineage.ledger l "
         "on l.asset = w.stage and l.object_id is not distinct from w.object_id join nodes n on n.stage = w.stage "
-        f"where l.fingerprint is distinct from w.fingerprint {f'and not coalesce({alone}, false)' if ignoring else ''} "
+        f"where {_IS_STALE} {f'and not coalesce({alone}, false)' if ignoring else ''} "
         "order by w.stage, w.object_id"
     ).fetchall()
 
@@ -129,9 +141,9 @@ def failed_as_they_are(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, 
 def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int, int]]:
     """For every stage: how many (stale, missing, all), after :func:`register_graph`; missing = never computed."""
     rows = connection.execute(
-        f"select w.stage, count(*) filter (l.fingerprint is not null and l.fingerprint <> w.fingerprint), "
+        f"select w.stage, count(*) filter ({_IS_STALE} and l.fingerprint is not null), "
         f"count(*) filter (l.fingerprint is null), count(*) from ({WANTED}) w left join lineage.ledger l "
-        "on l.asset = w.stage and l.object_id is not distinct from w.object_id group by 1"
+        "on l.asset = w.stage and l.object_id is not distinct from w.object_id join nodes n on n.stage = w.stage group by 1"
     ).fetchall()
     return {stage: (stale_count, missing, total) for stage, stale_count, missing, total in rows}
 
@@ -141,7 +153,7 @@ def wanted(connection: duckdb.DuckDBPyConnection, stage: str, *, stale_only: boo
     rows = connection.execute(
         f"select w.object_id, w.fingerprint, w.parents from ({WANTED}) w "
         "left join lineage.ledger l on l.asset = w.stage and l.object_id is not distinct from w.object_id "
-        "where w.stage = ? and (not ? or l.fingerprint is distinct from w.fingerprint)",
+        f"join nodes n on n.stage = w.stage where w.stage = ? and (not ? or ({_IS_STALE}))",
         [stage, stale_only],
     ).fetchall()
     return {object_id: Plan(fingerprint, _by_today(parents)) for object_id, fingerprint, parents in rows}

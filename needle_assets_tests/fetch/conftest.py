@@ -15,6 +15,8 @@ from needle_assets.settings import FetchSettings, Settings
 from needle_assets_tests.fetch import sky
 from needle_assets_tests.fetch.loopback import Clock, Response, Server
 
+BOT = {"tns_bot_id": "77", "tns_bot_name": "needle_bot"}
+
 
 @dataclass
 class Services:
@@ -37,7 +39,7 @@ class Services:
         services["fink"] = replace(services["fink"], batch=2)
         services["lasair"] = replace(services["lasair"], batch=2)
         services["lasair_images"] = replace(services["lasair_images"], interval_seconds=0.0)
-        return Settings(fetch=replace(defaults, **({"timeout_seconds": 20.0, "tries": 2} | services | changes)))
+        return Settings(fetch=replace(defaults, **({"timeout_seconds": 20.0, "tries": 2} | BOT | services | changes)))
 
     def as_toml(self) -> str:
         """Sections of settings.toml that point here; nothing is waited for."""
@@ -61,7 +63,7 @@ class Fetcher:
             clock=self.clock,
             sleep=self.clock.sleep,
             rng=np.random.default_rng(7),
-            environment={"NEEDLE_LASAIR_TOKEN": sky.TOKEN, "NEEDLE_LASAIR_LSST_TOKEN": sky.TOKEN},
+            environment={f"NEEDLE_{name}": sky.TOKEN for name in ("LASAIR_TOKEN", "LASAIR_LSST_TOKEN", "TNS_API_KEY")},
             progress=self._hear,
         )
         summary = fetch(source, self.landing, settings=self.services.settings(**self.changes), around=around, **asked)
@@ -85,6 +87,7 @@ def opened_services() -> Iterator[Services]:
         name: getattr(sky, name)
         for name in (
             "bts",
+            "tns",
             "alerce",
             "alerce_packets",
             "lasair_images",
@@ -97,7 +100,9 @@ def opened_services() -> Iterator[Services]:
     }
     servers = {
         name: Server(answer)
-        for name, answer in (answers | {"panstarrs": sky.mast, "legacy": sky.legacy, "archive": sky.archive}).items()
+        for name, answer in (
+            answers | {"panstarrs": sky.mast, "legacy": sky.legacy, "archive": sky.archive, "dust": sky.dust}
+        ).items()
     }
     servers["lasair"] = Server(partial(sky.lasair, images=servers["lasair_images"].url))
     services = Services(servers, Server(lambda _request: Response(b"{}")))

@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import json
 import re
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +16,7 @@ from astropy.io import fits as files
 
 from needle_assets.samples.hosts import PS1_ZONE_HEIGHT_DEG
 from needle_assets_tests.fetch.loopback import Request, Response, says
+from needle_assets_tests.landing.test_dust import dust_map
 from needle_assets_tests.packets import cutout, fits, packet
 
 NOW_MJD = 60410.0
@@ -101,6 +104,31 @@ def packet_of(seen: Seen) -> bytes:
 
 def bts(_request: Request) -> Response:
     return Response(bts_csv(), headers={"Content-Type": "text/csv"})
+
+
+def tns_zip(*lines: str) -> bytes:
+    """The Transient Name Server's list as it is published."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        told = zipfile.ZipInfo("tns_public_objects.csv", (2026, 11, 29, 0, 0, 0))
+        archive.writestr(told, "\n".join(['"2026-11-29 00:00:00"', TNS_HEADER, *lines, ""]))
+    return content.getvalue()
+
+
+TNS_HEADER = '"objid","name_prefix","name","ra","declination","redshift","type","internal_names"'
+TNS_LINES = (f'"1","SN","2024abc","150.25","2.5","0.1","SN Ia","{ACTIVE}"', '"2","AT","2024abd","10","10","","",""')
+
+
+def tns(request: Request) -> Response:
+    assert json.loads(request.headers["User-Agent"].removeprefix("tns_marker")) == {
+        "tns_id": 77,
+        "type": "bot",
+        "name": "needle_bot",
+    }
+    if request.form() != {"api_key": TOKEN} or "Authorization" in request.headers:
+        return says({"id_code": 401, "id_message": "Unauthorized"}, status=401)
+    assert (request.method, request.path) == ("POST", "/tns_public_objects.csv.zip")
+    return Response(tns_zip(*TNS_LINES))
 
 
 def alerce(request: Request) -> Response:
@@ -339,6 +367,14 @@ def archive(request: Request) -> Response:
     if found is None or found[1] not in _TARS:
         return Response(status=404)
     return _ranged(request, _TARS[found[1]], f'"{found[1]}"')
+
+
+DUST_MAPS = {f"SFD_dust_4096_{pole}gp.fits": dust_map(sign) for pole, sign in (("n", 1), ("s", -1))}
+
+
+def dust(request: Request) -> Response:
+    name = request.path.removeprefix("/")
+    return _ranged(request, DUST_MAPS[name], f'"{name}"') if name in DUST_MAPS else Response(b"", status=404)
 
 
 def _ranged(request: Request, content: bytes, tag: str) -> Response:

@@ -18,6 +18,7 @@ from needle_assets_tests.fetch.loopback import FAULTS, echo, redirect_to
 
 SERVICES = (
     "bts",
+    "tns",
     "alerce",
     "alerce_packets",
     "lasair",
@@ -30,6 +31,7 @@ SERVICES = (
     "field_images",
     "field_images_ps1",
     "archive",
+    "dust",
 )
 SOURCE_OF = {"field_images_ps1": "field_images", "alerce_packets": "alerce", "lasair_images": "lasair"}
 NEW_FAULTS = (*FAULTS, "redirect elsewhere", "echo")

@@ -13,13 +13,27 @@ _SUPERNOVAE = (
     *("i", "ib", "ic", "ib/c", "ibc", "ibpec", "icpec", "ib/cpec", "icbl", "ibn", "icn", "ibn/icn", "ien", "carichca"),
     *("ibcarich", "iccarich", "ib/ccarich", "ipec", "ii", "iip", "iil", "iin", "iib", "iipec", "iippec", "iinpec", "iibpec"),
     *("iisl", "iislsn", "iinsl", "iinslsn", "slsnii", "slsniin", "slsniil"),
+    *("ifaint", "irapid"),
 )
 _HYDROGEN_POOR_SUPERLUMINOUS = ("slsni", "slsnib", "slsnic", "islsn", "ibslsn", "icslsn", "isl", "icsl")
-_DISRUPTIONS = ("tde", "tdeh", "tdehe", "tdehhe", "tdebowen", "tdehbowen", "tdehebowen", "tdehhebowen", "tdefeatureless")
-# What is surely none of the three classes.
+_DISRUPTIONS = (
+    "tde",
+    "tdeh",
+    "tdehe",
+    "tdehhe",
+    "tdebowen",
+    "tdehbowen",
+    "tdehebowen",
+    "tdehhebowen",
+    "tdefeatureless",
+    "tdeftless",
+)
+# What is surely none of the three classes. "NUC", "SLSN-R" and "NA/Unknown" of the Transient Name Server say too little and stand nowhere.
 _OTHERS = (
     *("nova", "classicalnova", "lbv", "lrn", "ilrt", "agn", "qso", "blazar", "cv", "star", "varstar", "variablestar", "flare"),
     *("impostor", "imposter", "snimpostor", "snimposter", "snr", "carich", "gap", "galaxy", "other"),
+    *("mdwarf", "pn", "wr", "wrwc", "wrwn", "wrwo", "kilonova", "afterglow", "fbot", "felt", "lightecho", "frb", "gapi", "gapii"),
+    *("stdspec", "impostorsn"),
 )
 
 # "SN" may stand before the subtype of a supernova, or be left out.
@@ -32,9 +46,9 @@ _CLASS_OF: dict[str, str] = {
 }
 
 
-def label_of(bts_type: str | None) -> tuple[str | None, str | None]:
+def label_of(object_type: str | None) -> tuple[str | None, str | None]:
     """
-    The class NEEDLE gives a spectroscopic type, and why there is none.
+    The class NEEDLE gives a spectroscopic type, as BTS or the Transient Name Server spells it, and why there is none.
 
     Returns
     -------
@@ -49,23 +63,28 @@ def label_of(bts_type: str | None) -> tuple[str | None, str | None]:
     "SN II-SL" are SN, hydrogen-poor ones ("SLSN-I", "SN Ic-SLSN") SLSN-I; SLSN-I.5 and bare SLSN are neither. The authors map the
     TDE subtypes one by one as well, and stop at those they do not know.
     """
-    if bts_type is None or not bts_type.strip():
+    if object_type is None or not object_type.strip():
         return None, "the catalogue has no type"
-    if "?" in bts_type:
-        return None, f"type {shown(bts_type)} is not certain"
-    plain = _plain(bts_type)
+    if "?" in object_type:
+        return None, f"type {shown(object_type)} is not certain"
+    plain = _plain(object_type)
     if plain in _CLASS_OF:
         return _CLASS_OF[plain], None
-    if is_known_otherwise(bts_type):
-        return None, f"type {shown(bts_type)} is neither supernova nor tidal disruption event"
-    return None, f"type {shown(bts_type)} is not in the table of types"
+    if is_known_otherwise(object_type):
+        return None, f"type {shown(object_type)} is neither supernova nor tidal disruption event"
+    return None, f"type {shown(object_type)} is not in the table of types"
 
 
-def is_known_otherwise(bts_type: str) -> bool:
+def is_type_known(object_type: str | None) -> bool:
+    """Whether a type is certain, and known to be one of the three classes or something else."""
+    return object_type is not None and (label_of(object_type)[0] is not None or is_known_otherwise(object_type))
+
+
+def is_known_otherwise(object_type: str) -> bool:
     """Whether the type is known to be something else than the three classes, such as a nova."""
-    return _plain(bts_type) in _OTHERS
+    return _plain(object_type) in _OTHERS
 
 
-def _plain(bts_type: str) -> str:
+def _plain(object_type: str) -> str:
     """Lower case, without blanks and the marks that part a type; dot and slash stay: SLSN-I.5 is no SLSN-I, "Ic/SLSN" two types."""
-    return re.sub(r"[\s\-\u2010-\u2015_()\[\]+]", "", unicodedata.normalize("NFKC", bts_type).lower())
+    return re.sub(r"[\s\-\u2010-\u2015_()\[\]+]", "", unicodedata.normalize("NFKC", object_type).lower())

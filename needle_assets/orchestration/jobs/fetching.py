@@ -17,6 +17,8 @@ TELL_EVERY_SECONDS = 60.0
 # Whose files tell a service what to ask for, and what it writes into the landing folder.
 AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
     "bts": (),
+    "tns": (),
+    "dust": (),
     "kafka": (),
     "fink_lsst": (),
     "lasair_lsst": (),
@@ -26,6 +28,7 @@ AFTER: Mapping[str, tuple[str, ...]] = dict.fromkeys(SOURCES, ("bts",)) | {
 }
 WRITES: Mapping[str, tuple[str, ...]] = {
     "bts": ("catalogue",),
+    "tns": ("tns",),
     "archive": ("packets",),
     "kafka": ("packets",),
     "alerce": ("packets", "photometry"),
@@ -36,9 +39,11 @@ WRITES: Mapping[str, tuple[str, ...]] = {
     "panstarrs": ("hosts",),
     "legacy": ("hosts",),
     "field_images": ("field_images",),
+    "dust": ("dust",),
 }
 SAYS: Mapping[str, str] = {
     "bts": "The Bright Transient Survey's catalogue of classified objects.",
+    "tns": "The Transient Name Server's list of all public objects with their types; needs a bot's key in NEEDLE_TNS_API_KEY.",
     "archive": "ZTF's nightly public alert archive: packets of known objects.",
     "kafka": "A stream of alerts, of ZTF's or Rubin's: whole packets of the topics that the settings name.",
     "alerce": "ALeRCE: detections and whole packets of known objects.",
@@ -49,6 +54,7 @@ SAYS: Mapping[str, str] = {
     "panstarrs": "Pan-STARRS DR2 at MAST: aperture magnitudes of hosts, by position.",
     "legacy": "Legacy Surveys DR10 at NOIRLab: hosts of Rubin's objects, with photometric redshifts.",
     "field_images": "Images of the fields of Rubin's objects from the Legacy Surveys and Pan-STARRS.",
+    "dust": "Maps of the Milky Way's reddening, for objects that no catalogue gives A_V for; fetched once.",
 }
 
 

@@ -12,10 +12,10 @@ from needle_assets.landing.folder import LandingFile
 from needle_assets.landing.found import FileReport
 from needle_assets.warehouse.connection import transaction
 from needle_assets.warehouse.landed.files import STAGE
-from needle_assets.warehouse.rows import now
+from needle_assets.warehouse.rows import SNAPSHOTS, now
 from needle_assets.warehouse.schema import bump_change
 
-SOURCES = ("catalogue", "photometry", "hosts", "verdicts", "stamp_verdicts")
+SOURCES = SNAPSHOTS
 # One object, one row or two values of a column may always go: of few, one is more than any share.
 LEAST_LOST, LEAST_VALUES_LOST = 2, 3
 # An object that gets its label has no reason any more to have none.

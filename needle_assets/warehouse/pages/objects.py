@@ -20,7 +20,8 @@ TABLES = (
     "results.predictions",
 )
 _CATALOGUE_ALONE = (
-    "select object_id, ra_deg, dec_deg, label, type, redshift, false as is_candidate, 0 as n_packets, 0 as n_detections, "
+    "select object_id, ra_deg, dec_deg, label, label_source, type, redshift, a_v_mag, 'catalogue' as a_v_source, "
+    "false as is_candidate, 0 as n_packets, 0 as n_detections, "
     "null as first_mjd, null as last_mjd, null as brightest_mag from raw.objects where object_id = $id"
 )
 _CASES_OF_BAND = " ".join(
