@@ -76,11 +76,9 @@ def _given(path: Path) -> tuple[pl.DataFrame, list[Rejection]]:
     """Our columns as text, with ``row``: all at once where every line is whole, else line by line."""
     content = contents(path, MAX_BYTES)
     place = _header(content)
-    if place is not None:
-        start, places = place
-        frame = _at_once(content[start:], places)
-        if frame is not None:
-            return frame, []
+    frame = _at_once(content[place[0] :], place[1]) if place else None
+    if frame is not None:
+        return frame, []
     if len(content) > MAX_CSV_BYTES:
         raise Rejection(
             f"{path.name} has lines that cannot be taken apart, and is too large to be read line by line; get it again."
