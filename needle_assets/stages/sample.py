@@ -112,7 +112,7 @@ STAGES: tuple[Stage, ...] = (
         code_version="2",
         group="results",
         is_bulk=True,
-        chunk_objects=1024,
+        chunk_objects=512,
     ),
     Stage(
         table="results.metrics",
@@ -161,6 +161,6 @@ STAGES: tuple[Stage, ...] = (
         group="results",
         is_bulk=True,
         keeps_previous=True,
-        chunk_objects=1024,
+        chunk_objects=512,
     ),
 )
