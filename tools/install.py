@@ -13,7 +13,7 @@ from pathlib import Path
 VENV = Path(".venv")
 LOG = VENV / "install.log"
 PYTHON = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
-WHAT = ("--constraint", "constraints.txt", "--editable", ".[asking,dask,dev,export,kafka,lake,postgres]")
+WHAT = ("--constraint", "constraints.txt", "--editable", ".[asking,dask,dev,dust,export,kafka,lake,postgres]")
 
 STEP = 30  # packages between two lines of progress
 LARGE = 50  # MB from which a download is worth a line

@@ -63,7 +63,7 @@ def test_the_table_of_hosts_says_which_it_is_and_how_far_the_host(landed: Fetche
 def row_of(landed: pl.DataFrame) -> dict[str, Any]:
     """The object's row of core.hosts, of an object without packets and catalogue."""
     alerts = pl.DataFrame(schema={"object_id": pl.String, "jd": pl.Float64, "ra": pl.Float64, "dec": pl.Float64})
-    [row] = hosts({"raw.alerts": alerts, "raw.hosts": landed, "raw.objects": pl.DataFrame()}, Settings()).rows
+    [row] = hosts({"raw.alerts": alerts, "raw.hosts": landed, "raw.objects": pl.DataFrame({"a_v_mag": []})}, Settings()).rows
     return dict(row)
 
 

@@ -62,6 +62,8 @@ BREAKS = {
     "1.0 as p_sn, 0.0 as p_slsn, 0.0 as p_tde",
 }
 DOUBTS = {
+    "catalogue_and_name_server_agree": "insert into raw.tns by name select object_id, 'SN2030a' as iau_name, 'AGN' as type, "
+    "true as is_type_known, 'internal name' as matched_by from raw.objects where label is not null limit 1",
     "packets_lie_where_the_object_is": "update raw.alerts set ra = ra + 0.01 where candid = (select min(candid) from raw.alerts)",
     "detections_are_plausible": "update core.detections set mag = 99 where object_id = (select min(object_id) from core.detections)",
     "untouched_objects_train_no_model_of_what_is_none_of_the_classes": f"{OTHER_MODEL} "

@@ -178,7 +178,8 @@ def test_the_order_and_number_of_workers_change_nothing(own, tmp_path, filled, m
 def test_selecting_a_product_brings_what_it_needs_and_no_more(own, tmp_path):
     home = type(own[1])(tmp_path / "other").prepare()
     done = refreshed(home, landing=own[0], select=("core/hosts",))
-    assert done.keys() == {"raw/objects", "raw/alerts", "raw/hosts", "core/hosts"}
+    for_extinction = {"raw/tns", "core/identities", "core/extinction"}
+    assert done.keys() == {"raw/objects", "raw/alerts", "raw/hosts", "core/hosts", *for_extinction}
 
 
 def test_lineage_leads_from_a_row_to_the_packets_it_came_from(filled):
