@@ -1,9 +1,9 @@
-"""May training be shorter? Schedules on the same objects, folds, synthetic samples and first weights, with paired differences.
+"""May training be shorter? Two schedules on the same objects, folds, synthetic samples and first weights, with paired differences.
 
 python benchmarks/schedules.py [--folder experiment] [--seeds 3] [the options of benchmarks/experiment.py]
 
-"default" is one cycle of preset default; the others differ from it by what ``SCHEDULES`` says. Resumable, as benchmarks/experiment.py is,
-whose simulated sky is used.
+"every sample" shows every sample in every epoch and stops early, as preset default once did; "balanced" is the schedule of
+benchmarks/experiment.py, whose folder is used and gone on with. Resumable.
 """
 
 import time
@@ -17,63 +17,56 @@ from needle_assets.home import Home
 from needle_assets.settings import TrainingSettings
 from needle_assets.warehouse import exploring
 
-ABLATION = "masked_upsampled"
-EPOCHS = TrainingSettings().epochs
-SCHEDULES = {
-    "default": "",
-    "two thirds": f"epochs = {EPOCHS * 2 // 3}\n",
-    "balanced": "balanced_draws = 480\n",
+ABLATIONS = ("masked_upsampled", "metadata_upsampled")
+QUESTIONS = {
+    f"is the balanced schedule as good? {ablation}: balanced - every sample": (f"{ablation} balanced", f"{ablation} every sample")
+    for ablation in ABLATIONS
 }
-QUESTIONS = {f"is it as good? {name} - default": (name, "default") for name in SCHEDULES if name != "default"}
-SETTINGS = """\
-# Made by benchmarks/schedules.py
-[splits]
-n_folds = {folds}
-deal = {seed}
-[training]
-deployed = []
-seed = {seed}
-"""
+EVERY_SAMPLE = TrainingSettings(epochs=150, patience=15, learning_rate=3e-4)
 PAPER_SAMPLES, PAPER_MODELS, PROCESSES = 5260, 10, 2
 COST = (
-    "select avg(n_training + n_synthetic) as samples, avg(n_shown) as shown, avg(len(history_training_loss)) as epochs, "
-    f"sum(n_shown) / sum(seconds) as rate from results.fold_models where ablation = '{ABLATION}'"
+    "select ablation, avg(n_training + n_synthetic) as samples, avg(n_shown) as shown, avg(len(history_training_loss)) as epochs, "
+    "avg(best_epoch + 1) as best, sum(n_shown) / sum(seconds) as rate from results.fold_models group by 1 order by 1"
 )
 
 
 def main() -> None:
-    """Train what is missing with each schedule and compare."""
+    """Train what is missing with both schedules and compare."""
     chosen = experiment.arguments(__doc__)
     started = time.monotonic()
     base = experiment.prepared(chosen)
-    homes: dict[str, list[Home]] = {name: [] for name in SCHEDULES}
+    balanced, every = [], []
     for seed in range(1, chosen.seeds + 1):
-        for name, schedule in SCHEDULES.items():
-            settings = SETTINGS.format(folds=chosen.folds, seed=seed) + schedule
-            homes[name].append(experiment.copied(base, chosen, f"{name.replace(' ', '-')}-{seed}", settings))
-            run_train(homes[name][-1], TrainOptions(ablations=(ABLATION,)), show=True)
+        balanced.append(experiment.home_of(base, chosen, seed))
+        settings = experiment.settings_of(chosen, seed, EVERY_SAMPLE)
+        every.append(experiment.copied(base, chosen, f"every-sample-{seed}", settings))
+        for home in (balanced[-1], every[-1]):
+            run_train(home, TrainOptions(ablations=ABLATIONS), show=True)
     for part in ("validation", "untouched"):
         print(f"\n{part}, everything SIMULATED:")
-        experiment.differences([_scores(homes, seed, part) for seed in range(chosen.seeds)], QUESTIONS)
-    for name, own in homes.items():
-        _tell_cost(name, own)
+        experiment.differences([_both(*homes, part) for homes in zip(balanced, every, strict=True)], QUESTIONS)
+    for name, homes in (("balanced", balanced), ("every sample", every)):
+        _cost(name, homes)
     print(f"this run took {(time.monotonic() - started) / 60:.1f} min")
 
 
-def _scores(homes: Mapping[str, list[Home]], seed: int, part: str) -> Mapping[str, pl.DataFrame]:
-    return {name: experiment.scores(own[seed], part)[ABLATION] for name, own in homes.items()}
+def _both(balanced: Home, every: Home, part: str) -> Mapping[str, pl.DataFrame]:
+    found = {"balanced": experiment.scores(balanced, part), "every sample": experiment.scores(every, part)}
+    return {f"{ablation} {name}": scored[ablation] for name, scored in found.items() for ablation in ABLATIONS}
 
 
-def _tell_cost(name: str, homes: list[Home]) -> None:
+def _cost(name: str, homes: list[Home]) -> None:
     """How much a model was shown, and how long ten models of the paper's size would take on this machine."""
-    cost = pl.concat([exploring.frame(home.published, COST) for home in homes]).mean().row(0, named=True)
-    # An epoch of balanced draws does not grow with the number of samples.
-    at_paper_size = cost["shown"] * (1 if name == "balanced" else PAPER_SAMPLES / cost["samples"])
-    hours = PAPER_MODELS * at_paper_size / cost["rate"] / PROCESSES / 3600
-    print(
-        f"{name}: {cost['shown']:.0f} shown to a model of {cost['samples']:.0f} samples in {cost['epochs']:.0f} epochs; "
-        f"{cost['rate']:.0f} a second in a process; ten models of {PAPER_SAMPLES} samples would take {hours:.2f} h"
-    )
+    rows = pl.concat([exploring.frame(home.published, COST) for home in homes])
+    for ablation in ABLATIONS:
+        cost = rows.filter(pl.col("ablation") == ablation).mean().row(0, named=True)
+        # An epoch of balanced draws does not grow with the number of samples.
+        at_paper_size = cost["shown"] * (1 if name == "balanced" else PAPER_SAMPLES / cost["samples"])
+        hours = PAPER_MODELS * at_paper_size / cost["rate"] / PROCESSES / 3600
+        print(
+            f"{name}, {ablation}: {cost['shown']:.0f} shown to a model of {cost['samples']:.0f} samples in {cost['epochs']:.0f} epochs, "
+            f"the best was {cost['best']:.0f}; {cost['rate']:.0f} a second in a process; if paper size takes as many, {hours:.2f} h"
+        )
 
 
 if __name__ == "__main__":
