@@ -60,7 +60,7 @@ def check_map(path: Path, sign: int) -> None:
             n_px, is_square = header["NAXIS1"], header["NAXIS1"] == header["NAXIS2"] and header["NAXIS"] == 2
             is_map = is_square and header["BITPIX"] == -32 and {"CRPIX1", "CRPIX2", "LAM_SCAL"} <= set(header)
             its_sign = header["LAM_NSGP"]
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError) as error:
             raise Rejection(f"{path.name} is no map of dust ({shown(str(error))}); {AGAIN}.") from error
         if not is_map or its_sign != sign or not 2 <= n_px <= 2**15:
             pole = "northern" if sign > 0 else "southern"

@@ -201,7 +201,7 @@ def desk(trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("needle_assets.orchestration.records.pictures.OBJECTS_PER_RUN", 0)
     with opened_services() as others:
         own = "\n".join(
-            f'[fetch.{n}]\nurl = "{others.servers[n].url}"\ninterval_seconds = 0.0' for n in ("fink", "lasair", "archive")
+            f'[fetch.{n}]\nurl = "{others.servers[n].url}"\ninterval_seconds = 0.0' for n in ("fink", "lasair", "archive", "dust")
         )
         settings = "\n".join([SETTINGS, SMALL, services.settings(), own])
         made = settled(tmp_path, trainable / "landing", trainable / "home", settings, services)

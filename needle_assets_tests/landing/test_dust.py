@@ -28,7 +28,10 @@ def dust_map(sign: int, n_px: int = SIDE_PX, value: float | None = None) -> byte
 
 def landed(folder: Path, north: bytes | None = None, south: bytes | None = None) -> Path:
     (folder / "dust").mkdir(exist_ok=True)
-    for name, content in ((DUST_NORTH, north or dust_map(1)), (DUST_SOUTH, south or dust_map(-1))):
+    for name, content in (
+        (DUST_NORTH, dust_map(1) if north is None else north),
+        (DUST_SOUTH, dust_map(-1) if south is None else south),
+    ):
         (folder / "dust" / name).write_bytes(content)
     return folder / "dust" / DUST_NORTH
 
@@ -47,6 +50,7 @@ def test_two_maps_are_one_thing_that_changes_with_each_of_them(tmp_path):
         (dust_map(-1), None, "no square map of E.B-V. around the northern"),
         (None, dust_map(1), "no square map of E.B-V. around the southern"),
         (b"<html>", None, "is no map of dust"),
+        (b"", None, "is no map of dust"),
         (dust_map(1, value=-1.0), None, "values that are no reddening"),
         (dust_map(1, value=np.nan), None, "values that are no reddening"),
     ],
