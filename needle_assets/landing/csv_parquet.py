@@ -222,7 +222,11 @@ def _only_member(path: Path, data: bytes, largest: int) -> bytes:
             with archive.open(names[0]) as file:
                 return file.read(largest + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise Rejection(f"{path.name} is damaged or cut short ({shown(str(error))}); get it again.", n_bytes=len(data)) from error
+        raise _damaged(path, data, error) from error
+
+
+def _damaged(path: Path, data: bytes, error: Exception) -> Rejection:
+    return Rejection(f"{path.name} is damaged or cut short ({shown(str(error))}); get it again.", n_bytes=len(data))
 
 
 def _unzipped(path: Path, data: bytes, largest: int) -> bytes:
@@ -230,7 +234,7 @@ def _unzipped(path: Path, data: bytes, largest: int) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             return file.read(largest + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise Rejection(f"{path.name} is damaged or cut short ({shown(str(error))}); get it again.", n_bytes=len(data)) from error
+        raise _damaged(path, data, error) from error
 
 
 def _decoded(data: bytes) -> str:
